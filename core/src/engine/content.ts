@@ -1,0 +1,29 @@
+/** What a content method carries: a body, and properties that are decoded when somebody looks. */
+
+import { type BasicProperties, decodeProperties } from "../wire/properties.ts";
+
+const noProperties: BasicProperties = Object.freeze({});
+
+/** The properties and the body of a message. */
+export class Content {
+  /** The body; the receiver owns it. */
+  readonly body: Uint8Array;
+  /** The property flags and list as they were received; empty where the message has no property. */
+  readonly #encoded: Uint8Array | undefined;
+  #decoded: BasicProperties | undefined;
+
+  constructor(body: Uint8Array, encodedProperties: Uint8Array | undefined) {
+    this.body = body;
+    this.#encoded = encodedProperties;
+  }
+
+  /**
+   * The properties of the message; decoded at the first access.
+   *
+   * @throws ProtocolError SYNTAX_ERROR when the publisher or the server sent properties that do not parse.
+   */
+  get properties(): BasicProperties {
+    this.#decoded ??= this.#encoded === undefined ? noProperties : decodeProperties(this.#encoded);
+    return this.#decoded;
+  }
+}
