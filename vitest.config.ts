@@ -1,0 +1,56 @@
+/**
+ * One project per package with unit tests, one for the repository's tools, and `conformance`, which talks to a real
+ * RabbitMQ. Packages are resolved to their sources (condition `@leveret/source`): nothing has to be built first.
+ */
+import { defineConfig, type TestProjectConfiguration } from "vitest/config";
+
+const sourceCondition = "@leveret/source";
+const conditions = [sourceCondition, "module", "node", "development|production"];
+const runtime = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";
+
+const thirtySeconds = 30_000;
+
+function project(
+  name: string,
+  include: readonly string[],
+  more: { globalSetup?: string } = {},
+): TestProjectConfiguration {
+  return {
+    resolve: { conditions },
+    ssr: { resolve: { conditions } },
+    test: {
+      name,
+      include: [...include],
+      environment: "node",
+      testTimeout: thirtySeconds,
+      hookTimeout: thirtySeconds,
+      // What a test starts with `process.execPath` (a worker thread, a child) resolves packages as the test does.
+      ...(runtime === "node" ? { env: { NODE_OPTIONS: `--conditions=${sourceCondition}` } } : {}),
+      ...more,
+    },
+  };
+}
+
+/** The adapters of Deno and Bun are tested inside Deno and Bun; everything else can run anywhere. */
+const adapters: Record<typeof runtime, readonly TestProjectConfiguration[]> = {
+  node: [
+    project("node", ["adapter-node/src/**/*.test.ts"]),
+    project("websocket", ["adapter-websocket/src/**/*.test.ts"]),
+  ],
+  deno: [project("deno", ["adapter-deno/src/**/*.test.ts"])],
+  bun: [project("bun", ["adapter-bun/src/**/*.test.ts"])],
+};
+
+export default defineConfig({
+  test: {
+    projects: [
+      project("core", ["core/src/**/*.test.ts"]),
+      ...adapters[runtime],
+      project("broker", ["conformance/src/{broker,cases,simulation}/**/*.test.ts"]),
+      project("tools", ["tools/**/*.test.ts"]),
+      project("conformance", ["conformance/src/runners/**/*.test.ts"], {
+        globalSetup: "./tools/rabbitmq/global-setup.ts",
+      }),
+    ],
+  },
+});
