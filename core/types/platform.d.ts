@@ -1,0 +1,32 @@
+// The part of a platform that the client may use besides the language: cancellation and the microtask queue. Time,
+// randomness and bytes come through IoServices alone. Every runtime has these, so they are declared, not imported.
+
+declare function queueMicrotask(task: () => void): void;
+
+interface AbortEvent {
+  readonly type: "abort";
+}
+
+interface AbortSignal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  throwIfAborted(): void;
+  addEventListener(type: "abort", listener: (event: AbortEvent) => void, options?: { once?: boolean }): void;
+  removeEventListener(type: "abort", listener: (event: AbortEvent) => void): void;
+}
+
+declare var AbortSignal: {
+  prototype: AbortSignal;
+  abort(reason?: unknown): AbortSignal;
+  any(signals: readonly AbortSignal[]): AbortSignal;
+};
+
+interface AbortController {
+  readonly signal: AbortSignal;
+  abort(reason?: unknown): void;
+}
+
+declare var AbortController: {
+  prototype: AbortController;
+  new (): AbortController;
+};
