@@ -15,8 +15,6 @@ export interface EngineLimits {
   readonly maxUnparsedInput: number;
   /** Bytes of output from which `writable` is false. Default 1 MiB. */
   readonly outputHighWater: number;
-  /** Bytes of output at which `writable` is true again. Default 256 KiB. */
-  readonly outputLowWater: number;
   /** Bytes of output from which publishes and requests are refused. Default 64 MiB; one message may exceed it. */
   readonly maxOutput: number;
   /** Requests that may wait on one channel for the one in flight. Default 1024. */

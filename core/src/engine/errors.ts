@@ -48,6 +48,8 @@ export type ConnectionErrorCode =
   | "VIRTUAL_HOST_REFUSED"
   /** The handshake was not finished in `handshakeTimeout`. */
   | "HANDSHAKE_TIMEOUT"
+  /** A request of the connection itself was not answered in `requestTimeout`. */
+  | "REQUEST_TIMEOUT"
   /** Every endpoint failed in every attempt; `errors` has each failure. */
   | "CONNECT_FAILED"
   /** The caller's AbortSignal ended the attempt to connect; `cause` is its reason. */

@@ -109,7 +109,7 @@ export interface SettledEvent {
   readonly outcome: "ack" | "nack";
 }
 
-/** Output fell below the low-water mark after `writable` had been false. */
+/** Output was taken after it had reached the high-water mark: producers may go on. */
 export interface WritableEvent {
   readonly type: "writable";
 }

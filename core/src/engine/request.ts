@@ -16,11 +16,18 @@ export class PendingRequest<M extends RequestName = RequestName> implements Requ
   readonly method: M;
   readonly channel: number;
   readonly fields: Arguments<M>;
+  /** Whether the server was asked to send no reply. */
+  readonly noWait: boolean;
+  /** The encoded frame of a request that waits: it was checked at the call, and is sent as it was then. */
+  frames: readonly Uint8Array[] | undefined;
   sent = false;
+  /** Answered, or given up: its deadline means nothing any more. */
+  ended = false;
 
   constructor(method: M, channel: number, fields: Arguments<M>) {
     this.method = method;
     this.channel = channel;
     this.fields = fields;
+    this.noWait = "noWait" in fields && fields.noWait === true;
   }
 }

@@ -1,0 +1,37 @@
+/** Finds what is wrong with a configuration before the first byte is sent. */
+
+import { writeMethod } from "../wire/encode.ts";
+import { UsageError } from "../wire/errors.ts";
+import { Output } from "../wire/output.ts";
+import { clientProperties } from "./client-properties.ts";
+import type { ConnectionConfig, Millis } from "./config.ts";
+import { checkProposals } from "./tuning.ts";
+
+/**
+ * Checks a configuration, and that its words can be sent.
+ *
+ * @throws UsageError INVALID_ARGUMENT.
+ */
+export function checkConfig(config: ConnectionConfig): void {
+  const { mechanisms, virtualHost = "/", locale = "en_US" } = config;
+  checkProposals(config);
+  checkTimeouts(config);
+  if (mechanisms.length === 0) throw new UsageError("INVALID_ARGUMENT", "mechanisms names no SASL mechanism");
+  // What cannot be encoded now could not be encoded in the middle of the handshake either.
+  const trial = new Output();
+  const response = new Uint8Array(0);
+  for (const { name } of mechanisms) {
+    const fields = { clientProperties: clientProperties(config), mechanism: name, response, locale };
+    writeMethod(trial, 0, "connection.start-ok", fields, 0);
+  }
+  writeMethod(trial, 0, "connection.open", { virtualHost }, 0);
+}
+
+function checkTimeouts(config: ConnectionConfig): void {
+  for (const name of ["handshakeTimeout", "closeTimeout", "requestTimeout", "blockedTimeout"] as const) {
+    const timeout: Millis | undefined = config[name];
+    if (timeout !== undefined && !(Number.isFinite(timeout) && timeout >= 0)) {
+      throw new UsageError("INVALID_ARGUMENT", `${name} is a number of milliseconds, 0 for none, not ${timeout}`);
+    }
+  }
+}

@@ -1,0 +1,130 @@
+/** Puts a message together again: content method, content header, body frames (spec section 4.2.6). */
+
+import { decodeContentHeader } from "../wire/decode.ts";
+import { ProtocolError } from "../wire/errors.ts";
+import type { ContentMethodName, Method, ServerMethodName } from "../wire/method-types.ts";
+import { Content } from "./content.ts";
+import type { Slab } from "./slab.ts";
+
+/** A content method that a server may send. */
+export type ContentMethod = Method<ContentMethodName & ServerMethodName>;
+
+/** A whole message: the method that announced it, and its content. */
+export interface AssembledMessage {
+  readonly method: ContentMethod;
+  readonly content: Content;
+}
+
+const basicClass = 60;
+const propertyFlagsSize = 2;
+const emptyBody = new Uint8Array(0);
+
+/** The memory that a body gets before any of it arrived. The size that a peer announces is a claim, not a fact. */
+const largestFirstAllocation = 1024 * 1024;
+
+/**
+ * The content of one channel as it arrives. Between its frames nothing else may arrive on the channel.
+ *
+ * Chunks are borrowed, so everything that is kept is copied: once, into its final place.
+ */
+export class ContentAssembler {
+  readonly #slab: Slab;
+  readonly #maxBodySize: number;
+  #method: ContentMethod | undefined;
+  #encodedProperties: Uint8Array | undefined;
+  #bodySize = -1;
+  #received = 0;
+  #body: Uint8Array = emptyBody;
+
+  constructor(slab: Slab, maxBodySize: number) {
+    this.#slab = slab;
+    this.#maxBodySize = maxBodySize;
+  }
+
+  /** Whether a content is under way, so that no method may arrive. */
+  get busy(): boolean {
+    return this.#method !== undefined;
+  }
+
+  /** A content method arrived. */
+  begin(method: ContentMethod): void {
+    this.#method = method;
+    this.#bodySize = -1;
+  }
+
+  /**
+   * Takes the payload of a content header frame. Returns the message when that was all of it.
+   *
+   * @throws ProtocolError UNEXPECTED_FRAME out of order; RESOURCE_ERROR when the body exceeds the limit.
+   */
+  header(bytes: Uint8Array, start: number, end: number): AssembledMessage | undefined {
+    if (this.#method === undefined || this.#bodySize !== -1) throw unexpected("a content header");
+    const { classId, bodySize, propertiesStart } = decodeContentHeader(bytes, start, end);
+    if (classId !== basicClass) {
+      throw new ProtocolError(
+        "UNEXPECTED_FRAME",
+        `Expected a content header of class ${basicClass}, got class ${classId}`,
+      );
+    }
+    if (bodySize > this.#maxBodySize) {
+      throw new ProtocolError(
+        "RESOURCE_ERROR",
+        `A message of ${bodySize} bytes exceeds the limit of ${this.#maxBodySize} (limits.maxBodySize)`,
+      );
+    }
+    // Most messages of simple publishers have no property at all.
+    const bare =
+      end - propertiesStart === propertyFlagsSize && bytes[propertiesStart] === 0 && bytes[propertiesStart + 1] === 0;
+    this.#encodedProperties = bare ? undefined : this.#slab.copy(bytes, propertiesStart, end);
+    this.#bodySize = bodySize;
+    this.#received = 0;
+    this.#body = emptyBody;
+    return bodySize === 0 ? this.#finish() : undefined;
+  }
+
+  /**
+   * Takes the payload of a body frame, or a piece of it. Returns the message when `frameEnds` and that was all of it.
+   *
+   * @throws ProtocolError UNEXPECTED_FRAME out of order; FRAME_ERROR when there is more than was announced.
+   */
+  body(bytes: Uint8Array, start: number, end: number, frameEnds: boolean): AssembledMessage | undefined {
+    if (this.#method === undefined || this.#bodySize === -1) throw unexpected("a content body");
+    const size = end - start;
+    const total = this.#received + size;
+    if (total > this.#bodySize) {
+      throw new ProtocolError("FRAME_ERROR", `A body of ${this.#bodySize} bytes was announced, and more arrived`);
+    }
+    if (size === this.#bodySize) {
+      this.#body = this.#slab.copy(bytes, start, end);
+    } else if (size > 0) {
+      this.#reserve(total);
+      this.#body.set(bytes.subarray(start, end), this.#received);
+    }
+    this.#received = total;
+    return frameEnds && total === this.#bodySize ? this.#finish() : undefined;
+  }
+
+  /** Makes room for `total` bytes: all at once for a body of usual size, by doubling for one that is only claimed to be large. */
+  #reserve(total: number): void {
+    if (total <= this.#body.length) return;
+    const size = Math.min(this.#bodySize, Math.max(total, largestFirstAllocation, 2 * this.#body.length));
+    const grown = new Uint8Array(size);
+    grown.set(this.#body.subarray(0, this.#received));
+    this.#body = grown;
+  }
+
+  #finish(): AssembledMessage {
+    const message = {
+      method: this.#method as ContentMethod,
+      content: new Content(this.#body, this.#encodedProperties),
+    };
+    this.#method = undefined;
+    this.#encodedProperties = undefined;
+    this.#body = emptyBody;
+    return message;
+  }
+}
+
+function unexpected(what: string): ProtocolError {
+  return new ProtocolError("UNEXPECTED_FRAME", `Got ${what}, which was not due`);
+}

@@ -1,0 +1,117 @@
+/** Everything that leaves the engine goes through here, and is counted. */
+
+import { frameOverhead, protocolHeader } from "../wire/constants.ts";
+import { writeAck, writeHeartbeat, writeMethod, writeNack, writePublish, writeReject } from "../wire/encode.ts";
+import type { Arguments, MethodName } from "../wire/method-types.ts";
+import { Output } from "../wire/output.ts";
+import type { BasicProperties, EncodedProperties } from "../wire/properties.ts";
+
+/** A message to publish. A body of some KiB or more is sent without a copy: it may not change until it has left. */
+export interface Publication {
+  readonly exchange: string;
+  readonly routingKey: string;
+  /** Whether the server hands the message back when no queue takes it. Default false. */
+  readonly mandatory?: boolean | undefined;
+  /** Encode them once where many messages share them. Default: none. */
+  readonly properties?: BasicProperties | EncodedProperties | undefined;
+  readonly body: Uint8Array;
+}
+
+/** What was sent and received, since the connection began. */
+export interface EngineCounters {
+  readonly framesReceived: number;
+  readonly framesSent: number;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  /** Messages that arrived whole: deliveries, got ones and returned ones. */
+  readonly messagesReceived: number;
+  readonly messagesPublished: number;
+}
+
+/** The counters as their owners keep them. */
+export type MutableCounters = { -readonly [C in keyof EngineCounters]: EngineCounters[C] };
+
+/** An output with a frame-max and counters. An encoding that throws leaves nothing behind. */
+export class FrameWriter {
+  /** The negotiated frame-max, 0 for no limit. */
+  frameMax = 0;
+  readonly #counters: MutableCounters;
+  readonly #output = new Output();
+
+  constructor(counters: MutableCounters) {
+    this.#counters = counters;
+  }
+
+  /** Bytes that wait to be taken. */
+  get size(): number {
+    return this.#output.size;
+  }
+
+  /** Takes all output. Nobody writes to these bytes again. */
+  take(): Uint8Array[] {
+    this.#counters.bytesSent += this.#output.size;
+    return this.#output.take();
+  }
+
+  header(): void {
+    this.#output.bytes(protocolHeader);
+  }
+
+  heartbeat(): void {
+    writeHeartbeat(this.#output);
+    this.#counters.framesSent += 1;
+  }
+
+  method<M extends MethodName>(channel: number, name: M, fields: Arguments<M>): void {
+    writeMethod(this.#output, channel, name, fields, this.frameMax);
+    this.#counters.framesSent += 1;
+  }
+
+  publish(channel: number, publication: Publication): void {
+    writePublish(this.#output, channel, publication, this.frameMax);
+    const size = publication.body.length;
+    const bodyFrames = this.frameMax === 0 ? Math.min(size, 1) : Math.ceil(size / (this.frameMax - frameOverhead));
+    this.#counters.framesSent += 2 + bodyFrames;
+    this.#counters.messagesPublished += 1;
+  }
+
+  ack(channel: number, deliveryTag: number, multiple: boolean): void {
+    writeAck(this.#output, channel, deliveryTag, multiple);
+    this.#counters.framesSent += 1;
+  }
+
+  nack(channel: number, deliveryTag: number, multiple: boolean, requeue: boolean): void {
+    writeNack(this.#output, channel, deliveryTag, multiple, requeue);
+    this.#counters.framesSent += 1;
+  }
+
+  reject(channel: number, deliveryTag: number, requeue: boolean): void {
+    writeReject(this.#output, channel, deliveryTag, requeue);
+    this.#counters.framesSent += 1;
+  }
+
+  /** Encodes one method without sending it. */
+  encode<M extends MethodName>(channel: number, name: M, fields: Arguments<M>): readonly Uint8Array[] {
+    const output = new Output();
+    writeMethod(output, channel, name, fields, this.frameMax);
+    return output.take();
+  }
+
+  /** Sends the frame that {@link encode} made. */
+  encoded(frame: readonly Uint8Array[]): void {
+    for (const bytes of frame) this.#output.bytes(bytes);
+    this.#counters.framesSent += 1;
+  }
+
+  /** A writer beside this one, for output that has to wait. */
+  fork(): FrameWriter {
+    const fork = new FrameWriter(this.#counters);
+    fork.frameMax = this.frameMax;
+    return fork;
+  }
+
+  /** Sends what a {@link fork} collected. */
+  join(fork: FrameWriter): void {
+    for (const bytes of fork.#output.take()) this.#output.reference(bytes);
+  }
+}

@@ -1,0 +1,248 @@
+/** The handshake: from the server's greeting to `connection.open-ok`, and what to tell a user when it fails. */
+
+import type { FieldTable } from "../wire/field-values.ts";
+import { type Greeting, recogniseGreeting } from "../wire/greeting.ts";
+import type { Fields } from "../wire/method-types.ts";
+import { decodeText } from "../wire/text.ts";
+import { clientProperties } from "./client-properties.ts";
+import type { ConnectionConfig } from "./config.ts";
+import { type CloseReason, ConnectionError, type ConnectPhase } from "./errors.ts";
+import type { FrameWriter } from "./frame-writer.ts";
+import type { ConnectionPhase } from "./phases.ts";
+import type { SaslMechanism } from "./sasl.ts";
+import { negotiate, type Tuning } from "./tuning.ts";
+
+/** How many octets decide whether a peer speaks AMQP. */
+const greetingSize = 8;
+
+/** RabbitMQ before 4.1 drops a connection whose start-ok is larger, without a word. */
+const safeStartOkSize = 4096;
+
+/** RabbitMQ 4.1 and newer drop a connection that asks for less, without a word. */
+const safeFrameMax = 8192;
+
+/** The client's part of a handshake. It writes the answers, and knows how far things had come. */
+export class Handshake {
+  readonly #config: ConnectionConfig;
+  readonly #writer: FrameWriter;
+  /** The first octets of the server, until they decide. */
+  readonly #greeting = new Uint8Array(greetingSize);
+  #greeted = 0;
+  #speaksAmqp = false;
+  #mechanism: SaslMechanism | undefined;
+  #startOkSize = 0;
+  #tuning: Tuning | undefined;
+  /** What the server says of itself. */
+  serverProperties: FieldTable = {};
+
+  constructor(config: ConnectionConfig, writer: FrameWriter) {
+    this.#config = config;
+    this.#writer = writer;
+    writer.header();
+  }
+
+  /** The mechanism that was chosen. */
+  get mechanism(): string {
+    return this.#mechanism?.name ?? "";
+  }
+
+  /**
+   * Looks at the server's first octets. Returns whether they are decided: frames follow.
+   *
+   * @throws ConnectionError NOT_AMQP, PROTOCOL_VERSION_REFUSED or TLS_EXPECTED.
+   */
+  greet(chunk: Uint8Array): boolean {
+    const taken = chunk.subarray(0, greetingSize - this.#greeted);
+    this.#greeting.set(taken, this.#greeted);
+    this.#greeted += taken.length;
+    const greeting = recogniseGreeting(this.#greeting.subarray(0, this.#greeted));
+    if (greeting === undefined) return false;
+    if (greeting.kind !== "frame") throw refusedGreeting(greeting);
+    this.#speaksAmqp = true;
+    return true;
+  }
+
+  /** Octets that were held back while they did not decide. */
+  get held(): Uint8Array {
+    return this.#greeting.slice(0, this.#greeted);
+  }
+
+  /**
+   * Answers `connection.start`.
+   *
+   * @throws ConnectionError PROTOCOL_VERSION_REFUSED, NO_COMMON_MECHANISM, AUTHENTICATION_FAILED.
+   */
+  start(fields: Fields<"connection.start">): void {
+    const { versionMajor, versionMinor } = fields;
+    if (versionMajor !== 0 || versionMinor !== 9) throw wrongVersion(`${versionMajor}-${versionMinor}`);
+    this.serverProperties = fields.serverProperties;
+    const offered = decodeText(fields.mechanisms, 0, fields.mechanisms.length).split(" ");
+    const mechanism = this.#config.mechanisms.find(({ name }) => offered.includes(name));
+    if (mechanism === undefined) {
+      const wanted = this.#config.mechanisms.map(({ name }) => name).join(", ");
+      throw new ConnectionError(
+        "NO_COMMON_MECHANISM",
+        `The server offers the SASL mechanisms ${offered.join(", ")}; the client may use ${wanted}`,
+        { phase: "sasl" },
+      );
+    }
+    this.#mechanism = mechanism;
+    const response = saslTurn(mechanism.name, () => mechanism.start());
+    const before = this.#writer.size;
+    this.#writer.method(0, "connection.start-ok", {
+      clientProperties: clientProperties(this.#config),
+      mechanism: mechanism.name,
+      response,
+      locale: this.#config.locale ?? "en_US",
+    });
+    this.#startOkSize = this.#writer.size - before;
+  }
+
+  /**
+   * Answers `connection.secure`.
+   *
+   * @throws ConnectionError AUTHENTICATION_FAILED when the mechanism expects no challenge, or fails.
+   */
+  secure({ challenge }: Fields<"connection.secure">): void {
+    const mechanism = this.#mechanism;
+    if (mechanism?.respond === undefined) {
+      throw new ConnectionError(
+        "AUTHENTICATION_FAILED",
+        `The server sent a challenge, which ${this.mechanism} does not expect`,
+        {
+          phase: "sasl",
+        },
+      );
+    }
+    const response = saslTurn(mechanism.name, () => mechanism.respond?.(challenge) ?? new Uint8Array(0));
+    this.#writer.method(0, "connection.secure-ok", { response });
+  }
+
+  /**
+   * Answers `connection.tune`, and asks for the virtual host in the same breath: two small writes would lose 40 ms to
+   * Nagle's algorithm and delayed acknowledgements.
+   *
+   * @throws ConnectionError TUNING_FAILED.
+   */
+  tune(proposed: Fields<"connection.tune">): Tuning {
+    const tuning = negotiate(this.#config, proposed);
+    this.#tuning = tuning;
+    this.#writer.method(0, "connection.tune-ok", tuning);
+    this.#writer.frameMax = tuning.frameMax;
+    this.#writer.method(0, "connection.open", { virtualHost: this.#config.virtualHost ?? "/" });
+    return tuning;
+  }
+
+  /** What a `connection.close` of the server means in this phase. */
+  refused(phase: ConnectionPhase, reason: CloseReason): ConnectionError {
+    const said = `${reason.replyCode} ${reason.replyText}`;
+    if (phase === "sasl" && reason.replyCode === 403) {
+      return new ConnectionError("AUTHENTICATION_FAILED", `The server refused the login: ${said}`, {
+        phase: "sasl",
+        reason,
+      });
+    }
+    if (phase === "opening" && reason.method === "connection.open") {
+      const virtualHost = this.#config.virtualHost ?? "/";
+      return new ConnectionError(
+        "VIRTUAL_HOST_REFUSED",
+        `The server refused virtual host ${JSON.stringify(virtualHost)}: ${said}`,
+        {
+          phase: "open",
+          reason,
+        },
+      );
+    }
+    return new ConnectionError(
+      "CONNECTION_CLOSED_BY_SERVER",
+      `The server closed the connection during the handshake: ${said}`,
+      {
+        phase: connectPhase(phase),
+        reason,
+      },
+    );
+  }
+
+  /** What the end of the transport means in this phase: RabbitMQ refuses several things by just hanging up. */
+  lost(phase: ConnectionPhase, cause: unknown): ConnectionError {
+    const options = { phase: connectPhase(phase), ...(cause === undefined ? {} : { cause }) };
+    if (this.#greeted > 0 && !this.#speaksAmqp) {
+      return new ConnectionError("NOT_AMQP", "The server sent a few octets that are not AMQP, and hung up", options);
+    }
+    if (
+      phase === "opening" &&
+      this.#tuning !== undefined &&
+      this.#tuning.frameMax !== 0 &&
+      this.#tuning.frameMax < safeFrameMax
+    ) {
+      return new ConnectionError(
+        "TUNING_FAILED",
+        `The server hung up after connection.tune-ok with a frame-max of ${this.#tuning.frameMax}; RabbitMQ 4.1 and newer refuse less than ${safeFrameMax}`,
+        { ...options, phase: "tune" },
+      );
+    }
+    return new ConnectionError("CONNECTION_LOST", `${lostBecause[options.phase]}${this.#startOkHint(phase)}`, options);
+  }
+
+  /** What it means that the server said nothing for too long. */
+  timedOut(phase: ConnectionPhase): ConnectionError {
+    const step = connectPhase(phase);
+    return new ConnectionError(
+      "HANDSHAKE_TIMEOUT",
+      `The handshake was not finished in time, in phase ${step} (handshakeTimeout)`,
+      {
+        phase: step,
+      },
+    );
+  }
+
+  #startOkHint(phase: ConnectionPhase): string {
+    if (phase !== "sasl" || this.#startOkSize <= safeStartOkSize) return "";
+    return `; connection.start-ok had ${this.#startOkSize} bytes, and RabbitMQ before 4.1 takes ${safeStartOkSize}`;
+  }
+}
+
+/** The phase of connecting that a phase of the engine belongs to. */
+export function connectPhase(phase: ConnectionPhase): "header" | "sasl" | "open" {
+  return phase === "header" ? "header" : phase === "sasl" ? "sasl" : "open";
+}
+
+const lostBecause: Readonly<Record<ReturnType<typeof connectPhase>, string>> = {
+  header: "The connection ended before the server said anything",
+  sasl: "The server hung up during the login; RabbitMQ does so when it finds the SASL response malformed",
+  open: "The server hung up after the login; RabbitMQ does so when it refuses the tuned values",
+};
+
+function refusedGreeting(greeting: Exclude<Greeting, { kind: "frame" }>): ConnectionError {
+  switch (greeting.kind) {
+    case "amqp":
+      return wrongVersion(greeting.version.join("-"));
+    case "tls":
+      return new ConnectionError("TLS_EXPECTED", "The server answered with TLS: use TLS on this port", {
+        phase: "header",
+      });
+    case "http":
+      return new ConnectionError("NOT_AMQP", "The server speaks HTTP on this port, not AMQP", { phase: "header" });
+    default:
+      return new ConnectionError("NOT_AMQP", "The server does not speak AMQP on this port", { phase: "header" });
+  }
+}
+
+function wrongVersion(version: string): ConnectionError {
+  return new ConnectionError(
+    "PROTOCOL_VERSION_REFUSED",
+    `The server speaks AMQP ${version}; this client speaks 0-9-1`,
+    {
+      phase: "header",
+    },
+  );
+}
+
+/** A turn of a mechanism that a user may have written. */
+function saslTurn(name: string, turn: () => Uint8Array): Uint8Array {
+  try {
+    return turn();
+  } catch (cause) {
+    throw new ConnectionError("AUTHENTICATION_FAILED", `The SASL mechanism ${name} failed`, { phase: "sasl", cause });
+  }
+}

@@ -1,0 +1,34 @@
+/** The defaults of every limit, and the check that a caller's limits make sense. */
+
+import { UsageError } from "../wire/errors.ts";
+import type { EngineLimits } from "./config.ts";
+
+const mib = 1024 * 1024;
+
+/** The limits that hold where a configuration names none. */
+export const defaultLimits: EngineLimits = {
+  maxBodySize: 128 * mib,
+  maxUnparsedInput: 16 * mib,
+  outputHighWater: mib,
+  maxOutput: 64 * mib,
+  maxWaitingRequests: 1024,
+  maxUnconfirmed: mib,
+};
+
+/**
+ * The defaults, with a caller's limits over them.
+ *
+ * @throws UsageError INVALID_ARGUMENT when a limit is not a positive integer.
+ */
+export function withLimits(given: Partial<EngineLimits> = {}): EngineLimits {
+  const limits: Record<keyof EngineLimits, number> = { ...defaultLimits };
+  for (const name of Object.keys(limits) as (keyof EngineLimits)[]) {
+    const value = given[name];
+    if (value === undefined) continue;
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new UsageError("INVALID_ARGUMENT", `limits.${name} is a positive integer, not ${value}`);
+    }
+    limits[name] = value;
+  }
+  return limits;
+}

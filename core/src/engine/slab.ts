@@ -1,0 +1,36 @@
+/** Memory for what is kept of a borrowed chunk: many small copies share one allocation. */
+
+/** The first allocation, so that an idle connection holds little; each next one is larger, up to {@link largestSlab}. */
+const smallestSlab = 1024;
+const largestSlab = 64 * 1024;
+
+/** A copy of more than this gets memory of its own, so that no slab is wasted on it or kept alive by it. */
+const largestShared = largestSlab / 8;
+
+/** Up to this many bytes a loop beats the call into the runtime. */
+const loopCopyLimit = 32;
+
+/** Hands out copies, front to back. Memory that was handed out is never written again. */
+export class Slab {
+  #memory = new Uint8Array(0);
+  #used = 0;
+
+  /** A copy of `bytes[start..end)`. */
+  copy(bytes: Uint8Array, start: number, end: number): Uint8Array {
+    const size = end - start;
+    if (size > largestShared) return bytes.slice(start, end);
+    if (size > this.#memory.length - this.#used) {
+      this.#memory = new Uint8Array(Math.min(largestSlab, Math.max(smallestSlab, 4 * this.#memory.length, size)));
+      this.#used = 0;
+    }
+    const memory = this.#memory;
+    const at = this.#used;
+    this.#used = at + size;
+    if (size <= loopCopyLimit) {
+      for (let i = 0; i < size; i += 1) memory[at + i] = bytes[start + i] as number;
+    } else {
+      memory.set(bytes.subarray(start, end), at);
+    }
+    return memory.subarray(at, at + size);
+  }
+}
