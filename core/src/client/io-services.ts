@@ -161,8 +161,12 @@ export class TransportError extends AmqpError {
   readonly errors: readonly Error[];
 
   constructor(code: TransportErrorCode, message: string, options: TransportErrorOptions = {}) {
-    super(code, message, "cause" in options ? { cause: options.cause } : undefined);
+    super(code, message, options);
     this.phase = options.phase;
     this.errors = options.errors ?? [];
+  }
+
+  override get retryable(): boolean {
+    return this.code !== "TLS_CERTIFICATE" && this.code !== "PERMISSION_DENIED";
   }
 }

@@ -77,13 +77,31 @@ export class ConnectionError extends AmqpError {
   readonly method: MethodName | undefined;
 
   constructor(code: ConnectionErrorCode, message: string, options: ConnectionErrorOptions = {}) {
-    super(code, message, "cause" in options ? { cause: options.cause } : undefined);
+    super(code, message, options);
     this.phase = options.phase;
     this.replyCode = options.reason?.replyCode;
     this.replyText = options.reason?.replyText;
     this.method = options.reason?.method;
   }
+
+  override get retryable(): boolean {
+    if (this.code === "CONNECTION_CLOSED_BY_SERVER") return passingReplyCodes.has(this.replyCode ?? 0);
+    return passingConnectionErrors.has(this.code);
+  }
 }
+
+/** What a new connection may be spared. */
+const passingConnectionErrors: ReadonlySet<ConnectionErrorCode> = new Set([
+  "CONNECTION_LOST",
+  "HEARTBEAT_TIMEOUT",
+  "BLOCKED_TIMEOUT",
+  "CLOSE_TIMEOUT",
+  "HANDSHAKE_TIMEOUT",
+  "REQUEST_TIMEOUT",
+]);
+
+/** Reply codes that tell of the server's condition, not of what the client did: connection-forced, resource-error, internal-error; resource-locked on a channel. */
+const passingReplyCodes: ReadonlySet<number> = new Set([320, 506, 541, 405]);
 
 /** What a {@link ChannelError} can be about. */
 export type ChannelErrorCode =
@@ -110,5 +128,9 @@ export class ChannelError extends AmqpError {
     this.replyCode = reason?.replyCode;
     this.replyText = reason?.replyText;
     this.method = reason?.method;
+  }
+
+  override get retryable(): boolean {
+    return this.code === "REQUEST_TIMEOUT" || passingReplyCodes.has(this.replyCode ?? 0);
   }
 }

@@ -1,20 +1,39 @@
 /** The errors of a codec: the peer's fault and the caller's fault are different classes. */
 
+/**
+ * What became of the operation that an error ended: it was not sent, so nothing happened; the server refused it, so
+ * nothing happened either; or it was sent and nobody answered, so it may have happened.
+ */
+export type Outcome = "not-sent" | "refused" | "unknown";
+
 /** Options of every error of the project. */
 export interface AmqpErrorOptions {
   /** What led to this error. */
   readonly cause?: unknown;
+  /** What became of the operation that failed, where the error belongs to one. */
+  readonly outcome?: Outcome | undefined;
 }
 
 /** The base of every error that Leveret throws, rejects with or reports. */
 export class AmqpError extends Error {
   /** What happened, as a word to switch on. Stable between releases, unlike `message`. */
   readonly code: string;
+  /** What became of the operation that failed; `undefined` where the error belongs to none. */
+  readonly outcome: Outcome | undefined;
 
   constructor(code: string, message: string, options?: AmqpErrorOptions) {
     super(message, options);
     this.code = code;
+    this.outcome = options?.outcome;
     this.name = new.target.name;
+  }
+
+  /**
+   * Whether the same call may succeed later, or on a new channel or connection, though nothing else changes. It does
+   * not say that repeating is harmless: with the outcome `"unknown"` the operation may happen twice.
+   */
+  get retryable(): boolean {
+    return false;
   }
 }
 
@@ -34,7 +53,11 @@ export class UsageError extends AmqpError {
   declare readonly code: UsageErrorCode;
 
   constructor(code: UsageErrorCode, message: string, options?: AmqpErrorOptions) {
-    super(code, message, options);
+    super(code, message, { ...options, outcome: "not-sent" });
+  }
+
+  override get retryable(): boolean {
+    return this.code === "LIMIT_REACHED";
   }
 }
 
