@@ -1,6 +1,6 @@
 /**
- * One project per package with unit tests, one for the repository's tools, and `conformance`, which talks to a real
- * RabbitMQ. Packages are resolved to their sources (condition `@leveret/source`): nothing has to be built first.
+ * One project per package with unit tests, and one for the repository's tools. Two talk to a real RabbitMQ: `rabbitmq`
+ * tests what starts it, `conformance` is the suite. Packages are resolved to their sources (condition `@leveret/source`): nothing has to be built first.
  */
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
 
@@ -47,7 +47,8 @@ export default defineConfig({
       project("core", ["core/src/**/*.test.ts"]),
       ...adapters[runtime],
       project("broker", ["conformance/src/{broker,cases,simulation}/**/*.test.ts"]),
-      project("tools", ["tools/**/*.test.ts"]),
+      project("tools", ["tools/**/!(*.broker).test.ts"]),
+      project("rabbitmq", ["tools/**/*.broker.test.ts"]),
       project("conformance", ["conformance/src/runners/**/*.test.ts"], {
         globalSetup: "./tools/rabbitmq/global-setup.ts",
       }),

@@ -1,0 +1,11 @@
+/** What can go wrong with getting a broker, and with the broker itself. */
+
+/** No RabbitMQ of the wanted kind can be had on this machine. The message ends in how to get one. */
+export class RabbitMQUnavailableError extends Error {
+  override readonly name = "RabbitMQUnavailableError";
+}
+
+/** A node of ours did not start, or did not do what it was told. */
+export class RabbitMQFailedError extends Error {
+  override readonly name = "RabbitMQFailedError";
+}

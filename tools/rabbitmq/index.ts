@@ -1,0 +1,6 @@
+/** A real RabbitMQ for tests, demos and benchmarks. */
+
+export type { RabbitMQCoordinates } from "./coordinates.ts";
+export { RabbitMQFailedError, RabbitMQUnavailableError } from "./errors.ts";
+export { attachRabbitMQ, type RabbitMQNode } from "./node.ts";
+export { type StartOptions, startRabbitMQ } from "./start.ts";
