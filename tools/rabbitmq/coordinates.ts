@@ -1,5 +1,7 @@
 /** How a broker is reached: plain data, which tests get from the process that started it. */
 
+import type {} from "vitest";
+
 export interface RabbitMQCoordinates {
   /** As the broker says, such as `"3.10.8"`. */
   readonly version: string;
@@ -22,4 +24,11 @@ export interface RabbitMQCoordinates {
   readonly clientKeyFile?: string;
   /** The user that the client's certificate logs in as with EXTERNAL. */
   readonly clientUser?: string;
+}
+
+declare module "vitest" {
+  /** What global-setup.ts provides to test files. */
+  export interface ProvidedContext {
+    rabbitmq: RabbitMQCoordinates;
+  }
 }

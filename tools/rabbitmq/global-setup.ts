@@ -12,12 +12,6 @@ import { RabbitMQUnavailableError } from "./errors.ts";
 import { readDescription } from "./folder.ts";
 import { startRabbitMQ } from "./start.ts";
 
-declare module "vitest" {
-  export interface ProvidedContext {
-    rabbitmq: RabbitMQCoordinates;
-  }
-}
-
 export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
   const running = process.env.RABBITMQ_NODE;
   if (running !== undefined && running !== "") {
