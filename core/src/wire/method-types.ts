@@ -39,7 +39,7 @@ type VisibleField<M extends MethodName> = {
 }[keyof WireFields<M>];
 
 /** Bits that have no safe default, so a caller has to say them. */
-type SpokenBit = "requeue" | "active";
+export type SpokenBit = "requeue" | "active";
 
 type OptionalField<M extends MethodName> = {
   [F in VisibleField<M>]: WireFields<M>[F] extends "table"
