@@ -4,7 +4,7 @@ import { decodeDeliver, decodeMethod, methodId } from "../wire/decode.ts";
 import { ProtocolError, UsageError } from "../wire/errors.ts";
 import type { FrameReader } from "../wire/frame-reader.ts";
 import { frameType } from "../wire/constants.ts";
-import type { Arguments, Fields, Method, ReplyName, RequestName, ServerMethodName } from "../wire/method-types.ts";
+import type { Arguments, Fields, Method, RequestName, ServerMethodName } from "../wire/method-types.ts";
 import { methods } from "../wire/methods.ts";
 import type { ShortStrings } from "../wire/short-strings.ts";
 import type { ChannelEngine, ChannelMode, ChannelRequestName, Farewell, OneWayName } from "./channel-engine.ts";

@@ -6,7 +6,7 @@ import type { Fields } from "../wire/method-types.ts";
 import { decodeText } from "../wire/text.ts";
 import { clientProperties } from "./client-properties.ts";
 import type { ConnectionConfig } from "./config.ts";
-import { type CloseReason, ConnectionError, type ConnectPhase } from "./errors.ts";
+import { type CloseReason, ConnectionError } from "./errors.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import type { ConnectionPhase } from "./phases.ts";
 import type { SaslMechanism } from "./sasl.ts";

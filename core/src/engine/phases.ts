@@ -22,7 +22,7 @@ export type PhaseTable<Phase extends string> = Readonly<
 export type CommandTable<Phase extends string> = Readonly<Partial<Record<Phase, Readonly<Record<string, Phase>>>>>;
 
 /** What may arrive on channel 0. */
-export const connectionPhases = {
+export const connectionPhases: PhaseTable<ConnectionPhase> = {
   // The protocol header was sent.
   header: { "connection.start": "sasl" },
   // connection.start-ok was sent. A server refuses a login with connection.close, without tuning first.
@@ -38,18 +38,18 @@ export const connectionPhases = {
   // connection.close was sent. Both sides may have sent theirs at the same time; then both answer.
   closing: { "connection.close-ok": "closed", "connection.close": "closing" },
   closed: {},
-} as const satisfies PhaseTable<ConnectionPhase>;
+};
 
 /** What a client does to a connection. */
-export const connectionCommands = {
+export const connectionCommands: CommandTable<ConnectionPhase> = {
   header: { "close()": "closed" },
   sasl: { "close()": "closed" },
   opening: { "close()": "closed" },
   open: { "close()": "closing" },
-} as const satisfies CommandTable<ConnectionPhase>;
+};
 
 /** What may arrive on a channel. Replies lead nowhere by themselves: whether one is due is the request queue's business. */
-export const channelPhases = {
+export const channelPhases: PhaseTable<ChannelPhase> = {
   opening: { "channel.open-ok": "open", "channel.close": "closed" },
   open: {
     "basic.deliver": "open",
@@ -89,14 +89,13 @@ export const channelPhases = {
     "basic.nack": "closing",
   },
   closed: {},
-} as const satisfies PhaseTable<ChannelPhase>;
+};
 
-/** What a client does to a channel. */
-export const channelCommands = {
+/** What a client does to a channel. A close while it is opening waits for open-ok. */
+export const channelCommands: CommandTable<ChannelPhase> = {
   closed: { "openChannel()": "opening" },
-  opening: { "close()": "closing" },
   open: { "close()": "closing" },
-} as const satisfies CommandTable<ChannelPhase>;
+};
 
 /** The phase that a method leads to, or `undefined` where it may not arrive. */
 export function nextPhase<Phase extends string>(
