@@ -2,8 +2,8 @@
  * What `connect()` takes, and the plan that the dialing code follows.
  *
  * The names are AMQP's words, the durations milliseconds (`heartbeat` alone is in seconds, as on the wire). Everything
- * is checked by `planConnection` before the first byte is sent, and a secret is never part of an error or of what a log
- * or `JSON.stringify` shows of a plan.
+ * is checked by `planConnection` (plan.ts) before the first byte is sent, and a secret is never part of an error or of
+ * what a log or `JSON.stringify` shows of a plan.
  */
 
 import type { EngineLimits, ConnectionConfig, Millis, TappedFrame } from "../engine/config.ts";
@@ -65,7 +65,10 @@ export type EndpointsOption =
  * server on this host.
  */
 export interface ConnectOptions {
-  /** See `parseUri`. An option given beside it wins over the same parameter in the URI. */
+  /**
+   * `amqp://user:password@host:port/vhost?heartbeat=30`, or `amqps:` for TLS, or `ws:` and `wss:` for a relay; see
+   * `parseUri` (uri.ts), and uri-query.ts for the parameters. An option beside it wins over the same parameter in it.
+   */
   readonly uri?: string | undefined;
   /** A name or an address; an IPv6 address without brackets. Default `"localhost"`. */
   readonly host?: string | undefined;

@@ -1,0 +1,143 @@
+/**
+ * Checks of options. A table says what is legal for each name; what is not is a `UsageError` that names the option,
+ * what is legal, and what was given instead - unless it is, or may contain, a secret.
+ */
+
+import { UsageError } from "../wire/errors.ts";
+import { encodeText } from "../wire/text.ts";
+
+/** Throws when `value` is not legal for the option `name`. */
+export type Check = (value: unknown, name: string) => void;
+
+/** One check for every option of `T`. */
+export type Checks<T> = { readonly [Name in keyof T]-?: Check };
+
+const longestShown = 40;
+const shortStringSize = 255;
+
+/** The error about an option, with the value that was given. */
+export function illegal(name: string, legal: string, given: unknown): UsageError {
+  return new UsageError("INVALID_ARGUMENT", `${name} is ${legal}, not ${show(given)}`);
+}
+
+/** The error about an option whose value may not be shown. */
+export function illegalSecret(name: string, legal: string, cause?: unknown): UsageError {
+  return new UsageError("INVALID_ARGUMENT", `${name} is ${legal}`, cause === undefined ? undefined : { cause });
+}
+
+/**
+ * Checks every option that is given, and that no other name is.
+ *
+ * @param whole The name of the object itself, for errors.
+ * @param prefix Stands before the names of the options in errors, such as `"tls."`.
+ * @param required The options that must be given.
+ */
+export function checkOptions<T>(
+  given: unknown,
+  checks: Checks<T>,
+  whole: string,
+  prefix = "",
+  required: readonly (keyof T)[] = [],
+): asserts given is T {
+  if (!isRecord(given)) throw illegal(whole, "an object", given);
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(checks, name)) {
+      const known = Object.keys(checks).join(", ");
+      throw new UsageError("INVALID_ARGUMENT", `${prefix}${name} is not an option; the options are ${known}`);
+    }
+  }
+  for (const [name, check] of Object.entries<Check>(checks)) {
+    const value = given[name];
+    if (value !== undefined || required.some((one) => one === name)) check(value, prefix + name);
+  }
+}
+
+/** Is it an object of named values, and nothing more special? */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+}
+
+export const anyNumber: Check = (value, name) => {
+  if (typeof value !== "number") throw illegal(name, "a number", value);
+};
+
+export const flag: Check = (value, name) => {
+  if (typeof value !== "boolean") throw illegal(name, "true or false", value);
+};
+
+export const aFunction: Check = (value, name) => {
+  if (typeof value !== "function") throw illegal(name, "a function", value);
+};
+
+export const record: Check = (value, name) => {
+  if (!isRecord(value)) throw illegal(name, "an object", value);
+};
+
+export const text: Check = (value, name) => {
+  if (typeof value !== "string") throw illegal(name, "a string", value);
+};
+
+export const someText: Check = (value, name) => {
+  if (typeof value !== "string" || value === "") throw illegal(name, "a string that is not empty", value);
+};
+
+export const secretText: Check = (value, name) => {
+  if (typeof value !== "string") throw illegalSecret(name, `a string, not of type ${typeof value}`);
+};
+
+export const someTexts: Check = (value, name) => {
+  if (!Array.isArray(value)) throw illegal(name, "an array of strings", value);
+  value.forEach((item, index) => someText(item, `${name}[${index}]`));
+};
+
+/** What AMQP sends as a short string. */
+export const shortString: Check = (value, name) => {
+  text(value, name);
+  const size = encodeText(String(value)).length;
+  if (size > shortStringSize) {
+    throw illegalSecret(name, `at most ${shortStringSize} bytes long in UTF-8, not ${size} bytes`);
+  }
+};
+
+/** Milliseconds. */
+export const duration: Check = (value, name) => {
+  if (typeof value !== "number" || !(value >= 0 && value < Infinity)) {
+    throw illegal(name, "a number of milliseconds, 0 or more", value);
+  }
+};
+
+export function integer(lowest: number, highest: number): Check {
+  return (value, name) => {
+    if (!Number.isInteger(value) || Number(value) < lowest || Number(value) > highest) {
+      throw illegal(name, `an integer from ${lowest} to ${highest}`, value);
+    }
+  };
+}
+
+export function oneOf(...words: readonly string[]): Check {
+  return (value, name) => {
+    if (!words.includes(String(value))) throw illegal(name, words.map((word) => `"${word}"`).join(" or "), value);
+  };
+}
+
+/**
+ * A host name or address.
+ *
+ * People put URIs here, and URIs have passwords, so only what looks like a host is shown.
+ */
+export const host: Check = (value, name) => {
+  someText(value, name);
+  const given = String(value);
+  if (/[/@?#]/.test(given)) throw illegalSecret(name, "a host name or an address; a URI goes into the option uri");
+  if (/[\s[\]]/.test(given)) throw illegal(name, "a host name or an address, without brackets and white space", given);
+  if (/^[^:]*:[^:]*$/.test(given)) throw illegal(name, "a host without a port; there is an option port", given);
+};
+
+function show(value: unknown): string {
+  if (typeof value === "string") {
+    return JSON.stringify(value.length > longestShown ? `${value.slice(0, longestShown)}…` : value);
+  }
+  if (typeof value === "function") return "a function";
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" && value !== null ? "an object" : String(value);
+}

@@ -1,0 +1,154 @@
+/** From what `connect()` was given to a plan: options are checked, joined with what URIs say, and completed by defaults. */
+
+import type { ConnectionConfig } from "../engine/config.ts";
+import { defaultLimits, withLimits } from "../engine/limits.ts";
+import { UsageError } from "../wire/errors.ts";
+import { checkCredentials, guest, resolveCredentials } from "./credentials.ts";
+import {
+  aFunction,
+  anyNumber,
+  type Checks,
+  checkOptions,
+  duration,
+  host,
+  illegal,
+  integer,
+  isRecord,
+  record,
+  shortString,
+  someTexts,
+  text,
+} from "./option-checks.ts";
+import type { ConnectOptions, ConnectPlan, ConnectTarget, EndpointOption } from "./parameters.ts";
+import { checkTcp, endpointOf, listedPlaces, type Place, placeOfOptions, placeOfUri } from "./places.ts";
+import { checkTls } from "./tls-options.ts";
+import { type ParsedUri, parseUri } from "./uri.ts";
+
+const optionChecks: Checks<ConnectOptions> = {
+  uri: (value, name) => {
+    if (typeof value !== "string") throw illegal(name, "a string", typeof value);
+  },
+  host,
+  port: integer(1, 65_535),
+  endpoints: (value, name) => {
+    if (!Array.isArray(value) && typeof value !== "function") throw illegal(name, "an array or a function", value);
+  },
+  tls: checkTls,
+  tcp: checkTcp,
+  protocols: someTexts,
+  credentials: checkCredentials,
+  virtualHost: shortString,
+  connectionName: text,
+  clientProperties: record,
+  locale: shortString,
+  channelMax: anyNumber,
+  frameMax: anyNumber,
+  heartbeat: (value, name) => {
+    if (typeof value !== "number" && typeof value !== "function") throw illegal(name, "a number or a function", value);
+  },
+  connectionAttempts: (value, name) => {
+    if (value !== Infinity) integer(1, Number.MAX_SAFE_INTEGER)(value, name);
+  },
+  retryDelay: duration,
+  connectTimeout: duration,
+  openTimeout: duration,
+  blockedTimeout: duration,
+  requestTimeout: duration,
+  closeTimeout: duration,
+  limits: record,
+  signal: (value, name) => {
+    if (!isRecord(value) || typeof value["aborted"] !== "boolean") throw illegal(name, "an AbortSignal", value);
+  },
+  tap: aFunction,
+  readFile: aFunction,
+};
+
+const defaults = {
+  connectionAttempts: 1,
+  retryDelay: 2_000,
+  connectTimeout: 10_000,
+  openTimeout: 15_000,
+} as const;
+
+/**
+ * Checks options and makes the plan of them. Nothing is connected, read or asked yet.
+ *
+ * @throws UsageError INVALID_ARGUMENT for what is not legal, NOT_SUPPORTED for files without `readFile`.
+ */
+export function planConnection(given: ConnectOptions | string): ConnectPlan {
+  const said = typeof given === "string" ? { uri: given } : given;
+  checkOptions<ConnectOptions>(said, optionChecks, "what connect() takes");
+  checkOneAddress(said);
+  const uri = said.uri === undefined ? undefined : parseUri(said.uri);
+  const options: ConnectOptions = { ...uri?.parameters, ...defined(said) };
+  checkOptions<ConnectOptions>(options, optionChecks, "what connect() takes");
+  checkLimits(options);
+
+  const { endpoints } = options;
+  const places = typeof endpoints === "function" ? undefined : fixedPlaces(options, uri, endpoints);
+  const findPlaces = async (): Promise<readonly Place[]> => {
+    if (places !== undefined) return places;
+    const found: unknown = typeof endpoints === "function" ? await endpoints() : endpoints;
+    return listedPlaces(found, options, "what the endpoints function gave");
+  };
+  return {
+    targets: async () => Promise.all((await findPlaces()).map((place) => targetOf(place, options))),
+    connectionAttempts: options.connectionAttempts ?? defaults.connectionAttempts,
+    retryDelay: options.retryDelay ?? defaults.retryDelay,
+    connectTimeout: options.connectTimeout ?? defaults.connectTimeout,
+    openTimeout: options.openTimeout ?? defaults.openTimeout,
+    signal: options.signal,
+  };
+}
+
+function checkOneAddress({ uri, host, port, endpoints }: ConnectOptions): void {
+  const ways = [uri !== undefined, host !== undefined || port !== undefined, endpoints !== undefined];
+  if (ways.filter(Boolean).length > 1) {
+    throw new UsageError(
+      "INVALID_ARGUMENT",
+      "Give one of uri, host (with port) and endpoints: each says where to connect",
+    );
+  }
+}
+
+function checkLimits({ limits = {} }: ConnectOptions): void {
+  const unknown = Object.keys(limits).find((name) => !Object.hasOwn(defaultLimits, name));
+  if (unknown !== undefined) {
+    const known = Object.keys(defaultLimits).join(", ");
+    throw new UsageError("INVALID_ARGUMENT", `limits.${unknown} is not a limit; the limits are ${known}`);
+  }
+  withLimits(limits);
+}
+
+function fixedPlaces(
+  options: ConnectOptions,
+  uri: ParsedUri | undefined,
+  endpoints: readonly EndpointOption[] | undefined,
+): readonly Place[] {
+  if (endpoints !== undefined) return listedPlaces(endpoints, options, "endpoints");
+  return [uri === undefined ? placeOfOptions(options) : placeOfUri(uri, options)];
+}
+
+async function targetOf({ address, parameters }: Place, options: ConnectOptions): Promise<ConnectTarget> {
+  const { virtualHost = "/", credentials = guest, ...handshake } = parameters;
+  const { requestTimeout, closeTimeout, blockedTimeout, limits, tap } = options;
+  return {
+    endpoint: await endpointOf(address, options.readFile),
+    virtualHost,
+    engineConfig: async (): Promise<ConnectionConfig> => ({
+      mechanisms: await resolveCredentials(credentials),
+      virtualHost,
+      ...handshake,
+      requestTimeout,
+      closeTimeout,
+      blockedTimeout,
+      limits,
+      tap,
+    }),
+  };
+}
+
+/** An option that is `undefined` is an option that was not given. */
+function defined(options: ConnectOptions): ConnectOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
