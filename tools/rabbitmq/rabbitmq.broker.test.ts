@@ -55,27 +55,21 @@ describe("a node", () => {
 
   it("raises alarms and clears them", async () => {
     const alarms = () => node.management("GET", "health/checks/local-alarms");
-    await node.blockMemory();
-    await poll(
-      () =>
-        alarms().then(
-          () => undefined,
-          (error: Error) => error,
-        ),
-      {
+    const status = () =>
+      alarms().then(
+        () => "clear",
+        () => "alarmed",
+      );
+    const becomes = (wanted: string) =>
+      poll(async () => ((await status()) === wanted ? true : undefined), {
         within: 10_000,
-        late: () => new Error("no alarm"),
-      },
-    );
+        late: () => new Error(`not ${wanted}`),
+      });
+    expect(await status()).toBe("clear");
+    await node.blockMemory();
+    await becomes("alarmed");
     await node.unblock();
-    await poll(
-      () =>
-        alarms().then(
-          () => true,
-          () => undefined,
-        ),
-      { within: 10_000, late: () => new Error("still alarmed") },
-    );
+    await becomes("clear");
   });
 
   it("holds its breath while paused", async () => {

@@ -1,0 +1,117 @@
+/**
+ * The layers of the packages, as data: which files make a layer, what they may import, and what they may not do. The
+ * first layer whose pattern matches a file is its layer.
+ */
+
+import path, { matchesGlob } from "node:path";
+import { type Impurity, impuritiesOf, importsOf, parseSource } from "./syntax.ts";
+
+export interface Layer {
+  readonly name: string;
+  /** Globs, from the root of the repository. */
+  readonly files: readonly string[];
+  /** What may be imported: globs of files of the repository, and specifiers of packages, where a `*` stands for anything. */
+  readonly imports: readonly string[];
+  /** What may be imported where only types are meant. */
+  readonly typeImports?: readonly string[];
+  readonly forbids?: readonly Impurity["what"][];
+}
+
+const testFiles = ["**/*.test.ts", "**/*.test-d.ts", "**/testing/**"];
+const testTools = ["vitest", "fast-check", "node:*"];
+const everythingPure: readonly Impurity["what"][] = ["clock", "randomness", "promise", "global object", "evaluation"];
+const onlyThroughIoServices: readonly Impurity["what"][] = ["clock", "randomness", "global object", "evaluation"];
+const client = "@leveret/core/client";
+
+export const layers: readonly Layer[] = [
+  {
+    name: "tests of core",
+    files: testFiles.map((files) => `core/src/${files}`),
+    imports: ["core/src/**", ...testTools],
+  },
+  { name: "wire", files: ["core/src/wire/**"], imports: ["core/src/wire/**"], forbids: everythingPure },
+  {
+    name: "engine",
+    files: ["core/src/engine/**", "core/src/index.ts"],
+    imports: ["core/src/engine/**", "core/src/wire/**"],
+    forbids: everythingPure,
+  },
+  {
+    name: "recovery",
+    files: ["core/src/recovery/**"],
+    imports: ["core/src/recovery/**", "core/src/engine/errors.ts", "core/src/wire/errors.ts"],
+    typeImports: ["core/src/wire/**", "core/src/engine/**"],
+    forbids: everythingPure,
+  },
+  {
+    name: "client",
+    files: ["core/src/client/**"],
+    imports: ["core/src/client/**", "core/src/recovery/**", "core/src/engine/**", "core/src/wire/**"],
+    forbids: onlyThroughIoServices,
+  },
+  {
+    name: "tests of adapters",
+    files: testFiles.map((files) => `adapter-*/src/${files}`),
+    imports: ["adapter-*/src/**", "tools/rabbitmq/**", "@leveret/*", "ws", ...testTools],
+  },
+  { name: "adapter for Node", files: ["adapter-node/src/**"], imports: ["adapter-node/src/**", client, "node:*"] },
+  { name: "adapter for Deno", files: ["adapter-deno/src/**"], imports: ["adapter-deno/src/**", client] },
+  { name: "adapter for Bun", files: ["adapter-bun/src/**"], imports: ["adapter-bun/src/**", client] },
+  {
+    name: "relay",
+    files: ["adapter-websocket/src/relay*", "adapter-websocket/src/relay*/**"],
+    imports: ["adapter-websocket/src/**", client, "node:*", "ws"],
+  },
+  {
+    name: "adapter for WebSocket",
+    files: ["adapter-websocket/src/**"],
+    imports: ["adapter-websocket/src/!(relay*)", "adapter-websocket/src/!(relay*)/**", client],
+  },
+  {
+    name: "runners and tests of conformance",
+    files: ["conformance/src/runners/**", ...testFiles.map((files) => `conformance/src/${files}`)],
+    imports: ["conformance/src/**", "tools/rabbitmq/**", "@leveret/*", "playwright-core", "ws", ...testTools],
+  },
+  {
+    name: "conformance",
+    files: ["conformance/src/**"],
+    imports: ["conformance/src/!(runners)/**", "conformance/src/*", "@leveret/core", "@leveret/core/*"],
+    forbids: onlyThroughIoServices,
+  },
+  { name: "examples", files: ["docs/examples/**"], imports: ["docs/examples/**", "@leveret/*", "node:*"] },
+];
+
+export interface Violation {
+  readonly file: string;
+  readonly line: number;
+  readonly message: string;
+}
+
+/**
+ * Holds one file against the rules of its layer.
+ *
+ * @param file path from the root of the repository, with forward slashes.
+ */
+export function checkLayer(file: string, text: string): Violation[] {
+  const layer = layers.find(({ files }) => files.some((glob) => matchesGlob(file, glob)));
+  if (layer === undefined) return [];
+  const source = parseSource(file, text);
+  const violations: Violation[] = [];
+  const report = (start: number, message: string) => violations.push({ file, line: source.lineOf(start), message });
+
+  for (const { specifier, typeOnly, start } of importsOf(source)) {
+    const allowed = typeOnly ? [...layer.imports, ...(layer.typeImports ?? [])] : layer.imports;
+    const target = specifier.startsWith(".") ? path.posix.join(path.posix.dirname(file), specifier) : specifier;
+    if (!allowed.some((pattern) => allows(pattern, target))) report(start, `${layer.name} may not import ${target}`);
+  }
+  for (const { what, text: use, start } of impuritiesOf(source)) {
+    if (layer.forbids?.includes(what)) report(start, `${layer.name} may not use ${use} (${what})`);
+  }
+  return violations;
+}
+
+function allows(pattern: string, target: string): boolean {
+  const isPackage = pattern.startsWith("@") || !pattern.includes("/");
+  if (!isPackage) return matchesGlob(target, pattern);
+  return pattern.endsWith("*") ? target.startsWith(pattern.slice(0, -1)) : target === pattern;
+}
