@@ -2,6 +2,7 @@
 
 import { isBytes, putLong, putLonglong, putShort } from "./bytes.ts";
 import { frameEnd, frameHeaderSize, frameOverhead, frameType, maxChannelNumber, maxFramePayload } from "./constants.ts";
+import type { UsageError } from "./errors.ts";
 import type { FieldTable } from "./field-values.ts";
 import { type FieldPlan, type MethodPlan, planOf } from "./method-plans.ts";
 import type { Arguments, MethodName } from "./method-types.ts";
@@ -43,9 +44,6 @@ const nackId = 0x003c_0078;
 
 /** In front of the property flags of a content header: class, weight, body size. */
 const contentHeaderSize = 12;
-
-/** Up to this size a loop beats `TypedArray.set`. */
-const shortBody = 32;
 
 /**
  * Writes a method as one frame.
@@ -367,11 +365,7 @@ function writeBodyFrame(out: Output, channel: number, body: Uint8Array, size: nu
   const buffer = out.reserve(frameOverhead + size);
   const start = out.position + frameHeaderSize;
   putFrameHeader(buffer, out.position, frameType.body, channel, size);
-  if (size <= shortBody) {
-    for (let i = 0; i < size; i++) buffer[start + i] = body[i]!;
-  } else {
-    buffer.set(body, start);
-  }
+  buffer.set(body, start);
   buffer[start + size] = frameEnd;
   out.position = start + size + 1;
 }
@@ -421,6 +415,6 @@ function optionalBit(value: boolean | undefined, where: string): number {
   throw invalid(where, "is not a boolean");
 }
 
-function tooLarge(what: string, frameMax: number): Error {
+function tooLarge(what: string, frameMax: number): UsageError {
   return invalid(what, `does not fit into one frame (frameMax is ${frameMax})`);
 }

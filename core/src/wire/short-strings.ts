@@ -3,45 +3,55 @@
 import { decodeText } from "./text.ts";
 
 /** The number of strings that a {@link ShortStrings} keeps at most. */
-export const shortStringCacheSlots = 512;
+export const shortStringCacheSlots = 256;
 
-/** The longest string that is kept, in bytes. */
-export const shortStringCacheMaxLength = 128;
+/** The longest string that is kept, in bytes. Decoding a longer one costs no more than finding it would. */
+export const shortStringCacheMaxSize = 64;
 
 /**
- * A bounded cache of decoded strings. Strings beyond ASCII and long ones are decoded each time; every string is correct.
+ * A bounded cache of decoded strings, by their bytes.
  *
- * Each string has one slot, found by a hash of its bytes; two strings of one slot push each other out.
+ * Each string has one slot, found by a hash of some of its bytes; strings that share a slot push each other out, which costs
+ * time and nothing else, because the whole bytes are compared.
  */
 export class ShortStrings {
-  readonly #slots: string[] = new Array<string>(shortStringCacheSlots).fill("");
+  readonly #texts: string[] = new Array<string>(shortStringCacheSlots).fill("");
+  /** The bytes of the strings, each in its part; allocated for the first string. */
+  #bytes: Uint8Array = new Uint8Array(0);
+  readonly #sizes: Uint8Array = new Uint8Array(shortStringCacheSlots);
 
-  /** The string whose UTF-8 is at `start`, as {@link decodeText} reads it. */
+  /** The string whose UTF-8 is at `start`; malformed sequences are read as U+FFFD. */
   decode(bytes: Uint8Array, start: number, length: number): string {
     if (length === 0) return "";
-    const end = start + length;
-    if (length > shortStringCacheMaxLength) return decodeText(bytes, start, end);
-    let hash = length;
-    let union = 0;
-    for (let i = start; i < end; i++) {
-      const byte = bytes[i]!;
-      union |= byte;
-      hash = Math.imul(hash ^ byte, 0x01000193);
+    if (length > shortStringCacheMaxSize) return decodeText(bytes, start, start + length);
+    const slot = slotOf(bytes, start, length);
+    if (this.#sizes[slot] === length && this.#isAt(slot, bytes, start, length)) return this.#texts[slot]!;
+    return this.#store(slot, bytes, start, length);
+  }
+
+  #isAt(slot: number, bytes: Uint8Array, start: number, length: number): boolean {
+    const kept = this.#bytes;
+    const at = slot * shortStringCacheMaxSize;
+    for (let i = 0; i < length; i++) {
+      if (kept[at + i] !== bytes[start + i]) return false;
     }
-    if (union > 0x7f) return decodeText(bytes, start, end);
-    const slot = (hash ^ (hash >>> 15)) & (shortStringCacheSlots - 1);
-    const known = this.#slots[slot]!;
-    if (isAscii(known, bytes, start, length)) return known;
-    const text = decodeText(bytes, start, end);
-    this.#slots[slot] = text;
+    return true;
+  }
+
+  #store(slot: number, bytes: Uint8Array, start: number, length: number): string {
+    if (this.#bytes.length === 0) this.#bytes = new Uint8Array(shortStringCacheSlots * shortStringCacheMaxSize);
+    const text = decodeText(bytes, start, start + length);
+    this.#bytes.set(bytes.subarray(start, start + length), slot * shortStringCacheMaxSize);
+    this.#sizes[slot] = length;
+    this.#texts[slot] = text;
     return text;
   }
 }
 
-function isAscii(text: string, bytes: Uint8Array, start: number, length: number): boolean {
-  if (text.length !== length) return false;
-  for (let i = 0; i < length; i++) {
-    if (text.charCodeAt(i) !== bytes[start + i]) return false;
-  }
-  return true;
+/** Every byte of a short string counts, of a longer one about eight, the last among them: names tend to differ at the end. */
+function slotOf(bytes: Uint8Array, start: number, length: number): number {
+  const step = 1 + (length >> 3);
+  let hash = length;
+  for (let i = start + length - 1; i >= start; i -= step) hash = Math.imul(hash ^ bytes[i]!, 0x0100_0193);
+  return (hash ^ (hash >>> 15)) & (shortStringCacheSlots - 1);
 }

@@ -56,7 +56,9 @@ class TableWriter {
     const at = out.position;
     out.position += 4;
     const start = out.size;
-    for (const name of Object.keys(table)) {
+    const names = Object.keys(table);
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i]!;
       const value = table[name];
       if (value === undefined) continue;
       writeShortText(out, name, this.#where);

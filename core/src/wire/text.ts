@@ -7,8 +7,11 @@ const encoder = new TextEncoder();
 const lenientDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictDecoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
-/** Up to this length a loop over ASCII beats a call to the platform's encoder or decoder. */
-const shortText = 32;
+/**
+ * Up to these lengths a loop over ASCII beats a call to the platform's encoder or decoder (`bench/codec.ts`). A UUID has 36.
+ */
+const shortToEncode = 40;
+const shortToDecode = 16;
 
 /** The most bytes of UTF-8 that one UTF-16 unit becomes. */
 export const maxBytesPerUnit = 3;
@@ -22,7 +25,7 @@ export const notWellFormed = -1;
  */
 export function writeText(buffer: Uint8Array, position: number, text: string): number {
   const length = text.length;
-  if (length > shortText) return writeAnyText(buffer, position, text);
+  if (length > shortToEncode) return writeAnyText(buffer, position, text);
   for (let i = 0; i < length; i++) {
     const unit = text.charCodeAt(i);
     if (unit > 0x7f) return writeAnyText(buffer, position, text);
@@ -53,24 +56,29 @@ export function encodeText(text: string): Uint8Array {
 
 /** Reads UTF-8; each malformed sequence becomes U+FFFD, as RabbitMQ does not check what publishers send. */
 export function decodeText(bytes: Uint8Array, start: number, end: number): string {
-  if (end - start > shortText) return lenientDecoder.decode(bytes.subarray(start, end));
-  let text = "";
-  for (let i = start; i < end; i++) {
-    const byte = bytes[i]!;
-    if (byte > 0x7f) return lenientDecoder.decode(bytes.subarray(start, end));
-    text += String.fromCharCode(byte);
-  }
-  return text;
+  return decodeShortAscii(bytes, start, end) ?? lenientDecoder.decode(bytes.subarray(start, end));
 }
 
 /** Reads UTF-8; `undefined` when it is malformed. */
 export function decodeStrictText(bytes: Uint8Array, start: number, end: number): string | undefined {
-  let ascii = end - start <= shortText;
-  for (let i = start; ascii && i < end; i++) ascii = bytes[i]! <= 0x7f;
-  if (ascii) return decodeText(bytes, start, end);
+  const ascii = decodeShortAscii(bytes, start, end);
+  if (ascii !== undefined) return ascii;
   try {
     return strictDecoder.decode(bytes.subarray(start, end));
   } catch {
     return undefined;
   }
+}
+
+/** The text, when it is short and ASCII. */
+function decodeShortAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
+  const length = end - start;
+  if (length > shortToDecode) return undefined;
+  const units = new Array<number>(length);
+  for (let i = 0; i < length; i++) {
+    const byte = bytes[start + i]!;
+    if (byte > 0x7f) return undefined;
+    units[i] = byte;
+  }
+  return String.fromCharCode.apply(null, units);
 }
