@@ -1,0 +1,92 @@
+/**
+ * The packages as their users get them: packed, unpacked into a `node_modules` of their own, and then imported, required
+ * and compiled against.
+ */
+
+import { globSync } from "node:fs";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { repositoryRoot, run, runOrThrow } from "../lib/process.ts";
+import type { Package } from "./workspace.ts";
+
+/** The Nodes of the test matrix; packages must load in all. */
+export const nodes: readonly string[] = [
+  ...globSync("tools/node*/node_modules/.bin/node", { cwd: repositoryRoot }).sort(),
+  "node_modules/.bin/node",
+].map((file) => path.join(repositoryRoot, file));
+
+/** Unpacks tarballs into `folder/node_modules`, next to what they need from elsewhere. */
+export async function install(
+  packages: readonly Package[],
+  tarballs: readonly string[],
+  folder: string,
+): Promise<void> {
+  for (const [index, { name, foreignDependencies, folder: source }] of packages.entries()) {
+    const target = path.join(folder, "node_modules", name);
+    await mkdir(target, { recursive: true });
+    await runOrThrow("tar", ["-xzf", tarballs[index] as string, "-C", target, "--strip-components=1"]);
+    for (const dependency of foreignDependencies) await link(path.join(source, "node_modules"), dependency, folder);
+  }
+  await link(path.join(repositoryRoot, "node_modules"), "@types/node", folder);
+  await writeFile(path.join(folder, "package.json"), '{ "type": "module" }');
+}
+
+async function link(from: string, name: string, folder: string): Promise<void> {
+  const target = path.join(folder, "node_modules", name);
+  await mkdir(path.dirname(target), { recursive: true });
+  await symlink(path.join(from, name), target).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
+}
+
+/** Imports and requires every entry: both give the same things, and a class has one copy, whatever entry it is taken from. */
+const loader = `
+  import { createRequire } from "node:module";
+  const require = createRequire(import.meta.url);
+  const classes = new Map();
+  for (const entry of process.argv.slice(2)) {
+    const imported = await import(entry);
+    const required = require(entry);
+    if (Object.keys(imported).length === 0) throw new Error(entry + " exports nothing");
+    for (const [name, value] of Object.entries(imported)) {
+      if (required[name] !== value) throw new Error(entry + ": require() gives another " + name);
+      if (typeof value !== "function" || !/^class/.test(Function.prototype.toString.call(value))) continue;
+      if ((classes.get(name) ?? value) !== value) throw new Error(entry + " has a " + name + " of its own");
+      classes.set(name, value);
+    }
+  }`;
+
+/** @returns what is wrong; empty when every entry loads in every Node. */
+export async function checkLoading(packages: readonly Package[], folder: string): Promise<string[]> {
+  const file = path.join(folder, "load.mjs");
+  await writeFile(file, loader);
+  const problems: string[] = [];
+  for (const node of nodes) {
+    const { code, output } = await run(node, [file, ...packages.flatMap(({ entries }) => entries)], { cwd: folder });
+    if (code !== 0) problems.push(`the packages do not load in ${path.relative(repositoryRoot, node)}:\n${output}`);
+  }
+  return problems;
+}
+
+/** Compiles a program that uses every entry, with the declarations checked too. */
+export async function checkTypes(packages: readonly Package[], folder: string): Promise<string[]> {
+  const imports = packages.flatMap(({ entries }) => entries).map((entry, i) => `export * as e${i} from "${entry}";\n`);
+  await writeFile(path.join(folder, "use.ts"), imports.join(""));
+  const settings = {
+    compilerOptions: {
+      target: "ES2022",
+      lib: ["ES2022", "ESNext.Disposable"],
+      types: ["node"],
+      module: "NodeNext",
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      skipLibCheck: false,
+      noEmit: true,
+    },
+    files: ["use.ts"],
+  };
+  await writeFile(path.join(folder, "tsconfig.json"), JSON.stringify(settings));
+  const tsc = path.join(repositoryRoot, "node_modules/.bin/tsc");
+  const { code, output } = await run(tsc, ["--pretty", "false", "-p", folder], { cwd: folder });
+  return code === 0 ? [] : [`the declarations do not compile:\n${output}`];
+}

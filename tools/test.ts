@@ -1,0 +1,123 @@
+/**
+ * Everything that must hold, in one run: `npm test`. What it does is listed in test/steps.ts; CONTRIBUTING.md says how to
+ * run a part of it. With `CI` set, what cannot be tested on this machine counts as failed.
+ */
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { run } from "./lib/process.ts";
+import { RabbitMQUnavailableError } from "./rabbitmq/index.ts";
+import { Brokers } from "./test/brokers.ts";
+import { type Counts, closingLine, countTests, nothing, sum } from "./test/results.ts";
+import { schedule } from "./test/schedule.ts";
+import { commandOf, select } from "./test/select.ts";
+import { type Gate, type RuntimeName, runtimes, type Step, type Suite, steps } from "./test/steps.ts";
+
+const lanes = 2;
+const suiteWithin = 20 * 60_000;
+const isCI = (process.env.CI ?? "") !== "" && process.env.CI !== "false";
+
+const started = performance.now();
+const { steps: chosen, vitestArguments } = select(steps, process.argv.slice(2));
+const brokers = new Brokers();
+const notTested: string[] = [];
+
+function report(outcome: "ok" | "FAILED" | "NOT RUN", step: Step, details: readonly string[], output = ""): void {
+  console.log([outcome.padEnd(8), describe(step).padEnd(44), ...details].join(" ").trimEnd());
+  if (output !== "") console.log(`${output.trimEnd().replace(/^/gm, "    ")}\n`);
+}
+
+function describe(step: Step): string {
+  return step.kind === "suite" && step.broker !== undefined ? `${step.name}, RabbitMQ ${step.broker}` : step.name;
+}
+
+const seconds = (since: number) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
+
+async function runGate(gate: Gate): Promise<Counts> {
+  const since = performance.now();
+  const [program, ...args] = gate.command;
+  const { code, output } = await run(program as string, args, { timeout: suiteWithin });
+  report(code === 0 ? "ok" : "FAILED", gate, [seconds(since)], code === 0 ? "" : output);
+  return code === 0 ? { ...nothing, passed: 1 } : { ...nothing, failed: 1 };
+}
+
+async function runSuite(suite: Suite): Promise<Counts> {
+  let env: Record<string, string>;
+  try {
+    env = await environmentOf(suite);
+  } catch (error) {
+    if (!(error instanceof RabbitMQUnavailableError)) throw error;
+    notTested.push(`${describe(suite)}: ${error.message}`);
+    report("NOT RUN", suite, [], error.message);
+    return isCI ? { ...nothing, failed: 1 } : { ...nothing, skipped: 1 };
+  }
+  const since = performance.now();
+  const folder = await mkdtemp(path.join(tmpdir(), "leveret-test-"));
+  const reportFile = path.join(folder, "report.json");
+  const [program, ...args] = commandOf(suite, vitestArguments);
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${reportFile}`];
+  const { code, output } = await run(program, [...args, ...reporters], { env, timeout: suiteWithin });
+  const counts = countTests(reportFile, code);
+  await rm(folder, { recursive: true });
+  report(
+    counts.failed === 0 ? "ok" : "FAILED",
+    suite,
+    [closingLine(counts), seconds(since)],
+    counts.failed === 0 ? "" : output,
+  );
+  if (counts.failed > 0 && suite.broker !== undefined) await brokers.renew(suite.broker);
+  return counts;
+}
+
+/** Tells the tests of a suite which broker to use. */
+async function environmentOf(suite: Suite): Promise<Record<string, string>> {
+  if (suite.ownBroker !== undefined) {
+    const release = await brokers.get(suite.ownBroker).then(
+      () => suite.ownBroker as string,
+      () => "system",
+    );
+    return { AMQP_URL: "", RABBITMQ_NODE: "", RABBITMQ_RELEASE: release };
+  }
+  if (suite.broker === undefined) return {};
+  const { folder } = await brokers.get(suite.broker);
+  // Without a folder it is the broker of AMQP_URL, which the tests find by themselves.
+  return folder === undefined ? {} : { RABBITMQ_NODE: folder };
+}
+
+async function versionOf(runtime: RuntimeName): Promise<string> {
+  const [program, ...args] = runtimes[runtime].version;
+  const { output } = await run(program as string, args);
+  return `${runtime} ${/\d+\.\d+\.\d+/.exec(output)?.[0] ?? "(unknown)"}`;
+}
+
+async function main(): Promise<Counts> {
+  if (chosen.length === 0) {
+    console.error(`no step is named so; there are: ${[...new Set(steps.map(({ name }) => name))].join(", ")}`);
+    return { ...nothing, failed: 1 };
+  }
+  for (const step of chosen) {
+    const release = step.kind === "suite" ? (step.broker ?? step.ownBroker) : undefined;
+    if (release !== undefined) brokers.prepare(release);
+  }
+  const tasks = chosen.map((step) => ({
+    needs: step.kind === "suite" ? step.broker : undefined,
+    run: () => (step.kind === "gate" ? runGate(step) : runSuite(step)),
+  }));
+  try {
+    return sum(await schedule(tasks, lanes));
+  } finally {
+    const used = new Set(chosen.flatMap((step) => (step.kind === "suite" ? [step.runtime] : [])));
+    const versions = (await brokers.list()).map(({ version, release }) => `RabbitMQ ${version} (${release})`);
+    console.log(`\nbrokers:  ${versions.join(", ") || "none"}`);
+    console.log(`runtimes: ${(await Promise.all([...used].map(versionOf))).join(", ") || "none"}`);
+    await brokers.stop();
+  }
+}
+
+const counts = await main();
+for (const missing of notTested)
+  console.log(`NOT TESTED HERE${isCI ? " (a failure, since CI is set)" : ""}: ${missing}`);
+console.log(`in ${seconds(started)}`);
+console.log(closingLine(counts));
+process.exit(counts.failed === 0 ? 0 : 1);
