@@ -13,7 +13,7 @@ const thirtySeconds = 30_000;
 function project(
   name: string,
   include: readonly string[],
-  more: { globalSetup?: string } = {},
+  more: { globalSetup?: string; fileParallelism?: boolean } = {},
 ): TestProjectConfiguration {
   return {
     resolve: { conditions },
@@ -48,9 +48,11 @@ export default defineConfig({
       ...adapters[runtime],
       project("broker", ["conformance/src/{broker,cases,simulation}/**/*.test.ts"]),
       project("tools", ["tools/**/!(*.broker).test.ts"]),
-      project("rabbitmq", ["tools/**/*.broker.test.ts"]),
+      project("rabbitmq", ["tools/**/*.broker.test.ts"], { fileParallelism: false }),
       project("conformance", ["conformance/src/runners/**/*.test.ts"], {
         globalSetup: "./tools/rabbitmq/global-setup.ts",
+        // All files share a broker that some of them pause, block and kill.
+        fileParallelism: false,
       }),
     ],
   },
