@@ -6,7 +6,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { run } from "./lib/process.ts";
+import { CommandError, run, runOrThrow } from "./lib/process.ts";
 import { RabbitMQUnavailableError } from "./rabbitmq/index.ts";
 import { Brokers } from "./test/brokers.ts";
 import { type Counts, closingLine, countTests, nothing, sum } from "./test/results.ts";
@@ -51,9 +51,10 @@ async function runGate(gate: Gate): Promise<Counts> {
 async function runSuite(suite: Suite): Promise<Counts> {
   let env: Record<string, string>;
   try {
+    await versionOf(suite.runtime);
     env = await environmentOf(suite);
   } catch (error) {
-    if (!(error instanceof RabbitMQUnavailableError)) throw error;
+    if (!(error instanceof RabbitMQUnavailableError || error instanceof CommandError)) throw error;
     notTested.push(`${describe(suite)}: ${error.message}`);
     report("NOT RUN", suite, [], error.message);
     return isCI ? { ...nothing, failed: 1 } : { ...nothing, skipped: 1 };
@@ -91,9 +92,10 @@ async function environmentOf(suite: Suite): Promise<Record<string, string>> {
   return folder === undefined ? {} : { RABBITMQ_NODE: folder };
 }
 
+/** @throws CommandError when the runtime is not there. */
 async function versionOf(runtime: RuntimeName): Promise<string> {
   const [program, ...args] = runtimes[runtime].version;
-  const { output } = await run(program as string, args);
+  const output = await runOrThrow(program as string, args);
   return `${runtime} ${/\d+\.\d+\.\d+/.exec(output)?.[0] ?? "(unknown)"}`;
 }
 
@@ -117,7 +119,10 @@ async function main(): Promise<Counts> {
     const origin = (release: string) => (hasForeignBroker ? "AMQP_URL" : release);
     const versions = (await brokers.list()).map(({ version, release }) => `RabbitMQ ${version} (${origin(release)})`);
     console.log(`\nbrokers:  ${versions.join(", ") || "none"}`);
-    console.log(`runtimes: ${(await Promise.all([...used].map(versionOf))).join(", ") || "none"}`);
+    const runtimeVersions = await Promise.all(
+      [...used].map((name) => versionOf(name).catch(() => `${name} (missing)`)),
+    );
+    console.log(`runtimes: ${runtimeVersions.join(", ") || "none"}`);
     await brokers.stop();
   }
 }

@@ -83,10 +83,10 @@ export function attachRabbitMQ(coordinates: RabbitMQCoordinates): RabbitMQNode {
       await ctl("set_disk_free_limit", diskLimit);
     },
     kill: () => end(node(), "SIGKILL"),
-    pause: () => signalServer(node(), "SIGSTOP"),
-    resume: () => signalServer(node(), "SIGCONT"),
+    pause: () => signalRunning(node(), "SIGSTOP"),
+    resume: () => signalRunning(node(), "SIGCONT"),
     restart: async () => {
-      signal(-groupOf(node()), "SIGCONT"); // a paused node would never see the next one
+      signalServer(node(), "SIGCONT"); // a paused node would never see the next one
       await end(node(), "SIGTERM");
       await bootAndRemember(node());
     },
@@ -126,19 +126,22 @@ async function runCtl(node: NodeDescription, args: readonly string[]): Promise<s
   }
 }
 
-function groupOf(node: NodeDescription): number {
-  return Number(readFileSync(path.join(node.coordinates.folder, groupFile), "utf8"));
-}
-
-function signalServer(node: NodeDescription, name: NodeJS.Signals): void {
-  if (!signal(-groupOf(node), name)) throw new RabbitMQFailedError(`RabbitMQ ${node.nodeName} is not running`);
-}
-
-/** Signals the server and waits until nothing but epmd is left. */
-async function end(node: NodeDescription, name: "SIGKILL" | "SIGTERM"): Promise<void> {
+/** Signals the server's process group. False when the server is not running. */
+function signalServer(node: NodeDescription, name: NodeJS.Signals): boolean {
   const { folder } = node.coordinates;
-  if (!signal(-groupOf(node), name)) return;
-  await poll(() => (processesOf(folder).every(isEpmd) ? true : undefined), {
+  const group = Number(readFileSync(path.join(folder, groupFile), "utf8"));
+  // By now the number may be that of somebody else's process.
+  return processesOf(folder).includes(group) && signal(-group, name);
+}
+
+function signalRunning(node: NodeDescription, name: NodeJS.Signals): void {
+  if (!signalServer(node, name)) throw new RabbitMQFailedError(`RabbitMQ ${node.nodeName} is not running`);
+}
+
+/** Signals the server, when it runs, and waits until nothing but epmd is left. */
+async function end(node: NodeDescription, name: "SIGKILL" | "SIGTERM"): Promise<void> {
+  if (!signalServer(node, name)) return;
+  await poll(() => (processesOf(node.coordinates.folder).every(isEpmd) ? true : undefined), {
     within: shutdownWithin,
     late: () => new RabbitMQFailedError(`RabbitMQ ${node.nodeName} goes on after ${name}`),
   });
