@@ -8,7 +8,7 @@ export interface Selection {
 }
 
 /**
- * Words choose steps by their name, or projects of suites by theirs; without words all steps are chosen. From the first
+ * Words choose steps by the words of their name, or projects of suites by theirs; without words all steps are chosen. From the first
  * option on, everything goes to vitest.
  */
 export function select(all: readonly Step[], args: readonly string[]): Selection {
@@ -25,7 +25,8 @@ function narrow(step: Step, words: readonly string[]): Step[] {
     const projects = step.projects.filter((project) => wanted.includes(project));
     if (projects.length > 0) return [{ ...step, projects }];
   }
-  return wanted.some((word) => step.name.toLowerCase().includes(word)) ? [step] : [];
+  const inName = step.name.toLowerCase().split(" ");
+  return wanted.some((word) => inName.includes(word)) ? [step] : [];
 }
 
 /** The command line of a suite, up to the reporters. */
