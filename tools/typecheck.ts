@@ -27,6 +27,8 @@ if (projects.length === 0) {
 }
 
 const waiting = [...projects];
+/** Sources belong to several projects; what is wrong with them is said once. */
+const shown = new Set<string>();
 let failed = 0;
 
 async function checkNext(): Promise<void> {
@@ -34,7 +36,11 @@ async function checkNext(): Promise<void> {
     const result = await run("node_modules/.bin/tsc", ["--pretty", "false", "-p", project]);
     if (result.code === 0) continue;
     failed += 1;
-    console.error(`${project}\n${result.output.trimEnd()}`);
+    const lines = result.output.trimEnd().split("\n");
+    const news = lines.filter((line) => !shown.has(line));
+    for (const line of news) shown.add(line);
+    const rest = news.length < lines.length ? ["(and what was said above)"] : [];
+    console.error([project, ...news, ...rest].join("\n  "));
   }
 }
 
