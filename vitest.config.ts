@@ -1,6 +1,7 @@
 /**
- * One project per package with unit tests, and one for the repository's tools. Two talk to a real RabbitMQ: `rabbitmq`
- * tests what starts it, `conformance` is the suite. Packages are resolved to their sources (condition `@leveret/source`): nothing has to be built first.
+ * One project per package with unit tests, and one for the repository's tools. `io-contract` holds an adapter to the
+ * contract of its streams. Two talk to a real RabbitMQ: `rabbitmq` tests what starts it, `conformance` is the suite.
+ * Packages are resolved to their sources (condition `@leveret/source`): nothing has to be built first.
  */
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
 
@@ -46,10 +47,12 @@ export default defineConfig({
     projects: [
       project("core", ["core/src/**/*.test.ts"]),
       ...adapters[runtime],
-      project("broker", ["conformance/src/{broker,cases,simulation}/**/*.test.ts"]),
+      project("broker", ["conformance/src/!(runners)/**/*.test.ts"]),
       project("tools", ["tools/**/!(*.broker).test.ts"]),
       project("rabbitmq", ["tools/**/*.broker.test.ts"], { fileParallelism: false }),
-      project("conformance", ["conformance/src/runners/**/*.test.ts"], {
+      // Runners are named after their runtime; each sees only its own.
+      project("io-contract", [`conformance/src/runners/io-contract.${runtime}.test.ts`]),
+      project("conformance", [`conformance/src/runners/!(io-contract).${runtime}.test.ts`], {
         globalSetup: "./tools/rabbitmq/global-setup.ts",
         // All files share a broker that some of them pause, block and kill.
         fileParallelism: false,
