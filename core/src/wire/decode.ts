@@ -45,17 +45,14 @@ type AnyFields = Record<string, unknown>;
 function readFields(input: Input, plans: readonly FieldPlan[], strings: ShortStrings | undefined): AnyFields {
   const fields: AnyFields = {};
   let bits = 0;
-  let bitCount = 8;
+  let bitCount = 0;
   for (const plan of plans) {
     if (plan.type === "bit" || plan.type === "reserved-bit") {
-      if (bitCount === 8) {
-        bits = input.octet();
-        bitCount = 0;
-      }
+      if (bitCount === 0) bits = input.octet();
       if (plan.type === "bit") fields[plan.name] = (bits & (1 << bitCount)) !== 0;
       bitCount++;
     } else {
-      bitCount = 8;
+      bitCount = 0;
       readField(input, plan, fields, strings);
     }
   }

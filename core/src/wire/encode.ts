@@ -91,7 +91,7 @@ function writeMethodFrame(
   out.octet(frameEnd);
 }
 
-/** Adjacent bits share an octet, the first one lowest. */
+/** Adjacent bits share an octet, the first one lowest. No method has more of them than fit one octet. */
 function writeFields(
   out: Output,
   fields: readonly FieldPlan[],
@@ -102,11 +102,6 @@ function writeFields(
   let bitCount = 0;
   for (const field of fields) {
     if (field.type === "bit" || field.type === "reserved-bit") {
-      if (bitCount === 8) {
-        out.octet(bits);
-        bits = 0;
-        bitCount = 0;
-      }
       if (field.type === "bit" && isSet(args[field.name], field)) bits |= 1 << bitCount;
       bitCount++;
       continue;

@@ -60,20 +60,22 @@ export const date: fc.Arbitrary<Date> = fc
   .oneof(fc.integer({ min: 0, max: 4_000_000_000 }), fc.constantFrom(0, 8_640_000_000_000))
   .map((seconds) => new Date(seconds * 1000));
 
-const scalar: fc.Arbitrary<FieldValue> = fc.oneof(
-  text,
-  fc.integer(),
-  fc.maxSafeInteger(),
-  fc.double(),
-  fc.constantFrom(-0, 2 ** 31, -(2 ** 31) - 1, 2 ** 53, -(2 ** 63), 2 ** 62, Number.NaN, Number.POSITIVE_INFINITY),
-  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
-  fc.boolean(),
-  fc.constant(null),
-  date,
-  bytes,
-  fc.tuple(fc.nat(255), fc.nat(0xffff_ffff)).map(([scale, unscaled]) => new Decimal(scale, unscaled)),
-  typedValue,
-).filter(isEncodable);
+const scalar: fc.Arbitrary<FieldValue> = fc
+  .oneof(
+    text,
+    fc.integer(),
+    fc.maxSafeInteger(),
+    fc.double(),
+    fc.constantFrom(-0, 2 ** 31, -(2 ** 31) - 1, 2 ** 53, -(2 ** 63), 2 ** 62, Number.NaN, Number.POSITIVE_INFINITY),
+    fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+    fc.boolean(),
+    fc.constant(null),
+    date,
+    bytes,
+    fc.tuple(fc.nat(255), fc.nat(0xffff_ffff)).map(([scale, unscaled]) => new Decimal(scale, unscaled)),
+    typedValue,
+  )
+  .filter(isEncodable);
 
 /** An integral number beyond 64 bits is an error, not a value. */
 function isEncodable(value: FieldValue): boolean {
@@ -84,7 +86,9 @@ const { table, value } = fc.letrec<{ value: FieldValue; array: FieldValue[]; tab
   value: fc.oneof({ depthSize: "small", withCrossShrink: true }, scalar, tie("array"), tie("table")),
   array: fc.array(tie("value"), { maxLength: 5 }),
   table: fc
-    .array(fc.tuple(shortText, fc.oneof({ weight: 8, arbitrary: tie("value") }, fc.constant(undefined))), { maxLength: 5 })
+    .array(fc.tuple(shortText, fc.oneof({ weight: 8, arbitrary: tie("value") }, fc.constant(undefined))), {
+      maxLength: 5,
+    })
     .map((entries) => Object.fromEntries(entries) as FieldTable),
 }));
 
@@ -103,7 +107,9 @@ export function received(sent: FieldValue): FieldValue {
 }
 
 export function receivedTable(sent: FieldTable): FieldTable {
-  const entries = Object.entries(sent).flatMap(([name, entry]) => (entry === undefined ? [] : [[name, received(entry)]]));
+  const entries = Object.entries(sent).flatMap(([name, entry]) =>
+    entry === undefined ? [] : [[name, received(entry)]],
+  );
   return Object.fromEntries(entries) as FieldTable;
 }
 
@@ -191,5 +197,5 @@ export const properties: fc.Arbitrary<BasicProperties> = fc.record(
 );
 
 export function receivedProperties(sent: BasicProperties): BasicProperties {
-  return sent.headers === undefined ? sent : { ...sent, headers: receivedTable(sent.headers) };
+  return sent.headers === undefined ? { ...sent } : { ...sent, headers: receivedTable(sent.headers) };
 }
