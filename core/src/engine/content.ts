@@ -6,7 +6,7 @@ const noProperties: BasicProperties = Object.freeze({});
 
 /** The properties and the body of a message. */
 export class Content {
-  /** The body; the receiver owns it. */
+  /** The body; it is the receiver's. Its `buffer` may hold other messages too, so copy it rather than transfer the buffer. */
   readonly body: Uint8Array;
   /** The property flags and list as they were received; empty where the message has no property. */
   readonly #encoded: Uint8Array | undefined;

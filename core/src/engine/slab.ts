@@ -1,5 +1,7 @@
 /** Memory for what is kept of a borrowed chunk: many small copies share one allocation. */
 
+import { copyOf } from "../wire/bytes.ts";
+
 /** The first allocation, so that an idle connection holds little; each next one is larger, up to {@link largestSlab}. */
 const smallestSlab = 1024;
 const largestSlab = 64 * 1024;
@@ -18,7 +20,7 @@ export class Slab {
   /** A copy of `bytes[start..end)`. */
   copy(bytes: Uint8Array, start: number, end: number): Uint8Array {
     const size = end - start;
-    if (size > largestShared) return bytes.slice(start, end);
+    if (size > largestShared) return copyOf(bytes, start, end);
     if (size > this.#memory.length - this.#used) {
       this.#memory = new Uint8Array(Math.min(largestSlab, Math.max(smallestSlab, 4 * this.#memory.length, size)));
       this.#used = 0;
