@@ -5,6 +5,7 @@ import { UsageError } from "../wire/errors.ts";
 import { Output } from "../wire/output.ts";
 import { clientProperties } from "./client-properties.ts";
 import type { ConnectionConfig, Millis } from "./config.ts";
+import { defaultLocale, defaultVirtualHost } from "./handshake.ts";
 import { checkProposals } from "./tuning.ts";
 
 /**
@@ -13,10 +14,12 @@ import { checkProposals } from "./tuning.ts";
  * @throws UsageError INVALID_ARGUMENT.
  */
 export function checkConfig(config: ConnectionConfig): void {
-  const { mechanisms, virtualHost = "/", locale = "en_US" } = config;
+  const { mechanisms, virtualHost = defaultVirtualHost, locale = defaultLocale } = config;
   checkProposals(config);
   checkTimeouts(config);
-  if (mechanisms.length === 0) throw new UsageError("INVALID_ARGUMENT", "mechanisms names no SASL mechanism");
+  if (!Array.isArray(mechanisms) || mechanisms.length === 0) {
+    throw new UsageError("INVALID_ARGUMENT", "mechanisms is an array of at least one SASL mechanism");
+  }
   // What cannot be encoded now could not be encoded in the middle of the handshake either.
   const trial = new Output();
   const response = new Uint8Array(0);

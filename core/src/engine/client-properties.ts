@@ -1,6 +1,7 @@
 /** What a client tells the server about itself in `connection.start-ok`. */
 
 import type { FieldTable } from "../wire/field-values.ts";
+import { UsageError } from "../wire/errors.ts";
 import type { ConnectionConfig } from "./config.ts";
 
 /**
@@ -16,7 +17,12 @@ const capabilities: FieldTable = {
   publisher_confirms: true,
 };
 
-/** Our properties, with the configuration's over them. A `capabilities` table is merged, so that no capability is lost by naming another. */
+/**
+ * Our properties, with the configuration's over them. A `capabilities` table is merged, so that no capability is lost by
+ * naming another.
+ *
+ * @throws UsageError INVALID_ARGUMENT when `capabilities` is no table.
+ */
 export function clientProperties(config: ConnectionConfig): FieldTable {
   const given = config.clientProperties ?? {};
   return {
@@ -29,7 +35,7 @@ export function clientProperties(config: ConnectionConfig): FieldTable {
   };
 }
 
-function asTable(value: FieldTable[string]): FieldTable {
-  const isTable = typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
-  return isTable ? (value as FieldTable) : {};
+function asTable(value: FieldTable[string] = {}): FieldTable {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as FieldTable;
+  throw new UsageError("INVALID_ARGUMENT", "clientProperties.capabilities is a table");
 }

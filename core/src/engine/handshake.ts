@@ -12,6 +12,9 @@ import type { ConnectionPhase } from "./phases.ts";
 import type { SaslMechanism } from "./sasl.ts";
 import { negotiate, type Tuning } from "./tuning.ts";
 
+export const defaultVirtualHost = "/";
+export const defaultLocale = "en_US";
+
 /** How many octets decide whether a peer speaks AMQP. */
 const greetingSize = 8;
 
@@ -47,7 +50,8 @@ export class Handshake {
   }
 
   /**
-   * Looks at the server's first octets. Returns whether they are decided: frames follow.
+   * Looks at the server's first octets. Returns whether frames follow, of which `chunk` is the beginning: the very first
+   * octet tells a frame. What may become something else is held back until it is decided.
    *
    * @throws ConnectionError NOT_AMQP, PROTOCOL_VERSION_REFUSED or TLS_EXPECTED.
    */
@@ -60,11 +64,6 @@ export class Handshake {
     if (greeting.kind !== "frame") throw refusedGreeting(greeting);
     this.#speaksAmqp = true;
     return true;
-  }
-
-  /** Octets that were held back while they did not decide. */
-  get held(): Uint8Array {
-    return this.#greeting.slice(0, this.#greeted);
   }
 
   /**
@@ -87,15 +86,17 @@ export class Handshake {
       );
     }
     this.#mechanism = mechanism;
-    const response = saslTurn(mechanism.name, () => mechanism.start());
-    const before = this.#writer.size;
-    this.#writer.method(0, "connection.start-ok", {
-      clientProperties: clientProperties(this.#config),
-      mechanism: mechanism.name,
-      response,
-      locale: this.#config.locale ?? "en_US",
+    saslTurn(mechanism.name, () => {
+      const response = mechanism.start();
+      const before = this.#writer.size;
+      this.#writer.method(0, "connection.start-ok", {
+        clientProperties: clientProperties(this.#config),
+        mechanism: mechanism.name,
+        response,
+        locale: this.#config.locale ?? defaultLocale,
+      });
+      this.#startOkSize = this.#writer.size - before;
     });
-    this.#startOkSize = this.#writer.size - before;
   }
 
   /**
@@ -104,18 +105,10 @@ export class Handshake {
    * @throws ConnectionError AUTHENTICATION_FAILED when the mechanism expects no challenge, or fails.
    */
   secure({ challenge }: Fields<"connection.secure">): void {
-    const mechanism = this.#mechanism;
-    if (mechanism?.respond === undefined) {
-      throw new ConnectionError(
-        "AUTHENTICATION_FAILED",
-        `The server sent a challenge, which ${this.mechanism} does not expect`,
-        {
-          phase: "sasl",
-        },
-      );
-    }
-    const response = saslTurn(mechanism.name, () => mechanism.respond?.(challenge) ?? new Uint8Array(0));
-    this.#writer.method(0, "connection.secure-ok", { response });
+    saslTurn(this.mechanism, () => {
+      if (this.#mechanism?.respond === undefined) throw new Error("The server sent a challenge, and none was expected");
+      this.#writer.method(0, "connection.secure-ok", { response: this.#mechanism.respond(challenge) });
+    });
   }
 
   /**
@@ -129,7 +122,7 @@ export class Handshake {
     this.#tuning = tuning;
     this.#writer.method(0, "connection.tune-ok", tuning);
     this.#writer.frameMax = tuning.frameMax;
-    this.#writer.method(0, "connection.open", { virtualHost: this.#config.virtualHost ?? "/" });
+    this.#writer.method(0, "connection.open", { virtualHost: this.#config.virtualHost ?? defaultVirtualHost });
     return tuning;
   }
 
@@ -143,7 +136,7 @@ export class Handshake {
       });
     }
     if (phase === "opening" && reason.method === "connection.open") {
-      const virtualHost = this.#config.virtualHost ?? "/";
+      const virtualHost = this.#config.virtualHost ?? defaultVirtualHost;
       return new ConnectionError(
         "VIRTUAL_HOST_REFUSED",
         `The server refused virtual host ${JSON.stringify(virtualHost)}: ${said}`,
@@ -216,7 +209,7 @@ const lostBecause: Readonly<Record<ReturnType<typeof connectPhase>, string>> = {
 function refusedGreeting(greeting: Exclude<Greeting, { kind: "frame" }>): ConnectionError {
   switch (greeting.kind) {
     case "amqp":
-      return wrongVersion(greeting.version.join("-"));
+      return wrongVersion(greeting.version.slice(1).join("-"));
     case "tls":
       return new ConnectionError("TLS_EXPECTED", "The server answered with TLS: use TLS on this port", {
         phase: "header",
@@ -238,10 +231,10 @@ function wrongVersion(version: string): ConnectionError {
   );
 }
 
-/** A turn of a mechanism that a user may have written. */
-function saslTurn(name: string, turn: () => Uint8Array): Uint8Array {
+/** A turn of a mechanism that a user may have written: it may throw, or return what cannot be sent. */
+function saslTurn(name: string, turn: () => void): void {
   try {
-    return turn();
+    turn();
   } catch (cause) {
     throw new ConnectionError("AUTHENTICATION_FAILED", `The SASL mechanism ${name} failed`, { phase: "sasl", cause });
   }

@@ -1,5 +1,6 @@
 /** SASL: how a client proves who it is. A mechanism is a value; its secret lives in a closure and is never shown. */
 
+import { UsageError } from "../wire/errors.ts";
 import { encodeTable } from "../wire/table.ts";
 import { encodeText as utf8 } from "../wire/text.ts";
 
@@ -13,15 +14,28 @@ export interface SaslMechanism {
   respond?(challenge: Uint8Array): Uint8Array;
 }
 
-/** PLAIN (RFC 4616): user name and password, readable by anyone on the way; use it over TLS. */
+/**
+ * PLAIN (RFC 4616): user name and password, readable by anyone on the way; use it over TLS.
+ *
+ * @throws UsageError INVALID_ARGUMENT for text that is not well-formed, or has the NUL that separates the two.
+ */
 export function plain(username: string, password: string): SaslMechanism {
-  return { name: "PLAIN", start: () => utf8(`\0${username}\0${password}`) };
+  if (`${username}${password}`.includes("\0")) {
+    throw new UsageError("INVALID_ARGUMENT", "A user name and a password of PLAIN have no NUL character");
+  }
+  const response = utf8(`\0${username}\0${password}`);
+  return { name: "PLAIN", start: () => response };
 }
 
-/** AMQPLAIN: the same in the form of a field table. */
+/**
+ * AMQPLAIN: the same in the form of a field table.
+ *
+ * @throws UsageError INVALID_ARGUMENT for text that is not well-formed.
+ */
 export function amqplain(username: string, password: string): SaslMechanism {
   // The response's own length takes the place of the table's: the four octets in front are left out.
-  return { name: "AMQPLAIN", start: () => encodeTable({ LOGIN: username, PASSWORD: password }).subarray(4) };
+  const response = encodeTable({ LOGIN: username, PASSWORD: password }).subarray(4);
+  return { name: "AMQPLAIN", start: () => response };
 }
 
 /** EXTERNAL: the server takes the identity from the TLS client certificate (plugin rabbitmq_auth_mechanism_ssl). */
