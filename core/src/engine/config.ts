@@ -13,7 +13,7 @@ export interface EngineLimits {
   readonly maxBodySize: number;
   /** Bytes that were received and not yet parsed, beyond which `receive` refuses more. Default 16 MiB. */
   readonly maxUnparsedInput: number;
-  /** Bytes of output from which `writable` is false. Default 1 MiB. */
+  /** Bytes of output from which `writable` is false. Default 1 MiB, and `maxOutput` at most. */
   readonly outputHighWater: number;
   /** Bytes of output from which publishes and requests are refused. Default 64 MiB; one message may exceed it. */
   readonly maxOutput: number;
@@ -64,6 +64,6 @@ export interface ConnectionConfig {
   /** How long the server may keep the connection blocked. Default 0: for ever. */
   readonly blockedTimeout?: Millis | undefined;
   readonly limits?: Partial<EngineLimits> | undefined;
-  /** Sees every frame, in both directions. For debugging: it costs time. An exception in it reaches the caller of the engine. */
+  /** Sees every frame, in both directions. For debugging: it costs time. What it throws is dropped. */
   readonly tap?: ((frame: TappedFrame) => void) | undefined;
 }

@@ -49,6 +49,15 @@ export class FrameTap {
     const method = name === "method" ? methodNames.get(methodId(bytes, start)) : undefined;
     const payload = this.#pieces[direction] + end - start;
     this.#pieces[direction] = reader.last ? 0 : payload;
-    if (reader.last) this.#tap({ direction, type: name, channel, size: payload + frameOverhead, method });
+    if (reader.last) this.#show({ direction, type: name, channel, size: payload + frameOverhead, method });
+  }
+
+  /** Whoever looks on must not be able to disturb: a frame that was half handled, or output that was half taken, is lost. */
+  #show(frame: TappedFrame): void {
+    try {
+      this.#tap(frame);
+    } catch {
+      // There is nobody to tell.
+    }
   }
 }

@@ -30,5 +30,7 @@ export function withLimits(given: Partial<EngineLimits> = {}): EngineLimits {
     }
     limits[name] = value;
   }
+  // A producer has to hear of the mark before it is refused.
+  limits.outputHighWater = Math.min(limits.outputHighWater, limits.maxOutput);
   return limits;
 }
