@@ -1,22 +1,24 @@
 /** One channel's machine: phases, requests, contents, confirms. */
 
-import { decodeDeliver, decodeMethod, methodId } from "../wire/decode.ts";
+import { decodeAck, decodeDeliver, decodeMethod, methodId } from "../wire/decode.ts";
 import { ProtocolError, UsageError } from "../wire/errors.ts";
 import type { FrameReader } from "../wire/frame-reader.ts";
 import { frameType } from "../wire/constants.ts";
-import type { Arguments, Fields, Method, RequestName, ServerMethodName } from "../wire/method-types.ts";
+import type { Arguments, Fields, Method, ServerMethodName } from "../wire/method-types.ts";
 import { methods } from "../wire/methods.ts";
 import type { ShortStrings } from "../wire/short-strings.ts";
 import type { ChannelEngine, ChannelMode, ChannelRequestName, Farewell, OneWayName } from "./channel-engine.ts";
+import { isChannelRequest, isNeverAnswered } from "./channel-methods.ts";
 import { closeReason } from "./close-reason.ts";
 import type { EngineLimits } from "./config.ts";
 import { Confirms } from "./confirms.ts";
-import { type AssembledMessage, ContentAssembler, type ContentMethod } from "./content-assembler.ts";
+import type { Content } from "./content.ts";
+import { ContentAssembler, type ContentMethod } from "./content-assembler.ts";
 import { ChannelError, type ConnectionError } from "./errors.ts";
 import type { ChannelClosedEvent, ConnectionEvent, ReplyEvent } from "./events.ts";
-import type { FrameWriter, Publication } from "./frame-writer.ts";
+import type { FrameWriter, MutableCounters, Publication } from "./frame-writer.ts";
 import { type ChannelPhase, channelPhases, nextPhase } from "./phases.ts";
-import { PendingRequest, type Request } from "./request.ts";
+import { asksForNoReply, PendingRequest, type Request } from "./request.ts";
 import { RequestQueue } from "./request-queue.ts";
 import type { Slab } from "./slab.ts";
 
@@ -24,19 +26,19 @@ import type { Slab } from "./slab.ts";
 export interface ChannelHost {
   readonly writer: FrameWriter;
   readonly limits: EngineLimits;
+  readonly counters: MutableCounters;
   readonly slab: Slab;
   readonly strings: ShortStrings;
   /** Queues an event behind those that wait already. */
   emit(event: ConnectionEvent): void;
-  /** A request was put into the output: its time runs. */
-  requestSent(request: PendingRequest): void;
-  /** A message arrived whole. */
-  messageReceived(): void;
+  /** A request that will be answered was put into the output: its time runs. */
+  requestWritten(request: PendingRequest): void;
   /** Both peers agree that the channel is closed. */
   numberFreed(number: number): void;
 }
 
 const deliverId = methods["basic.deliver"].id;
+const ackId = methods["basic.ack"].id;
 
 /** A method that a server sends on a channel. */
 type ChannelMethod = Method<ServerMethodName>;
@@ -44,15 +46,15 @@ type ChannelMethod = Method<ServerMethodName>;
 export class Channel implements ChannelEngine {
   readonly number: number;
   readonly #host: ChannelHost;
-  /** Where the channel writes: the connection's output, or a writer that waits while a commit is in flight. */
-  #writer: FrameWriter;
   readonly #requests: RequestQueue;
   readonly #assembler: ContentAssembler;
-  readonly #confirms = new Confirms();
+  readonly #confirms: Confirms;
   #phase: ChannelPhase = "opening";
   #mode: ChannelMode = "plain";
   #flowActive = true;
   #closeRequested = false;
+  /** Collects the output while a commit is in flight. */
+  #hold: FrameWriter | undefined;
   /** Why the channel ends, where that was settled before the closing handshake is over. */
   #error: ChannelError | undefined;
   /** The end was reported already; only the number is not free yet. */
@@ -61,17 +63,17 @@ export class Channel implements ChannelEngine {
   constructor(number: number, host: ChannelHost) {
     this.number = number;
     this.#host = host;
-    this.#writer = host.writer;
     this.#assembler = new ContentAssembler(host.slab, host.limits.maxBodySize);
-    this.#requests = new RequestQueue(host.limits.maxWaitingRequests, {
-      send: (request) => this.#transmit(request),
-      encode: (request) => this.#writer.encode(this.number, request.method, request.fields),
+    this.#confirms = new Confirms((first, last, outcome) => {
+      host.emit({ type: "settled", channel: number, first, last, outcome });
     });
-    this.#requests.add(new PendingRequest("channel.open", number, {}));
+    this.#requests = new RequestQueue(host.limits.maxWaitingRequests, this);
+    this.#requests.add(new PendingRequest("channel.open", number), {});
   }
 
   get state(): ChannelPhase {
-    return this.#closeRequested && this.#phase !== "closed" ? "closing" : this.#phase;
+    if (this.#reported) return "closed";
+    return this.#closeRequested ? "closing" : this.#phase;
   }
 
   get mode(): ChannelMode {
@@ -94,29 +96,29 @@ export class Channel implements ChannelEngine {
 
   request<M extends ChannelRequestName>(method: M, fields: Arguments<M>): Request<M> {
     this.#requireUsable(method);
-    const request = new PendingRequest(method, this.number, fields);
-    if (request.noWait) throw new UsageError("INVALID_ARGUMENT", `${method} with noWait has no reply: use send()`);
-    this.#requests.add(request);
+    if (!isChannelRequest(method)) throw notLegal(method, "is not a request of a channel");
+    if (asksForNoReply(fields)) throw notLegal(method, "with noWait has no reply: use send()");
+    const request = new PendingRequest(method, this.number);
+    this.#requests.add(request, fields);
     return request;
   }
 
   send<M extends OneWayName>(method: M, fields: Arguments<M>): void {
-    this.#requireUsable(method);
-    if (isRequest(method)) {
-      const request = new PendingRequest(method, this.number, fields as Arguments<typeof method>);
-      if (!request.noWait)
-        throw new UsageError("INVALID_ARGUMENT", `${method} without noWait has a reply: use request()`);
-      this.#requests.add(request);
-    } else {
+    if (isNeverAnswered(method)) {
       this.#requireOpen(method);
-      this.#writer.method(this.number, method, fields);
+      this.writer.method(this.number, method, fields);
+      return;
     }
+    this.#requireUsable(method);
+    if (!isChannelRequest(method)) throw notLegal(method, "is not a method that a client sends on a channel");
+    if (!asksForNoReply(fields)) throw notLegal(method, "without noWait has a reply: use request()");
+    this.#requests.add(new PendingRequest(method, this.number, true), fields);
   }
 
   publish(publication: Publication): number {
     this.#requireOpen("basic.publish");
     if (this.#mode !== "confirm") {
-      this.#writer.publish(this.number, publication);
+      this.writer.publish(this.number, publication);
       return 0;
     }
     if (this.#confirms.outstanding >= this.#host.limits.maxUnconfirmed) {
@@ -125,28 +127,28 @@ export class Channel implements ChannelEngine {
         `${this.#confirms.outstanding} publishes wait for their confirm (limits.maxUnconfirmed)`,
       );
     }
-    this.#writer.publish(this.number, publication);
+    this.writer.publish(this.number, publication);
     return this.#confirms.published();
   }
 
   ack(deliveryTag: number, multiple: boolean): void {
     this.#requireOpen("basic.ack");
-    this.#writer.ack(this.number, deliveryTag, multiple);
+    this.writer.ack(this.number, deliveryTag, multiple);
   }
 
   nack(deliveryTag: number, multiple: boolean, requeue: boolean): void {
     this.#requireOpen("basic.nack");
-    this.#writer.nack(this.number, deliveryTag, multiple, requeue);
+    this.writer.nack(this.number, deliveryTag, multiple, requeue);
   }
 
   reject(deliveryTag: number, requeue: boolean): void {
     this.#requireOpen("basic.reject");
-    this.#writer.reject(this.number, deliveryTag, requeue);
+    this.writer.reject(this.number, deliveryTag, requeue);
   }
 
   close(farewell: Farewell = {}): void {
     if (this.#closeRequested || this.#phase === "closed") return;
-    this.#requests.add(new PendingRequest("channel.close", this.number, closeFields(farewell)));
+    this.#requests.addLast(new PendingRequest("channel.close", this.number), closeFields(farewell));
     this.#closeRequested = true;
   }
 
@@ -169,9 +171,14 @@ export class Channel implements ChannelEngine {
     if (this.#assembler.busy) {
       throw new ProtocolError("UNEXPECTED_FRAME", `Got a method on channel ${this.number} in the middle of a content`);
     }
-    if (methodId(bytes, start) === deliverId && this.#phase === "open") {
-      this.#assembler.begin({ name: "basic.deliver", fields: decodeDeliver(bytes, start, end, this.#host.strings) });
-      return undefined;
+    if (this.#phase === "open") {
+      // The two that come with every message take a short cut past the tables.
+      const id = methodId(bytes, start);
+      if (id === deliverId) {
+        this.#assembler.begin({ name: "basic.deliver", fields: decodeDeliver(bytes, start, end, this.#host.strings) });
+        return undefined;
+      }
+      if (id === ackId) return this.#settled(decodeAck(bytes, start, end), "ack");
     }
     const method = decodeMethod(bytes, start, end, this.#host.strings) as ChannelMethod;
     const phase = nextPhase(channelPhases, this.#phase, method.name);
@@ -191,9 +198,7 @@ export class Channel implements ChannelEngine {
       case "basic.nack":
         return this.#settled(method.fields, "nack");
       case "basic.get-ok":
-        if (this.#requests.inFlight?.method !== "basic.get") {
-          throw new ProtocolError("COMMAND_INVALID", "Got basic.get-ok, which answers no request in flight");
-        }
+        this.#requests.expect(method.name);
         this.#assembler.begin(method);
         return undefined;
       case "basic.deliver":
@@ -203,12 +208,12 @@ export class Channel implements ChannelEngine {
       case "basic.cancel":
         // RabbitMQ always sets no-wait here, and before 4.3 it closes the connection when it is answered.
         if (!method.fields.noWait) {
-          this.#writer.method(this.number, "basic.cancel-ok", { consumerTag: method.fields.consumerTag });
+          this.writer.method(this.number, "basic.cancel-ok", { consumerTag: method.fields.consumerTag });
         }
         return { type: "basic.cancel", channel: this.number, consumerTag: method.fields.consumerTag };
       case "channel.flow":
         this.#flowActive = method.fields.active;
-        this.#writer.method(this.number, "channel.flow-ok", { active: method.fields.active });
+        this.writer.method(this.number, "channel.flow-ok", { active: method.fields.active });
         return { type: "channel.flow", channel: this.number, active: method.fields.active };
       case "channel.open-ok":
         this.#requests.reply(method.name);
@@ -218,26 +223,25 @@ export class Channel implements ChannelEngine {
         return this.#closedByServer(method.fields, phase);
       case "channel.close-ok":
         return this.#closed();
+      case "tx.commit-ok":
+        this.#endHold("release");
+        return this.#replied(method);
       default:
         return this.#replied(method);
     }
   }
 
   #replied(method: ChannelMethod): ReplyEvent {
-    const held = this.#writer;
-    if (method.name === "tx.commit-ok" && held !== this.#host.writer) {
-      this.#writer = this.#host.writer;
-      this.#writer.join(held);
-    }
     const request = this.#requests.reply(method.name);
     return { type: "reply", channel: this.number, request, reply: method as ReplyEvent["reply"] };
   }
 
-  #message(message: AssembledMessage | undefined): ConnectionEvent | undefined {
-    if (message === undefined || this.#phase !== "open") return undefined;
-    this.#host.messageReceived();
-    const { method, content } = message;
+  #message(content: Content | undefined): ConnectionEvent | undefined {
+    if (content === undefined || this.#reported) return undefined;
+    const method = this.#assembler.method as ContentMethod;
     const channel = this.number;
+    if (this.#phase !== "open" && method.name !== "basic.return") return undefined;
+    this.#host.counters.messagesReceived += 1;
     switch (method.name) {
       case "basic.deliver": {
         const { consumerTag, deliveryTag, redelivered, exchange, routingKey } = method.fields;
@@ -249,18 +253,7 @@ export class Channel implements ChannelEngine {
       }
       case "basic.get-ok": {
         const request = this.#requests.reply(method.name) as PendingRequest<"basic.get">;
-        const { deliveryTag, redelivered, exchange, routingKey, messageCount } = method.fields;
-        return {
-          type: "basic.get-ok",
-          channel,
-          request,
-          deliveryTag,
-          redelivered,
-          exchange,
-          routingKey,
-          messageCount,
-          content,
-        };
+        return { type: "basic.get-ok", channel, request, ...method.fields, content };
       }
     }
   }
@@ -272,49 +265,28 @@ export class Channel implements ChannelEngine {
         `Got a confirm on channel ${this.number}, which is not in confirm mode`,
       );
     }
-    if (this.#reported) return;
-    this.#confirms.settle(deliveryTag, multiple, (first, last) => {
-      this.#host.emit({ type: "settled", channel: this.number, first, last, outcome });
-    });
+    if (!this.#reported) this.#confirms.settle(deliveryTag, multiple, outcome);
   }
 
   // Endings
 
   #closedByServer(fields: Fields<"channel.close">, phase: ChannelPhase): ChannelClosedEvent | undefined {
     const reason = closeReason(fields);
-    const error = new ChannelError(
+    // The server's reason tells more than that we closed it too.
+    this.#error ??= new ChannelError(
       "CHANNEL_CLOSED_BY_SERVER",
       `The server closed channel ${this.number}: ${reason.replyCode} ${reason.replyText}`,
       reason,
     );
-    // Whatever waited for a commit would be the last thing on a channel that is gone.
-    this.#writer = this.#host.writer;
-    this.#writer.method(this.number, "channel.close-ok", {});
-    if (phase === "closing") {
-      // Both closed at once: the number is free when our own close is answered too. The server's reason tells more.
-      this.#error ??= error;
-      return undefined;
-    }
-    this.#error = error;
-    return this.#closed();
-  }
-
-  /** The requests that end with the channel. Opening and closing are not requests of the caller's. */
-  #unanswered(): Request[] {
-    return this.#requests.drain().filter(({ method }) => method !== "channel.open" && method !== "channel.close");
+    this.#host.writer.method(this.number, "channel.close-ok", {});
+    // Where both closed at once, the number is free when our own close is answered too.
+    return phase === "closing" ? undefined : this.#closed();
   }
 
   #closed(): ChannelClosedEvent | undefined {
     this.#phase = "closed";
     this.#host.numberFreed(this.number);
     return this.#report(this.#error);
-  }
-
-  #report(error: ChannelError | ConnectionError | undefined): ChannelClosedEvent | undefined {
-    const requests = this.#unanswered();
-    if (this.#reported) return undefined;
-    this.#reported = true;
-    return { type: "channel-closed", channel: this.number, error, requests };
   }
 
   /** The connection ended, and the channel with it. */
@@ -325,30 +297,37 @@ export class Channel implements ChannelEngine {
 
   /** A request was not answered in time. Its late reply could be taken for the next one's, so the channel cannot go on. */
   requestTimedOut(request: PendingRequest): ChannelClosedEvent | undefined {
-    const error = new ChannelError(
+    this.#error ??= new ChannelError(
       "REQUEST_TIMEOUT",
       `${request.method} on channel ${this.number} was not answered in time (requestTimeout)`,
       { method: request.method },
     );
-    this.#error ??= error;
     const event = this.#report(this.#error);
-    this.#writer = this.#host.writer;
-    this.#closeRequested = true;
     if (this.#phase !== "closing") {
-      this.#requests.add(
-        new PendingRequest("channel.close", this.number, closeFields({ replyText: "Request timeout" })),
-      );
+      const close = new PendingRequest("channel.close", this.number);
+      this.#requests.addLast(close, closeFields({ replyText: "Request timeout" }));
     }
     return event;
   }
 
-  // Helpers
+  /** Tells of the end, once. Opening and closing are not requests of the caller's. */
+  #report(error: ChannelError | ConnectionError | undefined): ChannelClosedEvent | undefined {
+    const unanswered = this.#requests.drain();
+    this.#endHold("discard");
+    if (this.#reported) return undefined;
+    this.#reported = true;
+    const requests = unanswered.filter(({ method }) => method !== "channel.open" && method !== "channel.close");
+    return { type: "channel-closed", channel: this.number, error, requests };
+  }
 
-  #transmit(request: PendingRequest): void {
-    if (request.frames === undefined) this.#writer.method(this.number, request.method, request.fields);
-    else this.#writer.encoded(request.frames);
-    request.sent = true;
-    if (!request.noWait) this.#host.requestSent(request);
+  // What requests are written with
+
+  get writer(): FrameWriter {
+    return this.#hold ?? this.#host.writer;
+  }
+
+  requestWritten(request: PendingRequest): void {
+    if (!request.noWait) this.#host.requestWritten(request);
     switch (request.method) {
       case "channel.close":
         this.#phase = "closing";
@@ -361,23 +340,31 @@ export class Channel implements ChannelEngine {
         break;
       case "tx.commit":
         // RabbitMQ before 4.3 closes the connection for any method between a commit and its answer.
-        this.#writer = this.#host.writer.fork();
+        this.#hold = this.#host.writer.hold();
         break;
     }
   }
 
+  #endHold(how: "release" | "discard"): void {
+    if (this.#hold === undefined) return;
+    this.#host.writer[how](this.#hold);
+    this.#hold = undefined;
+  }
+
+  // Helpers
+
   #requireUsable(method: string): void {
-    if (this.#closeRequested || this.#phase === "closed") {
+    if (this.#closeRequested || this.#reported) {
       throw new UsageError("ILLEGAL_STATE", `${method} on channel ${this.number}, which is ${this.state}`);
     }
     const { writer, limits } = this.#host;
-    if (writer.size >= limits.maxOutput) {
-      throw new UsageError("LIMIT_REACHED", `${writer.size} bytes of output wait to be sent (limits.maxOutput)`);
+    if (writer.totalSize >= limits.maxOutput) {
+      throw new UsageError("LIMIT_REACHED", `${writer.totalSize} bytes of output wait to be sent (limits.maxOutput)`);
     }
   }
 
   #requireOpen(method: string): void {
-    if (this.#phase !== "open" || this.#closeRequested) {
+    if (this.#phase !== "open") {
       throw new UsageError("ILLEGAL_STATE", `${method} on channel ${this.number}, which is ${this.state}`);
     }
     this.#requireUsable(method);
@@ -392,6 +379,6 @@ function isContentMethod(method: ChannelMethod): method is ContentMethod {
   return "content" in methods[method.name];
 }
 
-function isRequest(method: OneWayName): method is OneWayName & RequestName {
-  return "replies" in methods[method];
+function notLegal(method: string, why: string): UsageError {
+  return new UsageError("INVALID_ARGUMENT", `${method} ${why}`);
 }

@@ -2,8 +2,11 @@
 
 import { ProtocolError } from "../wire/errors.ts";
 
-/** Takes the publishes `first` to `last`, inclusive: each is settled for the first time. */
-export type SettleRun = (first: number, last: number) => void;
+/** How the server settled a publish. */
+export type Outcome = "ack" | "nack";
+
+/** Is told of the publishes `first` to `last`, inclusive: each is settled for the first time. */
+export type SettledListener = (first: number, last: number, outcome: Outcome) => void;
 
 /**
  * The confirm sequence of one channel.
@@ -16,6 +19,11 @@ export class Confirms {
   #settledUpTo = 0;
   readonly #settledEarly = new Set<number>();
   #next = 1;
+  readonly #settled: SettledListener;
+
+  constructor(settled: SettledListener) {
+    this.#settled = settled;
+  }
 
   /** The number that the next publish gets. */
   get next(): number {
@@ -39,7 +47,7 @@ export class Confirms {
    *
    * @throws ProtocolError COMMAND_INVALID when the tag was never given to a publish.
    */
-  settle(deliveryTag: number, multiple: boolean, settleRun: SettleRun): void {
+  settle(deliveryTag: number, multiple: boolean, outcome: Outcome): void {
     if (deliveryTag >= this.#next || (deliveryTag === 0 && !multiple)) {
       throw new ProtocolError(
         "COMMAND_INVALID",
@@ -48,27 +56,27 @@ export class Confirms {
     }
     if (multiple) {
       // Tag 0 stands for everything that is outstanding.
-      this.#settleRange(deliveryTag === 0 ? this.#next - 1 : deliveryTag, settleRun);
+      this.#settleRange(deliveryTag === 0 ? this.#next - 1 : deliveryTag, outcome);
     } else if (deliveryTag === this.#settledUpTo + 1) {
       this.#settledUpTo = deliveryTag;
-      settleRun(deliveryTag, deliveryTag);
+      this.#settled(deliveryTag, deliveryTag, outcome);
     } else if (deliveryTag > this.#settledUpTo && !this.#settledEarly.has(deliveryTag)) {
       this.#settledEarly.add(deliveryTag);
-      settleRun(deliveryTag, deliveryTag);
+      this.#settled(deliveryTag, deliveryTag, outcome);
     }
     while (this.#settledEarly.size > 0 && this.#settledEarly.delete(this.#settledUpTo + 1)) this.#settledUpTo += 1;
   }
 
-  #settleRange(last: number, settleRun: SettleRun): void {
+  #settleRange(last: number, outcome: Outcome): void {
     let first = this.#settledUpTo + 1;
     if (this.#settledEarly.size > 0) {
       for (let number = first; number <= last; number += 1) {
         if (!this.#settledEarly.delete(number)) continue;
-        if (first < number) settleRun(first, number - 1);
+        if (first < number) this.#settled(first, number - 1, outcome);
         first = number + 1;
       }
     }
-    if (first <= last) settleRun(first, last);
+    if (first <= last) this.#settled(first, last, outcome);
     this.#settledUpTo = Math.max(this.#settledUpTo, last);
   }
 }

@@ -9,12 +9,6 @@ import type { Slab } from "./slab.ts";
 /** A content method that a server may send. */
 export type ContentMethod = Method<ContentMethodName & ServerMethodName>;
 
-/** A whole message: the method that announced it, and its content. */
-export interface AssembledMessage {
-  readonly method: ContentMethod;
-  readonly content: Content;
-}
-
 const basicClass = 60;
 const propertyFlagsSize = 2;
 const emptyBody = new Uint8Array(0);
@@ -31,6 +25,7 @@ export class ContentAssembler {
   readonly #slab: Slab;
   readonly #maxBodySize: number;
   #method: ContentMethod | undefined;
+  #busy = false;
   #encodedProperties: Uint8Array | undefined;
   #bodySize = -1;
   #received = 0;
@@ -43,22 +38,28 @@ export class ContentAssembler {
 
   /** Whether a content is under way, so that no method may arrive. */
   get busy(): boolean {
-    return this.#method !== undefined;
+    return this.#busy;
+  }
+
+  /** The method of the content that is under way, or was finished last. */
+  get method(): ContentMethod | undefined {
+    return this.#method;
   }
 
   /** A content method arrived. */
   begin(method: ContentMethod): void {
     this.#method = method;
+    this.#busy = true;
     this.#bodySize = -1;
   }
 
   /**
-   * Takes the payload of a content header frame. Returns the message when that was all of it.
+   * Takes the payload of a content header frame. Returns the content when that was all of it.
    *
    * @throws ProtocolError UNEXPECTED_FRAME out of order; RESOURCE_ERROR when the body exceeds the limit.
    */
-  header(bytes: Uint8Array, start: number, end: number): AssembledMessage | undefined {
-    if (this.#method === undefined || this.#bodySize !== -1) throw unexpected("a content header");
+  header(bytes: Uint8Array, start: number, end: number): Content | undefined {
+    if (!this.#busy || this.#bodySize !== -1) throw unexpected("a content header");
     const { classId, bodySize, propertiesStart } = decodeContentHeader(bytes, start, end);
     if (classId !== basicClass) {
       throw new ProtocolError(
@@ -83,12 +84,12 @@ export class ContentAssembler {
   }
 
   /**
-   * Takes the payload of a body frame, or a piece of it. Returns the message when `frameEnds` and that was all of it.
+   * Takes the payload of a body frame, or a piece of it. Returns the content when `frameEnds` and that was all of it.
    *
    * @throws ProtocolError UNEXPECTED_FRAME out of order; FRAME_ERROR when there is more than was announced.
    */
-  body(bytes: Uint8Array, start: number, end: number, frameEnds: boolean): AssembledMessage | undefined {
-    if (this.#method === undefined || this.#bodySize === -1) throw unexpected("a content body");
+  body(bytes: Uint8Array, start: number, end: number, frameEnds: boolean): Content | undefined {
+    if (!this.#busy || this.#bodySize === -1) throw unexpected("a content body");
     const size = end - start;
     const total = this.#received + size;
     if (total > this.#bodySize) {
@@ -113,15 +114,12 @@ export class ContentAssembler {
     this.#body = grown;
   }
 
-  #finish(): AssembledMessage {
-    const message = {
-      method: this.#method as ContentMethod,
-      content: new Content(this.#body, this.#encodedProperties),
-    };
-    this.#method = undefined;
+  #finish(): Content {
+    const content = new Content(this.#body, this.#encodedProperties);
+    this.#busy = false;
     this.#encodedProperties = undefined;
     this.#body = emptyBody;
-    return message;
+    return content;
   }
 }
 

@@ -1,6 +1,6 @@
 /** Everything that leaves the engine goes through here, and is counted. */
 
-import { frameOverhead, protocolHeader } from "../wire/constants.ts";
+import { frameOverhead, maxFramePayload, protocolHeader } from "../wire/constants.ts";
 import { writeAck, writeHeartbeat, writeMethod, writeNack, writePublish, writeReject } from "../wire/encode.ts";
 import type { Arguments, MethodName } from "../wire/method-types.ts";
 import { Output } from "../wire/output.ts";
@@ -31,12 +31,26 @@ export interface EngineCounters {
 /** The counters as their owners keep them. */
 export type MutableCounters = { -readonly [C in keyof EngineCounters]: EngineCounters[C] };
 
+/** Counters at zero. */
+export function newCounters(): MutableCounters {
+  return {
+    framesReceived: 0,
+    framesSent: 0,
+    bytesReceived: 0,
+    bytesSent: 0,
+    messagesReceived: 0,
+    messagesPublished: 0,
+  };
+}
+
 /** An output with a frame-max and counters. An encoding that throws leaves nothing behind. */
 export class FrameWriter {
   /** The negotiated frame-max, 0 for no limit. */
   frameMax = 0;
   readonly #counters: MutableCounters;
   readonly #output = new Output();
+  /** The writers beside this one whose output waits. */
+  readonly #holds = new Set<FrameWriter>();
 
   constructor(counters: MutableCounters) {
     this.#counters = counters;
@@ -45,6 +59,13 @@ export class FrameWriter {
   /** Bytes that wait to be taken. */
   get size(): number {
     return this.#output.size;
+  }
+
+  /** Bytes that wait, to be taken or for a {@link hold} to end. */
+  get totalSize(): number {
+    let size = this.#output.size;
+    if (this.#holds.size > 0) for (const hold of this.#holds) size += hold.size;
+    return size;
   }
 
   /** Takes all output. Nobody writes to these bytes again. */
@@ -69,9 +90,8 @@ export class FrameWriter {
 
   publish(channel: number, publication: Publication): void {
     writePublish(this.#output, channel, publication, this.frameMax);
-    const size = publication.body.length;
-    const bodyFrames = this.frameMax === 0 ? Math.min(size, 1) : Math.ceil(size / (this.frameMax - frameOverhead));
-    this.#counters.framesSent += 2 + bodyFrames;
+    const largestPiece = this.frameMax === 0 ? maxFramePayload : this.frameMax - frameOverhead;
+    this.#counters.framesSent += 2 + Math.ceil(publication.body.length / largestPiece);
     this.#counters.messagesPublished += 1;
   }
 
@@ -103,15 +123,24 @@ export class FrameWriter {
     this.#counters.framesSent += 1;
   }
 
-  /** A writer beside this one, for output that has to wait. */
-  fork(): FrameWriter {
-    const fork = new FrameWriter(this.#counters);
-    fork.frameMax = this.frameMax;
-    return fork;
+  /** A writer beside this one, for output that has to wait. It ends in {@link release} or {@link discard}. */
+  hold(): FrameWriter {
+    const hold = new FrameWriter(newCounters());
+    hold.frameMax = this.frameMax;
+    this.#holds.add(hold);
+    return hold;
   }
 
-  /** Sends what a {@link fork} collected. */
-  join(fork: FrameWriter): void {
-    for (const bytes of fork.#output.take()) this.#output.reference(bytes);
+  /** Sends what a {@link hold} collected. */
+  release(hold: FrameWriter): void {
+    this.#holds.delete(hold);
+    for (const bytes of hold.#output.take()) this.#output.reference(bytes);
+    this.#counters.framesSent += hold.#counters.framesSent;
+    this.#counters.messagesPublished += hold.#counters.messagesPublished;
+  }
+
+  /** Forgets what a {@link hold} collected. */
+  discard(hold: FrameWriter): void {
+    this.#holds.delete(hold);
   }
 }

@@ -23,8 +23,8 @@ export type CommandTable<Phase extends string> = Readonly<Partial<Record<Phase, 
 
 /** What may arrive on channel 0. */
 export const connectionPhases: PhaseTable<ConnectionPhase> = {
-  // The protocol header was sent.
-  header: { "connection.start": "sasl" },
+  // The protocol header was sent. A proxy without a server to talk to may close here already.
+  header: { "connection.start": "sasl", "connection.close": "closed" },
   // connection.start-ok was sent. A server refuses a login with connection.close, without tuning first.
   sasl: { "connection.secure": "sasl", "connection.tune": "opening", "connection.close": "closed" },
   // connection.tune-ok and connection.open were sent, in one write.
@@ -81,10 +81,11 @@ export const channelPhases: PhaseTable<ChannelPhase> = {
     "tx.commit-ok": "open",
     "tx.rollback-ok": "open",
   },
-  // channel.close was sent. Confirms still tell the truth about publishes; everything else is discarded until close-ok.
+  // channel.close was sent. Returns and confirms still tell the truth about publishes; everything else is discarded.
   closing: {
     "channel.close-ok": "closed",
     "channel.close": "closing",
+    "basic.return": "closing",
     "basic.ack": "closing",
     "basic.nack": "closing",
   },

@@ -9,11 +9,15 @@ interface Entry {
   deadline: Millis;
 }
 
-/** The deadlines of one connection's requests. While the connection is blocked nobody can be late. */
+/** Entries of requests that have ended stay until there are this many more than at the last clean-up. */
+const cleanUpAfter = 64;
+
+/** The deadlines of one connection's requests. While no answer can arrive, nobody can be late. */
 export class RequestDeadlines {
   readonly #timeout: Millis;
-  readonly #entries = new Deque<Entry>();
-  /** Requests that were sent since the engine last learnt the time. */
+  #entries = new Deque<Entry>();
+  #cleanUpAt = cleanUpAfter;
+  /** Requests that were written since the engine last learnt the time. */
   #unstamped: PendingRequest[] = [];
   #suspended = false;
 
@@ -22,20 +26,29 @@ export class RequestDeadlines {
     this.#timeout = timeout;
   }
 
-  /** A request was put into the output. Its time runs from the next {@link stamp}. */
-  sent(request: PendingRequest): void {
+  /** How many requests are kept, for the sake of tests. */
+  get size(): number {
+    return this.#entries.size + this.#unstamped.length;
+  }
+
+  /** A request was written. A command knows no time: it runs from the next {@link learn}. */
+  written(request: PendingRequest): void {
     if (this.#timeout !== 0) this.#unstamped.push(request);
   }
 
   /** The engine learnt the time. */
-  stamp(now: Millis): void {
+  learn(now: Millis): void {
     if (this.#unstamped.length === 0) return;
-    for (const request of this.#unstamped) this.#entries.push({ request, deadline: now + this.#timeout });
+    for (const request of this.#unstamped) {
+      if (!request.ended) this.#entries.push({ request, deadline: now + this.#timeout });
+    }
     this.#unstamped = [];
+    if (this.#entries.size > this.#cleanUpAt) this.#cleanUp();
   }
 
-  /** Stops the clocks while the server reads nothing; afterwards every request gets its whole time again. */
+  /** Stops the clocks while no answer can arrive; afterwards every request gets its whole time again. */
   suspend(suspended: boolean, now: Millis): void {
+    if (suspended === this.#suspended) return;
     this.#suspended = suspended;
     if (!suspended) for (const entry of this.#entries) entry.deadline = now + this.#timeout;
   }
@@ -57,5 +70,13 @@ export class RequestDeadlines {
 
   #dropEnded(): void {
     while (this.#entries.peek()?.request.ended === true) this.#entries.shift();
+  }
+
+  /** One request that waits long must not keep all those behind it, which were answered at once. */
+  #cleanUp(): void {
+    const kept = new Deque<Entry>();
+    for (const entry of this.#entries) if (!entry.request.ended) kept.push(entry);
+    this.#entries = kept;
+    this.#cleanUpAt = 2 * kept.size + cleanUpAfter;
   }
 }

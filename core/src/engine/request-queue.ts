@@ -1,17 +1,24 @@
 /** The requests of one channel: one is in flight, later ones wait their turn. */
 
 import { ProtocolError, UsageError } from "../wire/errors.ts";
-import type { MethodName } from "../wire/method-types.ts";
+import type { Arguments, MethodName, RequestName } from "../wire/method-types.ts";
 import { methods } from "../wire/methods.ts";
 import { Deque } from "./deque.ts";
-import { PendingRequest } from "./request.ts";
+import type { FrameWriter } from "./frame-writer.ts";
+import type { PendingRequest } from "./request.ts";
 
 /** What a queue needs of its channel. */
-export interface RequestTransmitter {
-  /** Puts the request into the output. Throws a UsageError when it cannot be encoded, and has done nothing then. */
-  send(request: PendingRequest): void;
-  /** Encodes a request that has to wait, so that bad input is found at the call. */
-  encode(request: PendingRequest): readonly Uint8Array[];
+export interface RequestSender {
+  /** Where requests are written at this moment. */
+  readonly writer: FrameWriter;
+  /** A request was written. */
+  requestWritten(request: PendingRequest): void;
+}
+
+/** A request that waits. It was encoded at the call, so that bad input was found there; it is sent as it was then. */
+interface Waiting {
+  readonly request: PendingRequest;
+  readonly frame: readonly Uint8Array[];
 }
 
 /**
@@ -19,14 +26,14 @@ export interface RequestTransmitter {
  * that nobody waits for is found out. A no-wait request keeps its place in the order, and is not waited for.
  */
 export class RequestQueue {
-  readonly #waiting = new Deque<PendingRequest>();
+  readonly #waiting = new Deque<Waiting>();
   readonly #limit: number;
-  readonly #transmitter: RequestTransmitter;
+  readonly #sender: RequestSender;
   #inFlight: PendingRequest | undefined;
 
-  constructor(limit: number, transmitter: RequestTransmitter) {
+  constructor(limit: number, sender: RequestSender) {
     this.#limit = limit;
-    this.#transmitter = transmitter;
+    this.#sender = sender;
   }
 
   get inFlight(): PendingRequest | undefined {
@@ -36,25 +43,40 @@ export class RequestQueue {
   /**
    * Sends a request now, or when its turn comes.
    *
-   * @throws UsageError LIMIT_REACHED when too many wait; whatever sending throws.
+   * @throws UsageError INVALID_ARGUMENT when it cannot be encoded; LIMIT_REACHED when too many wait.
    */
-  add(request: PendingRequest): void {
-    if (this.#inFlight === undefined) {
-      this.#start(request);
-      return;
-    }
-    if (request.noWait && this.#waiting.size === 0) {
-      this.#transmitter.send(request);
-      return;
-    }
+  add<M extends RequestName>(request: PendingRequest<M>, fields: Arguments<M>): void {
     if (this.#waiting.size >= this.#limit) {
       throw new UsageError(
         "LIMIT_REACHED",
         `${this.#limit} requests wait on channel ${request.channel} already (limits.maxWaitingRequests)`,
       );
     }
-    request.frames = this.#transmitter.encode(request);
-    this.#waiting.push(request);
+    this.addLast(request, fields);
+  }
+
+  /** As {@link add}, for a request that no limit may refuse, because nothing comes after it. */
+  addLast<M extends RequestName>(request: PendingRequest<M>, fields: Arguments<M>): void {
+    const { writer } = this.#sender;
+    if (this.#inFlight === undefined || (request.noWait && this.#waiting.size === 0)) {
+      writer.method(request.channel, request.method, fields);
+      this.#written(request);
+    } else {
+      this.#waiting.push({ request, frame: writer.encode(request.channel, request.method, fields) });
+    }
+  }
+
+  /**
+   * Returns the request that a reply answers.
+   *
+   * @throws ProtocolError COMMAND_INVALID when no such reply is due.
+   */
+  expect(reply: MethodName): PendingRequest {
+    const request = this.#inFlight;
+    if (request === undefined || !(methods[request.method].replies as readonly MethodName[]).includes(reply)) {
+      throw new ProtocolError("COMMAND_INVALID", `Got ${reply}, which answers no request in flight`);
+    }
+    return request;
   }
 
   /**
@@ -63,10 +85,7 @@ export class RequestQueue {
    * @throws ProtocolError COMMAND_INVALID when no such reply is due.
    */
   reply(method: MethodName): PendingRequest {
-    const request = this.#inFlight;
-    if (request === undefined || !(methods[request.method].replies as readonly MethodName[]).includes(method)) {
-      throw new ProtocolError("COMMAND_INVALID", `Got ${method}, which answers no request in flight`);
-    }
+    const request = this.expect(method);
     this.#inFlight = undefined;
     request.ended = true;
     this.#startNext();
@@ -75,7 +94,7 @@ export class RequestQueue {
 
   /** Takes out everything that was not answered, oldest first. */
   drain(): PendingRequest[] {
-    const unanswered = this.#waiting.drain();
+    const unanswered = this.#waiting.drain().map(({ request }) => request);
     if (this.#inFlight !== undefined) unanswered.unshift(this.#inFlight);
     this.#inFlight = undefined;
     for (const request of unanswered) request.ended = true;
@@ -86,12 +105,14 @@ export class RequestQueue {
     while (this.#inFlight === undefined) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
-      this.#start(next);
+      this.#sender.writer.encoded(next.frame);
+      this.#written(next.request);
     }
   }
 
-  #start(request: PendingRequest): void {
-    this.#transmitter.send(request);
+  #written(request: PendingRequest): void {
+    request.sent = true;
     if (!request.noWait) this.#inFlight = request;
+    this.#sender.requestWritten(request);
   }
 }

@@ -11,23 +11,24 @@ export interface Request<M extends RequestName = RequestName> {
   readonly sent: boolean;
 }
 
-/** A request as its owner keeps it. */
+/** A request as its owner keeps it. It does not keep its fields: they may hold a secret, and events show requests to everyone. */
 export class PendingRequest<M extends RequestName = RequestName> implements Request<M> {
   readonly method: M;
   readonly channel: number;
-  readonly fields: Arguments<M>;
   /** Whether the server was asked to send no reply. */
   readonly noWait: boolean;
-  /** The encoded frame of a request that waits: it was checked at the call, and is sent as it was then. */
-  frames: readonly Uint8Array[] | undefined;
   sent = false;
   /** Answered, or given up: its deadline means nothing any more. */
   ended = false;
 
-  constructor(method: M, channel: number, fields: Arguments<M>) {
+  constructor(method: M, channel: number, noWait = false) {
     this.method = method;
     this.channel = channel;
-    this.fields = fields;
-    this.noWait = "noWait" in fields && fields.noWait === true;
+    this.noWait = noWait;
   }
+}
+
+/** Whether the fields of a method ask for no reply. */
+export function asksForNoReply(fields: Arguments<RequestName>): boolean {
+  return (fields as { readonly noWait?: unknown } | undefined)?.noWait === true;
 }
