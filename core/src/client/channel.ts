@@ -1,0 +1,260 @@
+/** Channels, as an application uses them. */
+
+import type { ChannelRequestName, Farewell } from "../engine/channel-engine.ts";
+import type { Arguments } from "../wire/method-types.ts";
+import { UsageError } from "../wire/errors.ts";
+import type { ChannelCore, ChannelEvents, ReplyFields } from "./channel-core.ts";
+import type {
+  BasicAckOptions,
+  BasicCancelOptions,
+  BasicGetOptions,
+  BasicNackOptions,
+  BasicPublishOptions,
+  BasicQosOptions,
+  BasicRejectOptions,
+  CallerOptions,
+  NoWaitOptions,
+} from "./channel-options.ts";
+import { consumeWithHandler, consumeByIterating } from "./consuming.ts";
+import type { Consumer, IterableConsumer } from "./consumer.ts";
+import type { ConsumeOptions, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
+import type { GotMessage } from "./delivery.ts";
+import type { EndError } from "./errors.ts";
+import { Topology } from "./topology.ts";
+
+/** The requests that have no method of their own where the client has to know of their effect. */
+export type RawRequestName = Exclude<
+  ChannelRequestName,
+  "basic.consume" | "basic.cancel" | "basic.get" | "basic.qos" | "basic.recover"
+>;
+
+/**
+ * A channel: AMQP's methods as calls, named and with fields named as in AMQP, in camelCase.
+ *
+ * The server takes the calls of a channel one after the other. When it refuses one it closes the channel: the call
+ * rejects with `ChannelError`, calls behind it with the same error and the `outcome` `"not-sent"` or `"unknown"`.
+ */
+export class Channel extends Topology {
+  readonly #core: ChannelCore;
+
+  constructor(core: ChannelCore) {
+    super(core);
+    this.#core = core;
+  }
+
+  /** The channel's number, as the server's tools show it. */
+  get number(): number {
+    return this.#core.number;
+  }
+
+  get state(): "opening" | "open" | "closing" | "closed" {
+    return this.#core.state;
+  }
+
+  /** How publishes are treated: as they come, with confirms, or in transactions. */
+  get mode(): "plain" | "confirm" | "tx" {
+    return this.#core.engine.mode;
+  }
+
+  /** Resolves when the channel is closed: with the reason, or with `undefined` when this client closed it. Never rejects. */
+  get closed(): Promise<EndError | undefined> {
+    return this.#core.closed;
+  }
+
+  /** The tags of the consumers of this channel. */
+  get consumerTags(): readonly string[] {
+    return this.#core.subscriptions.tags;
+  }
+
+  /** False while the server asks for a pause in publishing. Publishes wait until it ends. */
+  get flowActive(): boolean {
+    return this.#core.engine.flowActive;
+  }
+
+  /** Publishes that wait for their confirm. */
+  get unconfirmed(): number {
+    return this.#core.publishing.unconfirmed;
+  }
+
+  /**
+   * Adds a listener; the returned function removes it. What a listener throws is reported as the connection's
+   * `callback-error`.
+   */
+  on<Name extends keyof ChannelEvents>(name: Name, listener: (value: ChannelEvents[Name]) => unknown): () => void {
+    return this.#core.listeners.on(name, listener);
+  }
+
+  // Publishing
+
+  /**
+   * Publishes a message.
+   *
+   * Without confirms the promise resolves when the message was handed over, which is at once unless output is
+   * congested, or the server has blocked the connection: awaiting it is all the back-pressure there is to obey. In
+   * confirm mode it resolves when the server has taken the message, and rejects with `NackError` when it has not, with
+   * `UnroutableError` when the message was mandatory and no queue took it.
+   *
+   * A body of some KiB and more is not copied, and a mandatory message is compared with what comes back: leave it alone
+   * until the promise settles.
+   *
+   * @throws UsageError for what cannot be sent; LIMIT_REACHED when 64 MiB wait already. TimeoutError and AbortError,
+   * with the outcome `"not-sent"` or `"unknown"`. ChannelError or ConnectionError when the channel ends.
+   */
+  basicPublish(message: BasicPublishOptions): Promise<void> {
+    if (typeof message !== "object" || message === null) {
+      return Promise.reject(new UsageError("INVALID_ARGUMENT", "basicPublish takes an object"));
+    }
+    return this.#core.publishing.publish(message, message);
+  }
+
+  /**
+   * Turns on publisher confirms, for good. Publishes from this call on are confirmed: the server takes them in order.
+   */
+  async confirmSelect({ noWait = false, signal }: NoWaitOptions = {}): Promise<void> {
+    if (noWait) await this.#core.tell("confirm.select", { noWait });
+    else await this.#core.call("confirm.select", {}, signal);
+  }
+
+  // Consuming
+
+  /**
+   * Starts a consumer. With a handler: the handler is called with each message, and a message is acknowledged when it
+   * returns. Without: the result is to be iterated over.
+   *
+   * @throws ChannelError 404 when there is no such queue, 403 when another consumer is exclusive; UsageError.
+   */
+  basicConsume(options: HandlerOptions, handler: DeliveryHandler): Promise<Consumer>;
+  basicConsume(options: ConsumeOptions): Promise<IterableConsumer>;
+  basicConsume(options: HandlerOptions, handler?: DeliveryHandler): Promise<Consumer> {
+    if (handler === undefined) return consumeByIterating(this.#core, options);
+    return consumeWithHandler(this.#core, options, handler);
+  }
+
+  /**
+   * Cancels a consumer of this channel: as `Consumer.cancel`.
+   *
+   * @returns how many messages went back to the queue; 0 when there is no such consumer.
+   */
+  async basicCancel({ consumerTag, noWait = false }: BasicCancelOptions): Promise<number> {
+    return (await this.#core.subscriptions.find(consumerTag)?.cancel(noWait)) ?? 0;
+  }
+
+  /** Limits how many unacknowledged messages consumers get. */
+  async basicQos({ prefetchCount, prefetchSize = 0, global = false, signal }: BasicQosOptions): Promise<void> {
+    if (prefetchSize !== 0) throw notSupported("basic.qos with a prefetchSize other than 0");
+    await this.#core.call("basic.qos", { prefetchCount, prefetchSize, global }, signal);
+    if (!global) this.#core.subscriptions.setPrefetch(prefetchCount);
+  }
+
+  /** Takes one message out of a queue; `undefined` when it is empty. To get more than one, consume. */
+  basicGet({ queue, noAck = false, signal }: BasicGetOptions): Promise<GotMessage | undefined> {
+    return this.#core.ask(
+      "basic.get",
+      { queue, noAck },
+      {
+        signal,
+        value: (answer) => this.#core.gotMessage(answer, noAck),
+        undo: (message) => {
+          if (message?.outstanding === true) message.nack();
+        },
+      },
+    );
+  }
+
+  /**
+   * Acknowledges a delivery. Acknowledgements of one turn of the loop leave together, as one where that means the same.
+   *
+   * @throws SettlementError when the delivery is settled, unknown, or from a channel that is gone. Nothing was sent then.
+   */
+  basicAck({ deliveryTag, multiple = false }: BasicAckOptions): void {
+    if (multiple) this.#core.settlement.ackUpTo(deliveryTag);
+    else this.#core.settlement.ack(deliveryTag);
+  }
+
+  /**
+   * Refuses a delivery, or with `multiple` all up to it.
+   *
+   * @throws SettlementError as {@link basicAck}.
+   */
+  basicNack({ deliveryTag, multiple = false, requeue = true }: BasicNackOptions): void {
+    if (multiple) this.#core.settlement.nackUpTo(deliveryTag, requeue);
+    else this.#core.settlement.refuse(deliveryTag, requeue, "nack");
+  }
+
+  /**
+   * Refuses one delivery.
+   *
+   * @throws SettlementError as {@link basicAck}.
+   */
+  basicReject({ deliveryTag, requeue = true }: BasicRejectOptions): void {
+    this.#core.settlement.refuse(deliveryTag, requeue, "reject");
+  }
+
+  /** Has the server put back all outstanding deliveries of the channel. RabbitMQ does not support it without requeueing. */
+  async basicRecover({ requeue = true, signal }: CallerOptions & { readonly requeue?: boolean } = {}): Promise<void> {
+    if (!requeue) throw notSupported("basic.recover without requeue");
+    await this.#core.ask("basic.recover", { requeue }, { signal, value: () => this.#core.settlement.forgetAll() });
+  }
+
+  /** As {@link basicRecover}, without an answer. Deprecated in AMQP. */
+  async basicRecoverAsync({ requeue = true }: { readonly requeue?: boolean } = {}): Promise<void> {
+    if (!requeue) throw notSupported("basic.recover-async without requeue");
+    await this.#core.tell("basic.recover-async", { requeue });
+    this.#core.settlement.forgetAll();
+  }
+
+  // Transactions and flow
+
+  /** Makes the channel transactional, for good: publishes and acknowledgements count from the next commit. */
+  async txSelect({ signal }: CallerOptions = {}): Promise<void> {
+    await this.#core.call("tx.select", {}, signal);
+  }
+
+  async txCommit({ signal }: CallerOptions = {}): Promise<void> {
+    await this.#core.call("tx.commit", {}, signal);
+  }
+
+  /** Undoes what was published and settled since the last commit. Deliveries are not sent again. */
+  async txRollback({ signal }: CallerOptions = {}): Promise<void> {
+    await this.#core.call("tx.rollback", {}, signal);
+  }
+
+  /** Asks the server to go on sending. RabbitMQ cannot be asked to pause: use `Consumer.pause` and a prefetch. */
+  async channelFlow({ active, signal }: CallerOptions & { readonly active: boolean }): Promise<boolean> {
+    if (!active) throw notSupported("channel.flow with active: false");
+    return (await this.#core.call("channel.flow", { active }, signal)).active;
+  }
+
+  // The channel itself
+
+  /**
+   * Makes any request of the protocol, with its fields as they are on the wire; resolves with the fields of the reply.
+   * Nothing is checked but that it can be encoded.
+   */
+  request<M extends RawRequestName>(
+    method: M,
+    fields: Arguments<M>,
+    { signal }: CallerOptions = {},
+  ): Promise<ReplyFields<M>> {
+    return this.#core.call(method, fields, signal);
+  }
+
+  /**
+   * Closes the channel. Calls that were made before are answered first; publishes that wait for room are not sent any
+   * more. Does nothing, and waits for the end, when the channel is closing or closed.
+   *
+   * @returns a promise that resolves when the channel is closed, for whatever reason.
+   */
+  close(farewell: Farewell = {}): Promise<void> {
+    return this.#core.close(farewell);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function notSupported(what: string): UsageError {
+  // RabbitMQ would close the whole connection (540).
+  return new UsageError("NOT_SUPPORTED", `RabbitMQ does not support ${what}`);
+}

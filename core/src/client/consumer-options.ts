@@ -1,0 +1,67 @@
+/** What a consumer is told, and how it ends. */
+
+import type { FieldTable } from "../wire/field-values.ts";
+import type { ConsumerDelivery } from "./delivery.ts";
+import type { EndError } from "./errors.ts";
+
+/** Unacknowledged messages that a consumer with acknowledgements may have, unless it is told. */
+export const defaultPrefetch = 256;
+
+/** Handlers that run at a time where no prefetch says it. */
+export const defaultConcurrency = 256;
+
+/** Options of a consumer. */
+export interface ConsumeOptions {
+  /** Empty: the queue that was declared last on this channel. */
+  readonly queue: string;
+  /** A name for the consumer, unique on its channel. Default: a new one. */
+  readonly consumerTag?: string | undefined;
+  /** The server settles each message as it sends it: fast, and a message is lost with the connection. Default false. */
+  readonly noAck?: boolean | undefined;
+  /** Be the only consumer of the queue, or fail with 403. Default false. */
+  readonly exclusive?: boolean | undefined;
+  /** Not supported by RabbitMQ, which ignores it. */
+  readonly noLocal?: boolean | undefined;
+  /** Arguments for RabbitMQ, such as `{ "x-priority": 10 }` or `{ "x-stream-offset": "first" }`. */
+  readonly arguments?: FieldTable | undefined;
+  /** Do not wait for the server's answer: a failure closes the channel. Default false. */
+  readonly noWait?: boolean | undefined;
+  /**
+   * Messages that the server may send ahead of their settling, 0 for no limit. Default: what `basicQos` set on the
+   * channel, else 256. Not with `noAck`, which knows no limit.
+   */
+  readonly prefetch?: number | undefined;
+  /** Gives up waiting for the server's answer. A consumer that came about all the same is cancelled. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of a consumer with a handler. */
+export interface HandlerOptions extends ConsumeOptions {
+  /** Handlers that run at a time. Default: `prefetch`, or 256 where that sets no limit. */
+  readonly concurrency?: number | undefined;
+  /**
+   * `"auto"`, the default: a message is acknowledged when its handler returns, and refused when it throws, unless the
+   * handler settled it itself. `"manual"`: the handler settles.
+   */
+  readonly settle?: "auto" | "manual" | undefined;
+  /**
+   * Whether a message goes back to its queue when its handler throws; otherwise the queue's dead-letter exchange gets
+   * it, or it is gone. Default true: nothing is lost, but a message that always fails comes back for ever, unless the
+   * queue has a delivery limit.
+   */
+  readonly requeue?: boolean | ((error: unknown, delivery: ConsumerDelivery) => boolean) | undefined;
+}
+
+/** Takes one message. The message is handled when the function returns, or when its promise is fulfilled. */
+export type DeliveryHandler = (delivery: ConsumerDelivery) => unknown;
+
+/** Why a consumer gets no more messages. */
+export type ConsumerEnd =
+  /** `cancel`, `close`, or the end of a loop over it. */
+  | { readonly type: "cancelled" }
+  /** The server cancelled it: the queue was deleted, or its node is gone. */
+  | { readonly type: "cancelled-by-server" }
+  /** Its channel was closed by this client. */
+  | { readonly type: "closed" }
+  /** Its channel, or the connection, ended. */
+  | { readonly type: "lost"; readonly error: EndError };

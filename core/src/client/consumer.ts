@@ -1,0 +1,176 @@
+/** Consumers: with a handler, or as something to iterate over. */
+
+import type { Millis } from "../engine/config.ts";
+import type { ConsumerEnd } from "./consumer-options.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { ConsumerDelivery } from "./delivery.ts";
+import { DeliveryQueue, type TakeOptions } from "./delivery-queue.ts";
+import { Future } from "./futures.ts";
+import type { Subscription } from "./subscription.ts";
+
+/** How long `close` waits for handlers, unless it is told. */
+const defaultDrain: Millis = 30_000;
+
+/** What a consumer needs for closing. */
+export interface ConsumerHost {
+  readonly deadlines: Deadlines;
+  /** Sends what was settled. Closes the channel where the consumer has one of its own. */
+  consumerClosed(): Promise<void>;
+}
+
+/** What became of a consumer's messages when it was closed. */
+export interface ConsumerClosed {
+  /** Messages that waited for their handler, and went back to the queue. */
+  readonly requeued: number;
+  /** Handlers that still ran when the time was up. */
+  readonly unfinished: number;
+}
+
+/**
+ * A consumer of a queue. It ends by {@link cancel} or {@link close}, or for a reason that {@link ended} tells; it never
+ * begins again.
+ */
+export class Consumer {
+  readonly #subscription: Subscription;
+  readonly #host: ConsumerHost;
+  #closing: Promise<ConsumerClosed> | undefined;
+
+  constructor(subscription: Subscription, host: ConsumerHost) {
+    this.#subscription = subscription;
+    this.#host = host;
+  }
+
+  /** The consumer's name on its channel. */
+  get consumerTag(): string {
+    return this.#subscription.info.consumerTag;
+  }
+
+  get queue(): string {
+    return this.#subscription.info.queue;
+  }
+
+  get noAck(): boolean {
+    return this.#subscription.info.noAck;
+  }
+
+  get state(): "consuming" | "cancelling" | "ended" {
+    return this.#subscription.state;
+  }
+
+  /** Messages that were received and that nobody has taken yet. */
+  get buffered(): number {
+    return this.#subscription.buffered;
+  }
+
+  /** Handlers that run. */
+  get running(): number {
+    return this.#subscription.running;
+  }
+
+  /** Why the consumer gets no more messages. Resolves when it is so, and never rejects. Handlers may still run then. */
+  get ended(): Promise<ConsumerEnd> {
+    return this.#subscription.ended;
+  }
+
+  get paused(): boolean {
+    return this.#subscription.paused;
+  }
+
+  /**
+   * Hands out no more messages, until {@link resume}. The server goes on sending up to the prefetch; with `noAck`, or
+   * without a prefetch, reading from the connection stops when the buffer is full.
+   */
+  pause(): void {
+    this.#subscription.pause();
+  }
+
+  /** Hands out messages again. */
+  resume(): void {
+    this.#subscription.resume();
+  }
+
+  /**
+   * Cancels the consumer. Messages that nobody has taken go back to the queue; with `noAck` they cannot, and are still
+   * handed out. Handlers that run go on, and may settle. It may be called by a handler, and more than once.
+   *
+   * @returns how many messages went back. Never rejects: when the channel is lost, the server gives back the same messages.
+   */
+  cancel(): Promise<number> {
+    return this.#subscription.cancel();
+  }
+
+  /**
+   * Cancels the consumer, waits for the handlers that run, and sends what they settled. A consumer with a channel of its
+   * own closes it.
+   *
+   * @param options - `drain`: how long to wait for handlers, in milliseconds; default 30 s.
+   */
+  close({ drain = defaultDrain }: { readonly drain?: Millis } = {}): Promise<ConsumerClosed> {
+    this.#closing ??= this.#close(drain);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close().then(() => {});
+  }
+
+  async #close(drain: Millis): Promise<ConsumerClosed> {
+    const requeued = await this.#subscription.cancel();
+    await this.#drained(drain);
+    const unfinished = this.#subscription.running;
+    await this.#host.consumerClosed();
+    return { requeued, unfinished };
+  }
+
+  async #drained(drain: Millis): Promise<void> {
+    const late = new Future<void>();
+    const cancel = this.#host.deadlines.add(drain, { expire: () => late.resolve() });
+    await Promise.race([this.#subscription.idle(), late.promise]);
+    cancel();
+  }
+}
+
+/**
+ * A consumer to iterate over: `for await (const delivery of consumer)`. Each message is to be settled by whoever takes
+ * it. Leaving the loop cancels the consumer, and what was not taken goes back to the queue.
+ *
+ * The loop ends when the consumer is cancelled or its channel is closed by this client; otherwise it throws what ended
+ * the consumer: `ConsumerCancelledError`, `ChannelError` or `ConnectionError`.
+ */
+export class IterableConsumer extends Consumer implements AsyncIterable<ConsumerDelivery> {
+  readonly #subscription: Subscription;
+  readonly #queue: DeliveryQueue;
+
+  constructor(subscription: Subscription, host: ConsumerHost) {
+    super(subscription, host);
+    this.#subscription = subscription;
+    this.#queue = new DeliveryQueue(subscription, host.deadlines);
+    subscription.sink = this.#queue;
+  }
+
+  /**
+   * The next message. Resolves with `undefined` when none came in `timeout`, or when the consumer was cancelled.
+   *
+   * @throws ConsumerCancelledError, ChannelError or ConnectionError: what ended the consumer; AbortError.
+   */
+  take(options: TakeOptions = {}): Promise<ConsumerDelivery | undefined> {
+    return this.#queue.next(options);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<ConsumerDelivery, undefined> {
+    return {
+      next: () => {
+        const here = this.#queue.takeNow();
+        return here === undefined ? this.#queue.next({}).then(iteratorResult) : Promise.resolve(iteratorResult(here));
+      },
+      return: async () => {
+        await this.#subscription.cancel();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+}
+
+function iteratorResult(value: ConsumerDelivery | undefined): IteratorResult<ConsumerDelivery, undefined> {
+  return value === undefined ? { done: true, value } : { done: false, value };
+}

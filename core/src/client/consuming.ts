@@ -1,0 +1,57 @@
+/** How a consumer is put together: subscription, sink, and the handle that the application gets. */
+
+import { UsageError } from "../wire/errors.ts";
+import type { ChannelCore } from "./channel-core.ts";
+import { Consumer, type ConsumerHost, IterableConsumer } from "./consumer.ts";
+import {
+  type ConsumeOptions,
+  defaultConcurrency,
+  type DeliveryHandler,
+  type HandlerOptions,
+} from "./consumer-options.ts";
+import { HandlerRunner } from "./handler-runner.ts";
+
+/** Starts a consumer whose messages go to a handler. */
+export async function consumeWithHandler(
+  channel: ChannelCore,
+  options: HandlerOptions,
+  handler: DeliveryHandler,
+  host: ConsumerHost = sharedChannel(channel),
+): Promise<Consumer> {
+  const { settle = "auto", requeue = true, concurrency } = options;
+  if (typeof handler !== "function") throw new UsageError("INVALID_ARGUMENT", "The handler is not a function");
+  if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency > 0) && concurrency !== Infinity) {
+    throw new UsageError("INVALID_ARGUMENT", `concurrency is a positive integer, not ${String(concurrency)}`);
+  }
+  return channel.subscriptions.consume(options, (subscription, prefetch) => {
+    subscription.sink = new HandlerRunner({
+      handler,
+      concurrency: concurrency ?? (prefetch === 0 ? defaultConcurrency : prefetch),
+      settle: options.noAck === true ? "manual" : settle,
+      requeue,
+      report: channel.host.report,
+      freed: () => subscription.pump(),
+    });
+    return new Consumer(subscription, host);
+  });
+}
+
+/** Starts a consumer whose messages are iterated over. */
+export async function consumeByIterating(
+  channel: ChannelCore,
+  options: ConsumeOptions,
+  host: ConsumerHost = sharedChannel(channel),
+): Promise<IterableConsumer> {
+  return channel.subscriptions.consume(options, (subscription) => new IterableConsumer(subscription, host));
+}
+
+/** A consumer on a channel that is not its own: closing it leaves the channel as it is. */
+function sharedChannel(channel: ChannelCore): ConsumerHost {
+  return {
+    deadlines: channel.host.deadlines,
+    consumerClosed: async () => {
+      channel.settlement.flush();
+      channel.host.link.touch();
+    },
+  };
+}

@@ -1,0 +1,309 @@
+/**
+ * Connecting: rounds through the endpoints, one attempt at a time, until a link is open, nothing is left to try, or the
+ * caller gives up.
+ */
+
+import type { Millis } from "../engine/config.ts";
+import { ConnectionError, type ConnectionErrorCode, type ConnectPhase } from "../engine/errors.ts";
+import type { ConnectionEvent, OpenEvent } from "../engine/events.ts";
+import { AmqpError, UsageError } from "../wire/errors.ts";
+import { ConnectAttemptError, type ConnectAttemptErrorCode, ConnectError, reasonOf, TimeoutError } from "./errors.ts";
+import { Future, onAbort } from "./futures.ts";
+import { type Endpoint, type IoServices, TransportError } from "./io-services.ts";
+import { Link, type LinkOwner } from "./link.ts";
+import { contain } from "./listeners.ts";
+import type { ConnectPlan, ConnectTarget } from "./parameters.ts";
+
+/** Failures that are kept of a series that does not end. */
+const keptFailures = 100;
+
+/**
+ * What no other endpoint and no later attempt can cure: the same credentials and the same virtual host would be refused
+ * there too, and a user who mistyped a password wants to hear of it at once, not to have an account locked.
+ */
+const incurable: ReadonlySet<ConnectAttemptErrorCode> = new Set([
+  "AUTHENTICATION_FAILED",
+  "NO_COMMON_MECHANISM",
+  "VIRTUAL_HOST_REFUSED",
+]);
+
+/** Takes over a link that has just opened, before anything else arrives on it. */
+export type Adopt = (link: Link, event: OpenEvent) => LinkOwner;
+
+/**
+ * Connects as planned.
+ *
+ * The order is that of the endpoints, all of them in every round; `retryDelay` passes between rounds only. Two attempts
+ * are never under way at once, and when the promise settles nothing is left of those that failed.
+ *
+ * @throws ConnectError with every attempt's failure; UsageError when the options turn out to be wrong.
+ */
+export async function dial(io: IoServices, plan: ConnectPlan, adopt: Adopt): Promise<void> {
+  const abort = new Abort(plan.signal);
+  const failures: ConnectAttemptError[] = [];
+  try {
+    for (let round = 1; ; round += 1) {
+      abort.check();
+      const targets = await findTargets(io, plan, abort, round);
+      if (targets instanceof ConnectAttemptError) {
+        keep(failures, targets);
+      } else {
+        for (const target of targets) {
+          const failure = await attempt(io, plan, target, round, abort, adopt);
+          if (failure === undefined) return;
+          keep(failures, failure);
+          abort.check();
+          if (incurable.has(failure.code)) throw refused(failure, failures);
+        }
+      }
+      if (round >= plan.connectionAttempts) throw exhausted(failures, round);
+      await abort.race(delay(io, plan.retryDelay, abort));
+    }
+  } catch (error) {
+    if (error instanceof Aborted) throw aborted(error.reason, failures);
+    throw error;
+  } finally {
+    abort.dispose();
+  }
+}
+
+async function findTargets(
+  io: IoServices,
+  plan: ConnectPlan,
+  abort: Abort,
+  round: number,
+): Promise<readonly ConnectTarget[] | ConnectAttemptError> {
+  try {
+    return await abort.race(inTime(io, plan.openTimeout, "The endpoints were not given in time", () => plan.targets()));
+  } catch (cause) {
+    if (cause instanceof UsageError || cause instanceof Aborted) throw cause;
+    return new ConnectAttemptError("ENDPOINTS_FAILED", { endpoint: "endpoints", round, phase: undefined }, cause);
+  }
+}
+
+/** One attempt at one endpoint. Resolves with its failure, or with nothing when the link was adopted. */
+async function attempt(
+  io: IoServices,
+  plan: ConnectPlan,
+  target: ConnectTarget,
+  round: number,
+  abort: Abort,
+  adopt: Adopt,
+): Promise<ConnectAttemptError | undefined> {
+  const endpoint = endpointName(target.endpoint);
+  const fail = (code: ConnectAttemptErrorCode, phase: ConnectPhase | undefined, cause: unknown): ConnectAttemptError =>
+    new ConnectAttemptError(code, { endpoint, round, phase }, cause);
+
+  let config;
+  try {
+    config = await abort.race(
+      inTime(io, plan.openTimeout, "The credentials were not given in time", () => target.engineConfig()),
+    );
+  } catch (cause) {
+    if (cause instanceof UsageError || cause instanceof Aborted) throw cause;
+    return fail("CREDENTIALS_FAILED", undefined, cause);
+  }
+
+  const { tap } = config;
+  const safeTap =
+    tap === undefined ? undefined : (frame: Parameters<typeof tap>[0]) => contain(() => tap(frame), ignore);
+  const outcome = new Future<ConnectAttemptError | undefined>();
+  const owner = new DialOwner(adopt, (link, error) => outcome.resolve(explain(link, error, plan, fail)));
+  const link = new Link(io, { ...config, tap: safeTap, handshakeTimeout: plan.openTimeout }, owner);
+  owner.link = link;
+  owner.adopted = () => outcome.resolve(undefined);
+  const stopTimer =
+    plan.connectTimeout === 0 ? ignore : io.setTimer(plan.connectTimeout, () => owner.connectTimedOut());
+  const stopListening = abort.listen(() => owner.giveUp());
+  try {
+    link.connect(target.endpoint);
+    return await outcome.promise;
+  } finally {
+    stopTimer();
+    stopListening();
+  }
+}
+
+/** Owns a link from the first byte until it is open, or gone. */
+class DialOwner implements LinkOwner {
+  link: Link | undefined;
+  adopted: () => void = ignore;
+  readonly #adopt: Adopt;
+  readonly #failed: (link: Link | undefined, error: AmqpError | undefined) => void;
+  #error: AmqpError | undefined;
+  #givenUp = false;
+
+  constructor(adopt: Adopt, failed: (link: Link | undefined, error: AmqpError | undefined) => void) {
+    this.#adopt = adopt;
+    this.#failed = failed;
+  }
+
+  handle(event: ConnectionEvent): void {
+    if (event.type === "closed") this.#error ??= event.error;
+    if (event.type !== "open" || this.#givenUp || this.link === undefined) return;
+    this.link.owner = this.#adopt(this.link, event);
+    this.adopted();
+  }
+
+  expectsAnswers(): boolean {
+    return true;
+  }
+
+  ended(): void {
+    this.#failed(this.link, this.#error);
+  }
+
+  connectTimedOut(): void {
+    if (this.link?.wasOpen !== false) return;
+    this.#error = new TransportError("CONNECT_TIMEOUT", "The connection was not established in time (connectTimeout)", {
+      phase: "tcp",
+    });
+    this.link.abort();
+  }
+
+  giveUp(): void {
+    if (this.link?.owner !== this) return;
+    this.#givenUp = true;
+    this.link.abort();
+  }
+}
+
+/** What a failed attempt comes to. A transport that never opened explains itself better than the engine above it can. */
+function explain(
+  link: Link | undefined,
+  error: AmqpError | undefined,
+  plan: ConnectPlan,
+  fail: (code: ConnectAttemptErrorCode, phase: ConnectPhase | undefined, cause: unknown) => ConnectAttemptError,
+): ConnectAttemptError {
+  if (error instanceof TransportError) return fail(error.code, error.phase ?? "tcp", error);
+  if (!(error instanceof ConnectionError)) {
+    return fail("TRANSPORT_FAILED", "tcp", new TransportError("TRANSPORT_FAILED", "The transport ended at once"));
+  }
+  if (link?.wasOpen === true) return fail(error.code, error.phase, error);
+  if (error.cause instanceof TransportError) return fail(error.cause.code, error.cause.phase ?? "tcp", error.cause);
+  if (error.code === "HANDSHAKE_TIMEOUT") {
+    const text = `The connection was not established in time (openTimeout, ${plan.openTimeout} ms)`;
+    return fail("CONNECT_TIMEOUT", "tcp", new TransportError("CONNECT_TIMEOUT", text, { phase: "tcp" }));
+  }
+  return fail(error.code, "tcp", error);
+}
+
+// What the caller is told
+
+function keep(failures: ConnectAttemptError[], failure: ConnectAttemptError): void {
+  if (failures.length === keptFailures) failures.shift();
+  failures.push(failure);
+}
+
+function exhausted(failures: readonly ConnectAttemptError[], rounds: number): ConnectError {
+  const last = failures.at(-1);
+  const said = [...new Set(failures.map((failure) => failure.message))].join("; ");
+  const message = `Could not connect${rounds === 1 ? "" : ` in ${rounds} rounds`}: ${said}`;
+  return new ConnectError("CONNECT_FAILED", message, failures, { phase: last?.phase, cause: last });
+}
+
+function refused(failure: ConnectAttemptError, failures: readonly ConnectAttemptError[]): ConnectError {
+  const { cause } = failure;
+  const reason =
+    cause instanceof ConnectionError && cause.replyCode !== undefined
+      ? { replyCode: cause.replyCode, replyText: "", ...reasonOf(cause) }
+      : undefined;
+  const code = failure.code as ConnectionErrorCode;
+  return new ConnectError(code, failure.message, failures, { phase: failure.phase, cause, reason });
+}
+
+function aborted(reason: unknown, failures: readonly ConnectAttemptError[]): ConnectError {
+  return new ConnectError("CONNECT_ABORTED", "Connecting was aborted by the caller's signal", failures, {
+    cause: reason,
+  });
+}
+
+/** Where an endpoint is, without anything secret. */
+export function endpointName(endpoint: Endpoint): string {
+  switch (endpoint.transport) {
+    case "tcp":
+      return `${endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`;
+    case "unix":
+      return endpoint.path;
+    case "websocket":
+      return withoutSecrets(endpoint.url);
+  }
+}
+
+/** The URL of a relay, less its user, its query and its fragment: all three may hold a token. */
+function withoutSecrets(url: string): string {
+  return url.replace(/^(\w+:\/\/)[^/?#]*@/, "$1").replace(/[?#].*$/s, "");
+}
+
+// Waiting
+
+function ignore(): void {}
+
+class Aborted {
+  readonly reason: unknown;
+
+  constructor(reason: unknown) {
+    this.reason = reason;
+  }
+}
+
+/** The caller's signal, as something that a wait can race with. */
+class Abort {
+  readonly #signal: AbortSignal | undefined;
+  readonly #future = new Future<never>();
+  readonly #listeners = new Set<() => void>();
+  readonly #stop: () => void;
+
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal;
+    this.#future.promise.catch(ignore);
+    if (signal === undefined || signal.aborted) this.#stop = ignore;
+    else this.#stop = onAbort(signal, () => this.#aborted());
+  }
+
+  /** Throws when the signal is aborted. */
+  check(): void {
+    if (this.#signal?.aborted === true) throw new Aborted(this.#signal.reason);
+  }
+
+  listen(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The value of `promise`, unless the signal comes first. */
+  async race<T>(promise: Promise<T>): Promise<T> {
+    this.check();
+    return Promise.race([promise, this.#future.promise]);
+  }
+
+  dispose(): void {
+    this.#stop();
+  }
+
+  #aborted(): void {
+    for (const listener of this.#listeners) listener();
+    this.#future.resolve(Promise.reject(new Aborted(this.#signal?.reason)));
+  }
+}
+
+/** Waits, and cleans up when the wait is cut short. */
+async function delay(io: IoServices, time: Millis, abort: Abort): Promise<void> {
+  const passed = new Future<void>();
+  const cancel = io.setTimer(time, () => passed.resolve());
+  const stopListening = abort.listen(cancel);
+  await passed.promise;
+  stopListening();
+}
+
+/** Runs a function of the application's that may never come to an end. */
+async function inTime<T>(io: IoServices, timeout: Millis, message: string, run: () => Promise<T>): Promise<T> {
+  if (timeout === 0) return run();
+  const late = new Future<never>();
+  const cancel = io.setTimer(timeout, () => late.fail(() => new TimeoutError(message, "not-sent")));
+  try {
+    return await Promise.race([run(), late.promise]);
+  } finally {
+    cancel();
+  }
+}

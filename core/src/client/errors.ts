@@ -1,0 +1,236 @@
+/**
+ * The client's own errors. They continue the one hierarchy under `AmqpError`: `ConnectionError` and `ChannelError` say
+ * that a connection or a channel ended, `UsageError` that the call was wrong; the errors here say what became of one
+ * message, one delivery, or one attempt to connect.
+ */
+
+import {
+  ChannelError,
+  type CloseReason,
+  ConnectionError,
+  type ConnectionErrorCode,
+  type ConnectionErrorOptions,
+  type ConnectPhase,
+} from "../engine/errors.ts";
+import { AmqpError, type AmqpErrorOptions, type Outcome } from "../wire/errors.ts";
+import type { ReturnedMessage } from "./returned-message.ts";
+import type { TransportErrorCode } from "./io-services.ts";
+
+/**
+ * The server refused a publish (`basic.nack`): a queue was full (`x-overflow: reject-publish`), or could not take the
+ * message. Nothing was stored in that queue; publishing again later may work.
+ */
+export class NackError extends AmqpError {
+  declare readonly code: "NACKED";
+
+  constructor() {
+    super("NACKED", "The server refused the message (basic.nack)", { outcome: "refused" });
+  }
+
+  override get retryable(): boolean {
+    return true;
+  }
+}
+
+/** No queue took a mandatory message, and the server handed it back (`basic.return`). */
+export class UnroutableError extends AmqpError {
+  declare readonly code: "UNROUTABLE";
+
+  /** AMQP's reply code: 312, no route. */
+  readonly replyCode: number;
+  /** The server's words. */
+  readonly replyText: string;
+  readonly exchange: string;
+  readonly routingKey: string;
+  /** Private, so that nobody logs a body by logging an error. */
+  readonly #returned: ReturnedMessage;
+
+  constructor(returned: ReturnedMessage) {
+    const { replyCode, replyText, exchange, routingKey } = returned;
+    super(
+      "UNROUTABLE",
+      `No queue took the message for exchange ${JSON.stringify(exchange)} with routing key ${JSON.stringify(routingKey)}: ${replyCode} ${replyText}`,
+      { outcome: "refused" },
+    );
+    this.replyCode = replyCode;
+    this.replyText = replyText;
+    this.exchange = exchange;
+    this.routingKey = routingKey;
+    this.#returned = returned;
+  }
+
+  /** The message, as the server handed it back. */
+  get returned(): ReturnedMessage {
+    return this.#returned;
+  }
+}
+
+/** A call took longer than its `timeout`. With the outcome `"unknown"` it was sent, and may still take effect. */
+export class TimeoutError extends AmqpError {
+  declare readonly code: "TIMEOUT";
+
+  constructor(message: string, outcome: Outcome) {
+    super("TIMEOUT", message, { outcome });
+  }
+
+  override get retryable(): boolean {
+    return true;
+  }
+}
+
+/** The caller's `AbortSignal` ended a call; `cause` is the signal's reason. */
+export class AbortError extends AmqpError {
+  declare readonly code: "ABORTED";
+
+  constructor(reason: unknown, outcome: Outcome) {
+    super("ABORTED", "The call was aborted", { cause: reason, outcome });
+  }
+}
+
+/** What a {@link SettlementError} can be about. */
+export type SettlementErrorCode =
+  /** The delivery was acknowledged or refused before, or needs no acknowledgement (`noAck`). */
+  | "ALREADY_SETTLED"
+  /** The channel never had a delivery with that tag. */
+  | "UNKNOWN_DELIVERY"
+  /** The channel that the delivery came on is closed: the server gave the message back to its queue. */
+  | "STALE_DELIVERY";
+
+/** A delivery cannot be settled (any more). Nothing was sent: the server would have closed the channel. */
+export class SettlementError extends AmqpError {
+  declare readonly code: SettlementErrorCode;
+  readonly deliveryTag: number;
+
+  constructor(code: SettlementErrorCode, deliveryTag: number, options?: AmqpErrorOptions) {
+    super(code, `Delivery ${deliveryTag} ${settlementProblems[code]}`, { outcome: "not-sent", ...options });
+    this.deliveryTag = deliveryTag;
+  }
+}
+
+const settlementProblems: Readonly<Record<SettlementErrorCode, string>> = {
+  ALREADY_SETTLED: "is settled already",
+  UNKNOWN_DELIVERY: "was never received on this channel",
+  STALE_DELIVERY: "belongs to a channel that is closed",
+};
+
+/** The server cancelled a consumer: its queue was deleted, or moved to another node. */
+export class ConsumerCancelledError extends AmqpError {
+  declare readonly code: "CONSUMER_CANCELLED";
+  readonly consumerTag: string;
+
+  constructor(consumerTag: string) {
+    super("CONSUMER_CANCELLED", `The server cancelled consumer ${JSON.stringify(consumerTag)}`);
+    this.consumerTag = consumerTag;
+  }
+
+  override get retryable(): boolean {
+    return true;
+  }
+}
+
+/** Messages that a `Publisher` was to send without waiting for each were not confirmed. */
+export class FlushError extends AmqpError {
+  declare readonly code: "FLUSH_FAILED";
+  /** How many messages failed since the last flush. */
+  readonly failed: number;
+  /** The first failures, at most 100. */
+  readonly errors: readonly AmqpError[];
+
+  constructor(failed: number, errors: readonly AmqpError[], outcome: Outcome) {
+    super("FLUSH_FAILED", `${failed} message(s) were not confirmed; first: ${errors[0]?.message}`, {
+      cause: errors[0],
+      outcome,
+    });
+    this.failed = failed;
+    this.errors = errors;
+  }
+
+  override get retryable(): boolean {
+    return this.errors.every((error) => error.retryable);
+  }
+}
+
+/** What a {@link ConnectAttemptError} can be about: the failure of a connection, of a transport, or of the application's functions. */
+export type ConnectAttemptErrorCode =
+  | ConnectionErrorCode
+  | TransportErrorCode
+  /** The function that gives the endpoints failed, or took longer than `openTimeout`. */
+  | "ENDPOINTS_FAILED"
+  /** The function that gives the credentials failed, or took longer than `openTimeout`. */
+  | "CREDENTIALS_FAILED";
+
+/** One attempt to connect to one endpoint failed; `cause` is the failure itself. */
+export class ConnectAttemptError extends AmqpError {
+  declare readonly code: ConnectAttemptErrorCode;
+  /** Where to: `host:port`, the path of a socket, or the address of a relay. */
+  readonly endpoint: string;
+  /** Which round through the endpoints, from 1. */
+  readonly round: number;
+  /** How far connecting had come; `undefined` when it had not begun. */
+  readonly phase: ConnectPhase | undefined;
+  readonly #retryable: boolean;
+
+  constructor(
+    code: ConnectAttemptErrorCode,
+    where: { endpoint: string; round: number; phase: ConnectPhase | undefined },
+    cause: unknown,
+  ) {
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    super(code, `${where.endpoint}${where.phase === undefined ? "" : ` (${where.phase})`}: ${problem}`, {
+      cause,
+      outcome: "not-sent",
+    });
+    this.endpoint = where.endpoint;
+    this.round = where.round;
+    this.phase = where.phase;
+    this.#retryable = !(cause instanceof AmqpError) || cause.retryable;
+  }
+
+  override get retryable(): boolean {
+    return this.#retryable;
+  }
+}
+
+/**
+ * No connection came about. `code` is CONNECT_FAILED when every endpoint failed in every round, CONNECT_ABORTED when
+ * the caller's signal ended it, or the code of a failure that no other endpoint can cure, such as
+ * AUTHENTICATION_FAILED.
+ */
+export class ConnectError extends ConnectionError {
+  /** Every attempt, oldest first; of a very long series the last 100. */
+  readonly errors: readonly ConnectAttemptError[];
+
+  constructor(
+    code: ConnectionErrorCode,
+    message: string,
+    errors: readonly ConnectAttemptError[],
+    options: ConnectionErrorOptions,
+  ) {
+    super(code, message, { outcome: "not-sent", ...options });
+    this.errors = errors;
+  }
+
+  override get retryable(): boolean {
+    return this.code === "CONNECT_FAILED" ? this.errors.some((error) => error.retryable) : super.retryable;
+  }
+}
+
+/** Why a channel or a connection is over. */
+export type EndError = ChannelError | ConnectionError;
+
+/** The error of one operation that a channel or a connection took with it: the same words, and the operation's own outcome. */
+export function endedWith(end: EndError, outcome: Outcome): EndError {
+  const options = { outcome, ...(end.cause === undefined ? {} : { cause: end.cause }) };
+  if (end instanceof ChannelError) return new ChannelError(end.code, end.message, reasonOf(end), options);
+  const reason = end.replyCode === undefined ? undefined : { replyCode: 0, replyText: "", ...reasonOf(end) };
+  return new ConnectionError(end.code, end.message, { ...options, phase: end.phase, reason });
+}
+
+/** What the peer said, of an error that may have nothing of it. */
+export function reasonOf({ replyCode, replyText, method }: EndError): Partial<CloseReason> {
+  return {
+    ...(replyCode !== undefined && { replyCode }),
+    ...(replyText !== undefined && { replyText }),
+    ...(method !== undefined && { method }),
+  };
+}

@@ -1,0 +1,66 @@
+/**
+ * The promise client: connections, channels, publishers and consumers over the I/O services of a runtime. The adapters
+ * (`@leveret/node` and its sisters) export all of it again, with a `connect` of their own.
+ *
+ * @packageDocumentation
+ */
+
+export type { ExchangeArguments, QueueArguments } from "./arguments.ts";
+export type { Channel, RawRequestName } from "./channel.ts";
+export type { ChannelEvents, ReplyFields } from "./channel-core.ts";
+export type * from "./channel-options.ts";
+export { connect } from "./connect.ts";
+export type { CloseOptions, Connection, ConnectionEvents, Negotiated } from "./connection.ts";
+export type { Consumer, ConsumerClosed, IterableConsumer } from "./consumer.ts";
+export type { ConsumeOptions, ConsumerEnd, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
+export type { ConsumerDelivery, Delivery, GotMessage } from "./delivery.ts";
+export type { TakeOptions } from "./delivery-queue.ts";
+export {
+  AbortError,
+  ConnectAttemptError,
+  type ConnectAttemptErrorCode,
+  ConnectError,
+  ConsumerCancelledError,
+  type EndError,
+  FlushError,
+  NackError,
+  SettlementError,
+  type SettlementErrorCode,
+  TimeoutError,
+  UnroutableError,
+} from "./errors.ts";
+export * from "./io-services.ts";
+export type * from "./parameters.ts";
+export type { Publisher, PublisherEvents, SendFailure } from "./publisher.ts";
+export type { PublisherOptions, PublishOptions } from "./publisher-options.ts";
+export type { WaitOptions } from "./publishing.ts";
+export type { ReturnedMessage } from "./returned-message.ts";
+export { StreamGate } from "./stream-gate.ts";
+export { parseUri, type ParsedUri } from "./uri.ts";
+
+export type { ChannelMode, Farewell } from "../engine/channel-engine.ts";
+export type { EngineLimits, Millis, TappedFrame } from "../engine/config.ts";
+export {
+  ChannelError,
+  type ChannelErrorCode,
+  type CloseReason,
+  ConnectionError,
+  type ConnectionErrorCode,
+  type ConnectionErrorOptions,
+  type ConnectPhase,
+} from "../engine/errors.ts";
+export type { EngineCounters, Publication } from "../engine/frame-writer.ts";
+export { defaultLimits } from "../engine/limits.ts";
+export { amqplain, anonymous, external, plain, type SaslMechanism } from "../engine/sasl.ts";
+export {
+  AmqpError,
+  type AmqpErrorOptions,
+  type Outcome,
+  ProtocolError,
+  type ProtocolErrorCode,
+  UsageError,
+  type UsageErrorCode,
+} from "../wire/errors.ts";
+export * from "../wire/field-values.ts";
+export { type BasicProperties, EncodedProperties, encodeProperties } from "../wire/properties.ts";
+export { decodeText, encodeText } from "../wire/text.ts";

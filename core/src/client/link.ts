@@ -1,0 +1,270 @@
+/**
+ * One transport with one engine: bytes in, events out to the owner, and everything that a turn of the loop produced out
+ * again in one write. A connection that recovers has one link after another.
+ */
+
+import type { ConnectionConfig, Millis } from "../engine/config.ts";
+import { ConnectionEngine } from "../engine/connection-engine.ts";
+import type { ConnectionEvent } from "../engine/events.ts";
+import type { ByteStream, Endpoint, IoServices, TransportError } from "./io-services.ts";
+
+/** Output from which a turn's write does not wait for the end of the turn. */
+const writeAtOnce = 64 * 1024;
+
+/** A chunk is given to the engine in parts of this size at most, so that no chunk reaches a limit of the engine's. */
+const largestPart = 1024 * 1024;
+
+/** How long the peer has for ending its side of the transport, once AMQP is over. */
+const lingerTime: Millis = 1000;
+
+/** How often a paused link reads one chunk, while somebody waits for an answer that may be behind the deliveries. */
+const peekInterval: Millis = 50;
+
+/** Whoever a link works for. No method is called from inside the engine, and none may throw. */
+export interface LinkOwner {
+  /** An event of the engine. */
+  handle(event: ConnectionEvent): void;
+  /** Whether somebody waits for an answer of the server. */
+  expectsAnswers(): boolean;
+  /** The transport is closed, and the engine too. Once and last. */
+  ended(): void;
+}
+
+/** What waits for the end of the turn to give the engine its commands. */
+export interface TurnEnd {
+  /** Returns false when there was no room: it is called again at the end of the next turn. */
+  endOfTurn(): boolean;
+}
+
+export class Link {
+  readonly engine: ConnectionEngine;
+  owner: LinkOwner;
+  readonly #io: IoServices;
+  #stream: ByteStream | undefined;
+  #transport: "opening" | "open" | "closed" = "opening";
+  #wasOpen = false;
+  #streamWritable = true;
+  #ending = false;
+  #draining = false;
+  #turnPosted = false;
+  #pauses = 0;
+  #peeking = false;
+  #atTurnEnd: TurnEnd[] = [];
+  #timerAt = Infinity;
+  #cancelTimer: (() => void) | undefined;
+  #cancelLinger: (() => void) | undefined;
+  #cancelPeek: (() => void) | undefined;
+
+  /** @throws UsageError INVALID_ARGUMENT when the configuration makes no sense. */
+  constructor(io: IoServices, config: ConnectionConfig, owner: LinkOwner) {
+    this.#io = io;
+    this.owner = owner;
+    this.engine = new ConnectionEngine(config, io.now());
+  }
+
+  /**
+   * Begins to connect.
+   *
+   * @throws UsageError when the runtime cannot honour an option of the endpoint.
+   */
+  connect(endpoint: Endpoint): void {
+    this.#stream = this.#io.connect(endpoint, {
+      opened: () => this.#opened(),
+      received: (chunk) => this.#received(chunk),
+      writable: () => {
+        this.#streamWritable = true;
+        this.#turn();
+      },
+      closed: (cause) => this.#closed(cause),
+    });
+    this.#armTimer();
+  }
+
+  /** Whether the transport is open, or was: TCP, and TLS where it is used. */
+  get wasOpen(): boolean {
+    return this.#wasOpen;
+  }
+
+  /** Drops the transport. `ended` follows. */
+  abort(): void {
+    this.#stream?.abort();
+  }
+
+  /** To be called after every command to the engine: what it produced leaves at the end of this turn. */
+  touch(): void {
+    if (this.engine.outputSize >= writeAtOnce) this.#write();
+    if (this.#turnPosted) return;
+    this.#turnPosted = true;
+    this.#io.post(this.#turn);
+  }
+
+  /** Calls `task.endOfTurn` before this turn's output leaves. */
+  beforeTurnEnds(task: TurnEnd): void {
+    this.#atTurnEnd.push(task);
+    this.touch();
+  }
+
+  /** Gives the engine now what waits for the end of the turn. */
+  endTurnEarly(): void {
+    if (this.#atTurnEnd.length === 0) return;
+    const tasks = this.#atTurnEnd;
+    this.#atTurnEnd = [];
+    for (const task of tasks) if (!task.endOfTurn()) this.#atTurnEnd.push(task);
+  }
+
+  /** Stops reading until {@link resume} was called as often. Silence of the server proves nothing meanwhile. */
+  pause(): void {
+    this.#pauses += 1;
+    if (this.#pauses > 1 || this.#transport !== "open" || this.#ending) return;
+    this.#stream?.pause();
+    this.engine.setReading(false, this.#io.now());
+    this.#cancelPeek = this.#io.setTimer(peekInterval, this.#peek);
+  }
+
+  resume(): void {
+    this.#pauses -= 1;
+    if (this.#pauses > 0 || this.#transport !== "open" || this.#ending) return;
+    this.#readAgain();
+  }
+
+  // What the transport says
+
+  #opened(): void {
+    this.#transport = "open";
+    this.#wasOpen = true;
+    this.#turn();
+  }
+
+  #received(chunk: Uint8Array): void {
+    if (chunk.length <= largestPart) {
+      this.#take(chunk);
+    } else {
+      for (let at = 0; at < chunk.length; at += largestPart) this.#take(chunk.subarray(at, at + largestPart));
+    }
+    if (this.#peeking) this.#stopPeeking();
+    this.touch();
+  }
+
+  #take(part: Uint8Array): void {
+    try {
+      this.engine.receive(part, this.#io.now());
+      this.#drain();
+      // The chunk is only lent: what is left of it is the beginning of a frame, and is kept as a copy.
+      this.engine.detachInput();
+    } catch (error) {
+      this.#broken(error);
+    }
+  }
+
+  #closed(cause: TransportError | undefined): void {
+    this.#transport = "closed";
+    this.#cancelTimer?.();
+    this.#cancelLinger?.();
+    this.#cancelPeek?.();
+    this.engine.transportClosed(this.#io.now(), cause);
+    try {
+      this.#drain();
+    } finally {
+      this.owner.ended();
+    }
+  }
+
+  /** The engine refused input, or has a bug. Whatever it was, the connection is lost to us, and nobody may hang. */
+  #broken(error: unknown): void {
+    this.engine.transportClosed(this.#io.now(), error);
+    this.abort();
+  }
+
+  // The turn of the loop
+
+  readonly #turn = (): void => {
+    this.#turnPosted = false;
+    if (this.#transport === "closed") return;
+    this.endTurnEarly();
+    this.engine.advance(this.#io.now());
+    this.#drain();
+    this.#write();
+    this.#drain();
+    if (this.engine.wantsClose) this.#end();
+    else this.#armTimer();
+  };
+
+  /** Hands events to the owner until there are none. An event's handling may give commands, whose events come in turn. */
+  #drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    try {
+      for (;;) {
+        const event = this.engine.nextEvent();
+        if (event === undefined) return;
+        this.owner.handle(event);
+      }
+    } finally {
+      this.#draining = false;
+    }
+  }
+
+  #write(): void {
+    if (this.#transport !== "open" || !this.#streamWritable || this.#ending || this.engine.outputSize === 0) return;
+    this.#streamWritable = this.#stream?.write(this.engine.takeOutput()) ?? true;
+  }
+
+  /** AMQP is over: what is left is sent, and the peer gets a moment to end its side. */
+  #end(): void {
+    if (this.#ending) return;
+    if (this.#transport === "opening") return this.abort();
+    const rest = this.engine.takeOutput();
+    if (rest.length > 0) this.#stream?.write(rest);
+    this.#ending = true;
+    this.#cancelTimer?.();
+    this.#cancelPeek?.();
+    // The end of the transport is reported to those who read.
+    if (this.#pauses > 0) this.#stream?.resume();
+    this.#stream?.end();
+    this.#cancelLinger = this.#io.setTimer(lingerTime, () => this.abort());
+  }
+
+  // Time
+
+  /** One timer, for the earliest deadline. Deadlines that move away leave it alone: it fires, and is set anew. */
+  #armTimer(): void {
+    const deadline = this.engine.nextDeadline();
+    if (deadline === undefined || deadline >= this.#timerAt) return;
+    this.#cancelTimer?.();
+    this.#timerAt = deadline;
+    this.#cancelTimer = this.#io.setTimer(Math.max(0, deadline - this.#io.now()), () => {
+      this.#timerAt = Infinity;
+      this.#cancelTimer = undefined;
+      this.#turn();
+    });
+  }
+
+  // A reader that is paused
+
+  /**
+   * A handler may wait for an answer, such as a confirm, that is behind deliveries nobody has room for; the buffer that
+   * it fills would then never be emptied. So as long as answers are expected, a chunk is read now and then.
+   */
+  readonly #peek = (): void => {
+    this.#cancelPeek = this.#io.setTimer(peekInterval, this.#peek);
+    if (this.#pauses === 0 || this.#peeking || !this.owner.expectsAnswers()) return;
+    this.#peeking = true;
+    this.engine.setReading(true, this.#io.now());
+    this.#stream?.resume();
+  };
+
+  #stopPeeking(): void {
+    this.#peeking = false;
+    if (this.#pauses === 0 || this.#ending || this.#transport !== "open") return;
+    this.#stream?.pause();
+    this.engine.setReading(false, this.#io.now());
+  }
+
+  #readAgain(): void {
+    this.#cancelPeek?.();
+    this.#cancelPeek = undefined;
+    this.#peeking = false;
+    this.engine.setReading(true, this.#io.now());
+    this.#stream?.resume();
+  }
+}

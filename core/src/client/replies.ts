@@ -1,0 +1,77 @@
+/** Calls that wait for the server's reply. */
+
+import type { ReplyEvent, GetOkEvent } from "../engine/events.ts";
+import type { Request } from "../engine/request.ts";
+import { AbortError, type EndError, endedWith } from "./errors.ts";
+import { Future, onAbort } from "./futures.ts";
+
+/** What answers a request. */
+export type Answer = ReplyEvent | GetOkEvent;
+
+interface Waiting {
+  readonly answered: (answer: Answer) => void;
+  readonly ended: (end: EndError, guilty: boolean) => void;
+}
+
+/** What is to be known of a call beside its request. */
+export interface CallOptions<T> {
+  readonly signal?: AbortSignal | undefined;
+  /** Makes the call's value of the answer. */
+  readonly value: (answer: Answer) => T;
+  /** Undoes the effect of an answer that comes after the caller gave up. */
+  readonly undo?: ((value: T) => void) | undefined;
+}
+
+/** The requests of one connection that are not answered yet. Each ends once: answered, or with its channel. */
+export class Replies {
+  readonly #waiting = new Map<Request, Waiting>();
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** A promise of the value of a request's answer. Rejects when the channel ends first, or the signal aborts. */
+  expect<T>(request: Request, { signal, value, undo }: CallOptions<T>): Promise<T> {
+    const future = new Future<T>();
+    let givenUp = false;
+    const stopListening =
+      signal &&
+      onAbort(signal, () => {
+        givenUp = true;
+        // The request itself cannot be taken back; its answer is waited for, so that it is not taken for another's.
+        const outcome = request.sent ? "unknown" : "not-sent";
+        future.fail(() => new AbortError(signal.reason, outcome));
+      });
+    this.#waiting.set(request, {
+      answered: (answer) => {
+        stopListening?.();
+        const result = value(answer);
+        if (givenUp) undo?.(result);
+        else future.resolve(result);
+      },
+      ended: (end, guilty) => {
+        stopListening?.();
+        const outcome = !request.sent ? "not-sent" : guilty ? "refused" : "unknown";
+        if (!givenUp) future.fail(() => endedWith(end, outcome));
+      },
+    });
+    return future.promise;
+  }
+
+  /** The server answered. */
+  answer(answer: Answer): void {
+    const waiting = this.#waiting.get(answer.request);
+    this.#waiting.delete(answer.request);
+    waiting?.answered(answer);
+  }
+
+  /** Requests that will not be answered any more, oldest first. */
+  end(requests: readonly Request[], end: EndError): void {
+    for (const request of requests) {
+      const waiting = this.#waiting.get(request);
+      this.#waiting.delete(request);
+      // Only one request of a channel is in flight, so when the server blames its method, it is the one.
+      waiting?.ended(end, request.sent && end.method === request.method && end.replyCode !== undefined);
+    }
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * Which publish does a returned message belong to?
+ *
+ * `basic.return` carries no number. But the server sends it before it confirms that publish, so when a mandatory
+ * publish is confirmed, its return is there, if there is one: it is the one with the same exchange, routing key, body
+ * and properties. Two publishes that are equal in all of these mean the same to everybody, so it does not matter which
+ * of them is told. Nothing is added to the message for this.
+ */
+
+import type { Publication } from "../engine/frame-writer.ts";
+import type { FieldTable, FieldValue } from "../wire/field-values.ts";
+import { Decimal, TypedValue } from "../wire/field-values.ts";
+import { type BasicProperties, decodeProperties, EncodedProperties } from "../wire/properties.ts";
+import type { ReturnedMessage } from "./returned-message.ts";
+
+/** Returned messages whose publish is not confirmed yet, by exchange and routing key. */
+export class ReturnedMessages {
+  readonly #byAddress = new Map<string, ReturnedMessage[]>();
+
+  add(returned: ReturnedMessage): void {
+    const address = addressOf(returned);
+    const same = this.#byAddress.get(address);
+    if (same === undefined) this.#byAddress.set(address, [returned]);
+    else same.push(returned);
+  }
+
+  /**
+   * Takes out the message that answers a publish which was just confirmed.
+   *
+   * @param others - The mandatory publishes that are still in flight. A server may be set up to change messages beyond
+   * recognition; a message that none of the others recognises as its own is taken for this publish's.
+   */
+  take(publication: Publication, others: Iterable<Publication>): ReturnedMessage | undefined {
+    if (this.#byAddress.size === 0) return undefined;
+    const address = addressOf(publication);
+    const same = this.#byAddress.get(address);
+    const oldest = same?.[0];
+    if (same === undefined || oldest === undefined) return undefined;
+    let found = same.findIndex((returned) => isReturnOf(returned, publication));
+    if (found === -1) {
+      for (const other of others) if (addressOf(other) === address && isReturnOf(oldest, other)) return undefined;
+      found = 0;
+    }
+    const [returned] = same.splice(found, 1);
+    if (same.length === 0) this.#byAddress.delete(address);
+    return returned;
+  }
+
+  /** Nothing is in flight any more, so what is left belongs to nobody. */
+  clear(): void {
+    if (this.#byAddress.size > 0) this.#byAddress.clear();
+  }
+}
+
+function addressOf({ exchange, routingKey }: { readonly exchange: string; readonly routingKey: string }): string {
+  return `${exchange.length}:${exchange}${routingKey}`;
+}
+
+function isReturnOf(returned: ReturnedMessage, publication: Publication): boolean {
+  return (
+    sameBytes(returned.body, publication.body) && includesProperties(returned.properties, plain(publication.properties))
+  );
+}
+
+function plain(properties: BasicProperties | EncodedProperties | undefined): BasicProperties {
+  if (properties === undefined) return {};
+  return properties instanceof EncodedProperties ? decodeProperties(properties.bytes) : properties;
+}
+
+/**
+ * Whether everything that was published came back. More may have come back: a server can be told to add headers and
+ * timestamps. Only BCC is taken away.
+ */
+function includesProperties(returned: BasicProperties, published: BasicProperties): boolean {
+  for (const [name, value] of Object.entries(published)) {
+    const other: unknown = returned[name as keyof BasicProperties];
+    if (name === "headers") {
+      const { BCC: _, ...headers } = published.headers ?? {};
+      if (!includesTable(returned.headers ?? {}, headers)) return false;
+    } else if (value instanceof Date) {
+      if (!(other instanceof Date) || seconds(other) !== seconds(value)) return false;
+    } else if (value !== undefined && value !== other) {
+      return false;
+    }
+  }
+  return true;
+}
+
+function includesTable(returned: FieldTable, published: FieldTable): boolean {
+  return Object.entries(published).every(([name, value]) => value === undefined || sameValue(returned[name], value));
+}
+
+/** Whether a value is what another one becomes on the way to the server and back. */
+function sameValue(a: FieldValue | undefined, b: FieldValue): boolean {
+  if (b instanceof TypedValue) return sameValue(a, b.value);
+  if (a instanceof TypedValue) return sameValue(a.value, b);
+  if (b instanceof Date) return a instanceof Date && seconds(a) === seconds(b);
+  if (b instanceof Uint8Array) return a instanceof Uint8Array && sameBytes(a, b);
+  if (b instanceof Decimal) return a instanceof Decimal && a.scale === b.scale && a.unscaled === b.unscaled;
+  if (Array.isArray(b)) return Array.isArray(a) && a.length === b.length && b.every((v, i) => sameValue(a[i], v));
+  if (typeof b === "object" && b !== null) {
+    return typeof a === "object" && a !== null && includesTable(a as FieldTable, b as FieldTable);
+  }
+  if (typeof a === "bigint" || typeof b === "bigint") return typeof a !== "undefined" && String(a) === String(b);
+  return Object.is(a, b) || a === b;
+}
+
+function seconds(date: Date): number {
+  return Math.floor(date.getTime() / 1000);
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;
+  return true;
+}

@@ -1,0 +1,233 @@
+/**
+ * The deliveries of one channel that are not settled yet, and how settling them goes out.
+ *
+ * RabbitMQ closes a channel for a tag that it does not know, so a tag is only ever sent while it is outstanding. And
+ * acknowledgements of one turn of the loop are collected: those that leave nothing outstanding below them go out as a
+ * single `basic.ack` with `multiple`, which means exactly the same and costs the server less.
+ */
+
+import type { ChannelEngine } from "../engine/channel-engine.ts";
+import { UsageError } from "../wire/errors.ts";
+import { SettlementError } from "./errors.ts";
+import type { Link, TurnEnd } from "./link.ts";
+
+/** What is known of a delivery tag. Of those below the lowest outstanding one, nothing has to be known. */
+const settled = 0;
+const outstanding = 1;
+const acknowledged = 2;
+
+const smallestWindow = 64;
+
+/** Tags, from the lowest outstanding one, that the window spans at most. Older ones, one in a million, are kept in a set. */
+const largestWindow = 1024 * 1024;
+
+/** The deliveries of a channel, from its opening to its end. A new connection brings new tags, and a new settlement. */
+export class Settlement implements TurnEnd {
+  readonly #engine: ChannelEngine;
+  readonly #link: Link;
+  /** States by tag, for tags from `#low` to `#high`; a ring whose length is a power of two. */
+  #states = new Uint8Array(smallestWindow);
+  #low = 1;
+  #high = 0;
+  /** Outstanding tags below the window. */
+  readonly #stragglers = new Set<number>();
+  /** Acknowledged in this turn, in the order of the calls. */
+  readonly #acknowledged: number[] = [];
+  #turnEndAsked = false;
+  #ended = false;
+
+  constructor(engine: ChannelEngine, link: Link) {
+    this.#engine = engine;
+    this.#link = link;
+  }
+
+  /** A delivery arrived. With `noAck` the server considers it settled. */
+  delivered(tag: number, noAck: boolean): void {
+    if (tag - this.#low >= this.#states.length) this.#widen(tag);
+    if (tag > this.#high) this.#high = tag;
+    if (!noAck) this.#states[tag & (this.#states.length - 1)] = outstanding;
+    else if (this.#low === tag) this.#low = tag + 1;
+  }
+
+  /** Whether a delivery is neither settled nor lost with its channel. */
+  isOutstanding(tag: number): boolean {
+    return !this.#ended && (this.#state(tag) === outstanding || this.#stragglers.has(tag));
+  }
+
+  /** @throws SettlementError */
+  ack(tag: number): void {
+    if (this.#ended || this.#state(tag) !== outstanding) return this.#ackStraggler(tag);
+    this.#states[tag & (this.#states.length - 1)] = acknowledged;
+    this.#acknowledged.push(tag);
+    this.#askForTurnEnd();
+  }
+
+  /** Acknowledges all deliveries up to `tag`, or all there are with tag 0. Those that are settled stay as they are. */
+  ackUpTo(tag: number): void {
+    this.#requireReceived(tag);
+    for (const straggler of this.#stragglers) if (tag === 0 || straggler <= tag) this.#ackStraggler(straggler);
+    const last = tag === 0 ? this.#high : Math.min(tag, this.#high);
+    for (let t = this.#low; t <= last; t += 1) if (this.#state(t) === outstanding) this.ack(t);
+  }
+
+  /** @throws SettlementError; UsageError LIMIT_REACHED when too much output waits. */
+  refuse(tag: number, requeue: boolean, method: "nack" | "reject"): void {
+    if (!this.isOutstanding(tag)) throw this.#problem(tag);
+    this.flush();
+    if (method === "nack") this.#engine.nack(tag, false, requeue);
+    else this.#engine.reject(tag, requeue);
+    this.#link.touch();
+    if (!this.#stragglers.delete(tag)) this.#settle(tag);
+  }
+
+  /** Refuses all deliveries up to `tag`, or all there are with tag 0. */
+  nackUpTo(tag: number, requeue: boolean): void {
+    this.#requireReceived(tag);
+    this.flush();
+    const last = this.#highestOutstanding(tag === 0 ? this.#high : tag);
+    if (last === undefined) return;
+    this.#engine.nack(last, true, requeue);
+    this.#link.touch();
+    for (const straggler of this.#stragglers) if (straggler <= last) this.#stragglers.delete(straggler);
+    for (let t = this.#low; t <= last; t += 1) this.#states[t & (this.#states.length - 1)] = settled;
+    this.#skipSettled();
+  }
+
+  /** The server took everything back (`basic.recover`). */
+  forgetAll(): void {
+    this.#states.fill(settled);
+    this.#stragglers.clear();
+    this.#acknowledged.length = 0;
+    this.#low = this.#high + 1;
+  }
+
+  /** The channel is gone, and the server has put back what was outstanding. */
+  end(): void {
+    this.#ended = true;
+    this.forgetAll();
+  }
+
+  endOfTurn(): boolean {
+    this.#turnEndAsked = !this.flush();
+    return !this.#turnEndAsked;
+  }
+
+  /**
+   * Sends the acknowledgements that were collected, ahead of something that has to come after them. Returns false when
+   * too much output waits; they are still collected then.
+   */
+  flush(): boolean {
+    if (this.#acknowledged.length === 0) return true;
+    try {
+      this.#sendAcknowledgements();
+      return true;
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      // On a channel that is closing nothing can be settled any more.
+      return this.#engine.state !== "open";
+    }
+  }
+
+  #sendAcknowledgements(): void {
+    if (this.#stragglers.size === 0) this.#sendRun();
+    const tags = this.#acknowledged;
+    for (let i = 0; i < tags.length; i += 1) {
+      const tag = tags[i] as number;
+      if (this.#state(tag) !== acknowledged) continue;
+      this.#engine.ack(tag, false);
+      this.#settle(tag);
+    }
+    tags.length = 0;
+  }
+
+  /** The run of acknowledged tags that nothing outstanding lies below. */
+  #sendRun(): void {
+    const states = this.#states;
+    const mask = states.length - 1;
+    let last = 0;
+    let count = 0;
+    let tag = this.#low;
+    for (; tag <= this.#high; tag += 1) {
+      const state = states[tag & mask];
+      if (state === outstanding) break;
+      if (state !== acknowledged) continue;
+      last = tag;
+      count += 1;
+    }
+    if (count === 0) return;
+    this.#engine.ack(last, count > 1);
+    for (let t = this.#low; t < tag; t += 1) states[t & mask] = settled;
+    this.#low = tag;
+  }
+
+  #askForTurnEnd(): void {
+    if (this.#turnEndAsked) return;
+    this.#turnEndAsked = true;
+    this.#link.beforeTurnEnds(this);
+  }
+
+  #ackStraggler(tag: number): void {
+    if (this.#ended || !this.#stragglers.has(tag)) throw this.#problem(tag);
+    this.#engine.ack(tag, false);
+    this.#link.touch();
+    this.#stragglers.delete(tag);
+  }
+
+  // The window of tags
+
+  #state(tag: number): number {
+    if (tag < this.#low || tag > this.#high) return settled;
+    return this.#states[tag & (this.#states.length - 1)] as number;
+  }
+
+  #settle(tag: number): void {
+    this.#states[tag & (this.#states.length - 1)] = settled;
+    if (tag === this.#low) this.#skipSettled();
+  }
+
+  #skipSettled(): void {
+    const mask = this.#states.length - 1;
+    while (this.#low <= this.#high && this.#states[this.#low & mask] === settled) this.#low += 1;
+  }
+
+  /** Makes room for `tag`: settled tags are left behind, then the window grows, and then it leaves outstanding tags behind. */
+  #widen(tag: number): void {
+    this.#skipSettled();
+    // Nothing is outstanding: the window begins anew.
+    if (this.#low > this.#high) this.#low = tag;
+    while (tag - this.#low >= largestWindow) this.#leaveBehind();
+    let length = this.#states.length;
+    while (tag - this.#low >= length) length *= 2;
+    if (length === this.#states.length) return;
+    const states = new Uint8Array(length);
+    for (let t = this.#low; t <= this.#high; t += 1) states[t & (length - 1)] = this.#state(t);
+    this.#states = states;
+  }
+
+  #leaveBehind(): void {
+    this.flush();
+    if (this.#state(this.#low) !== settled) this.#stragglers.add(this.#low);
+    this.#states[this.#low & (this.#states.length - 1)] = settled;
+    this.#low += 1;
+    this.#skipSettled();
+  }
+
+  #highestOutstanding(upTo: number): number | undefined {
+    for (let tag = Math.min(upTo, this.#high); tag >= this.#low; tag -= 1) {
+      if (this.#state(tag) === outstanding) return tag;
+    }
+    let highest: number | undefined;
+    for (const straggler of this.#stragglers) if (straggler <= upTo) highest = Math.max(highest ?? 0, straggler);
+    return highest;
+  }
+
+  #requireReceived(tag: number): void {
+    if (this.#ended || !Number.isSafeInteger(tag) || tag < 0 || tag > this.#high) throw this.#problem(tag);
+  }
+
+  #problem(tag: number): SettlementError {
+    if (this.#ended) return new SettlementError("STALE_DELIVERY", tag);
+    const known = Number.isSafeInteger(tag) && tag >= 1 && tag <= this.#high;
+    return new SettlementError(known ? "ALREADY_SETTLED" : "UNKNOWN_DELIVERY", tag);
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * A consumer from the inside: deliveries come in from the channel, wait in a buffer while nobody can take them, and go
+ * to a sink, which is a handler or an iterator.
+ */
+
+import { UsageError } from "../wire/errors.ts";
+import type { ConsumerEnd } from "./consumer-options.ts";
+import type { ConsumerDelivery } from "./delivery.ts";
+import type { DeliveryBuffer } from "./delivery-buffer.ts";
+import { done, Future } from "./futures.ts";
+
+/** Where deliveries go. */
+export interface DeliverySink {
+  /** Whether the sink takes a delivery now. */
+  readonly takes: boolean;
+  /** Deliveries that it took and is not done with. */
+  readonly running: number;
+  take(delivery: ConsumerDelivery): void;
+  /** There will be nothing more to take. */
+  finished(end: ConsumerEnd): void;
+}
+
+/** What a subscription needs of its channel. */
+export interface SubscriptionHost {
+  /** Sends `basic.cancel`. Settles when the server sends nothing more, for whatever reason; never rejects. */
+  cancel(consumerTag: string, noWait: boolean): Promise<void>;
+}
+
+/** What is fixed from the beginning. */
+export interface SubscriptionInfo {
+  readonly consumerTag: string;
+  readonly queue: string;
+  readonly noAck: boolean;
+}
+
+export class Subscription {
+  readonly info: SubscriptionInfo;
+  readonly #host: SubscriptionHost;
+  readonly #buffer: DeliveryBuffer;
+  readonly #ended = new Future<ConsumerEnd>();
+  #sink: DeliverySink | undefined;
+  #state: "consuming" | "cancelling" | "ended" = "consuming";
+  #end: ConsumerEnd | undefined;
+  #finished = false;
+  #paused = false;
+  #requeued = 0;
+  #cancelling: Promise<number> | undefined;
+  #idle: Future<void> | undefined;
+
+  constructor(info: SubscriptionInfo, host: SubscriptionHost, buffer: DeliveryBuffer) {
+    this.info = info;
+    this.#host = host;
+    this.#buffer = buffer;
+  }
+
+  /** Where deliveries go; to be set before the first one comes. */
+  set sink(sink: DeliverySink) {
+    this.#sink = sink;
+  }
+
+  get state(): "consuming" | "cancelling" | "ended" {
+    return this.#state;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Deliveries in the buffer. */
+  get buffered(): number {
+    return this.#buffer.size;
+  }
+
+  get running(): number {
+    return this.#sink?.running ?? 0;
+  }
+
+  /** Resolves with the reason when the server sends nothing more. */
+  get ended(): Promise<ConsumerEnd> {
+    return this.#ended.promise;
+  }
+
+  deliver(delivery: ConsumerDelivery): void {
+    const sink = this.#sink;
+    if (this.#state === "ended") return this.#giveBack(delivery);
+    if (sink?.takes === true && !this.#paused && this.#buffer.size === 0 && !this.#holdsBack) sink.take(delivery);
+    else this.#buffer.push(delivery);
+  }
+
+  /** Takes a delivery that waits, where it may be handed out. */
+  shift(): ConsumerDelivery | undefined {
+    if (this.#paused || this.#holdsBack) return undefined;
+    const delivery = this.#buffer.shift();
+    this.#checkFinished();
+    return delivery;
+  }
+
+  /** Gives the sink what waits, as long as it takes more. */
+  pump(): void {
+    const sink = this.#sink;
+    while (sink?.takes === true) {
+      const delivery = this.shift();
+      if (delivery === undefined) break;
+      sink.take(delivery);
+    }
+    this.#checkFinished();
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.pump();
+  }
+
+  /** Cancels, and gives back what waits in the buffer. Resolves with the number of messages that went back. */
+  cancel(noWait = false): Promise<number> {
+    this.#cancelling ??= this.#cancel(noWait);
+    return this.#cancelling;
+  }
+
+  async #cancel(noWait: boolean): Promise<number> {
+    if (this.#state !== "ended") {
+      this.#state = "cancelling";
+      // Only when the server has stopped: what goes back sooner might come again at once.
+      await this.#host.cancel(this.info.consumerTag, noWait);
+      this.end({ type: "cancelled" });
+    }
+    return this.#requeued;
+  }
+
+  /** Resolves when nothing waits and nothing runs any more. */
+  idle(): Promise<void> {
+    if (this.#isIdle) return done;
+    this.#idle ??= new Future<void>();
+    return this.#idle.promise;
+  }
+
+  /** The server sends nothing more. */
+  end(end: ConsumerEnd): void {
+    if (this.#state === "ended") return;
+    // Whoever asked for the end gets it, whatever came first.
+    const asked: ConsumerEnd = this.#state === "cancelling" && end.type !== "lost" ? { type: "cancelled" } : end;
+    this.#end = asked;
+    this.#state = "ended";
+    this.#buffer.letRead();
+    // Messages that need no acknowledgement are gone from the queue: they are the consumer's, whatever happened. So are
+    // those of a queue that was deleted.
+    if (!this.info.noAck && asked.type !== "cancelled-by-server") this.#emptyBuffer(asked);
+    this.#ended.resolve(asked);
+    this.pump();
+  }
+
+  /** While a cancellation is under way nothing is handed out that can still go back. */
+  get #holdsBack(): boolean {
+    return this.#state === "cancelling" && !this.info.noAck;
+  }
+
+  get #isIdle(): boolean {
+    return this.running === 0 && (this.#buffer.size === 0 || this.#paused);
+  }
+
+  #emptyBuffer(end: ConsumerEnd): void {
+    const deliveries = this.#buffer.drain();
+    this.#requeued += deliveries.length;
+    if (end.type === "cancelled") for (const delivery of deliveries) this.#giveBack(delivery);
+  }
+
+  #giveBack(delivery: ConsumerDelivery): void {
+    if (!delivery.outstanding) return;
+    try {
+      delivery.nack();
+    } catch (error) {
+      // Too much output waits. The message goes back when the channel closes.
+      if (!(error instanceof UsageError)) throw error;
+    }
+  }
+
+  #checkFinished(): void {
+    if (this.#isIdle) {
+      this.#idle?.resolve();
+      this.#idle = undefined;
+    }
+    if (this.#end === undefined || this.#finished || this.#buffer.size > 0) return;
+    this.#finished = true;
+    this.#sink?.finished(this.#end);
+  }
+}

@@ -1,0 +1,170 @@
+/** The consumers of one channel, by tag. */
+
+import type { DeliverEvent } from "../engine/events.ts";
+import { UsageError } from "../wire/errors.ts";
+import type { ChannelCore } from "./channel-core.ts";
+import { type ConsumeOptions, type ConsumerEnd, defaultPrefetch } from "./consumer-options.ts";
+import { AbortError } from "./errors.ts";
+import { DeliveryBuffer } from "./delivery-buffer.ts";
+import { Subscription, type SubscriptionHost } from "./subscription.ts";
+
+/** Cancelled consumers that a late delivery is still recognised of. */
+const rememberedTags = 64;
+
+export class Subscriptions implements SubscriptionHost {
+  readonly #channel: ChannelCore;
+  readonly #byTag = new Map<string, Subscription>();
+  /** Whether consumers that are gone were consuming without acknowledgements. */
+  readonly #gone = new Map<string, boolean>();
+  #tagsMade = 0;
+  /** What `basicQos` set for consumers to come. */
+  #prefetch: number | undefined;
+  /** What the server was told last. */
+  #toldPrefetch = 0;
+  #latest: Subscription | undefined;
+
+  constructor(channel: ChannelCore) {
+    this.#channel = channel;
+  }
+
+  /** The tags of the consumers that are not cancelled. */
+  get tags(): string[] {
+    return [...this.#byTag.keys()];
+  }
+
+  /** The application set the prefetch of consumers to come. */
+  setPrefetch(count: number): void {
+    this.#prefetch = count;
+    this.#toldPrefetch = count;
+  }
+
+  find(consumerTag: string): Subscription | undefined {
+    // Mostly one consumer gets a whole run of deliveries.
+    if (this.#latest?.info.consumerTag === consumerTag) return this.#latest;
+    this.#latest = this.#byTag.get(consumerTag);
+    return this.#latest;
+  }
+
+  /**
+   * Subscribes. `make` is called before the server is asked, since deliveries may come before its answer: it sets the
+   * sink of the subscription, and makes what is returned in the end.
+   */
+  async consume<T>(options: ConsumeOptions, make: (subscription: Subscription, prefetch: number) => T): Promise<T> {
+    const { queue, noAck = false, exclusive, noLocal, noWait = false, signal } = options;
+    const prefetch = this.#prefetchOf(options);
+    const consumerTag = this.#tagOf(options);
+    const boundedByServer = !noAck && prefetch > 0;
+    const buffer = new DeliveryBuffer(this.#channel.host.link, boundedByServer);
+    const subscription = new Subscription({ consumerTag, queue, noAck }, this, buffer);
+    const made = make(subscription, prefetch);
+
+    if (signal?.aborted === true) throw new AbortError(signal.reason, "not-sent");
+    const fields = { queue, consumerTag, noLocal, noAck, exclusive, noWait, arguments: options.arguments };
+    this.#byTag.set(consumerTag, subscription);
+    try {
+      const qos = this.#tellPrefetch(noAck ? this.#toldPrefetch : prefetch);
+      const consume = noWait
+        ? this.#channel.tell("basic.consume", fields)
+        : this.#channel.call("basic.consume", fields, signal);
+      await Promise.all([qos, consume]);
+    } catch (error) {
+      // A consumer whose caller gave up may come about all the same.
+      if (error instanceof AbortError) void subscription.cancel();
+      else this.#byTag.delete(consumerTag);
+      throw error;
+    }
+    return made;
+  }
+
+  async cancel(consumerTag: string, noWait: boolean): Promise<void> {
+    try {
+      if (noWait) await this.#channel.tell("basic.cancel", { consumerTag, noWait });
+      else await this.#channel.call("basic.cancel", { consumerTag });
+    } catch {
+      // The channel is gone, and the consumer with it.
+    }
+    this.#forget(consumerTag);
+  }
+
+  cancelledByServer(consumerTag: string): void {
+    const subscription = this.#byTag.get(consumerTag);
+    this.#forget(consumerTag);
+    subscription?.end({ type: "cancelled-by-server" });
+  }
+
+  /** The channel is gone. */
+  end(end: ConsumerEnd): void {
+    const subscriptions = [...this.#byTag.values()];
+    this.#byTag.clear();
+    this.#latest = undefined;
+    for (const subscription of subscriptions) subscription.end(end);
+  }
+
+  /** A delivery for a consumer that is gone: what has to be acknowledged goes back to its queue. */
+  stray({ consumerTag, deliveryTag }: DeliverEvent): void {
+    const { settlement } = this.#channel;
+    const noAck = this.#gone.get(consumerTag);
+    settlement.delivered(deliveryTag, noAck === true);
+    if (noAck === false && this.#channel.state === "open") settlement.refuse(deliveryTag, true, "nack");
+  }
+
+  all(): Subscription[] {
+    return [...this.#byTag.values()];
+  }
+
+  #forget(consumerTag: string): void {
+    const subscription = this.#byTag.get(consumerTag);
+    if (subscription === undefined) return;
+    this.#byTag.delete(consumerTag);
+    this.#latest = undefined;
+    for (const oldest of this.#gone.keys()) {
+      if (this.#gone.size < rememberedTags) break;
+      this.#gone.delete(oldest);
+    }
+    this.#gone.set(consumerTag, subscription.info.noAck);
+  }
+
+  #prefetchOf({ prefetch, noAck = false }: ConsumeOptions): number {
+    if (noAck && prefetch !== undefined) {
+      throw new UsageError("INVALID_ARGUMENT", "prefetch limits unacknowledged messages: with noAck there are none");
+    }
+    if (prefetch !== undefined && !isShort(prefetch)) {
+      throw new UsageError("INVALID_ARGUMENT", `prefetch is an integer from 0 to 65535, not ${String(prefetch)}`);
+    }
+    return noAck ? 0 : (prefetch ?? this.#prefetch ?? defaultPrefetch);
+  }
+
+  async #tellPrefetch(prefetchCount: number): Promise<void> {
+    if (prefetchCount === this.#toldPrefetch) return;
+    const before = this.#toldPrefetch;
+    this.#toldPrefetch = prefetchCount;
+    try {
+      await this.#channel.call("basic.qos", { prefetchSize: 0, prefetchCount, global: false });
+    } catch (error) {
+      this.#toldPrefetch = before;
+      throw error;
+    }
+  }
+
+  #tagOf({ consumerTag }: ConsumeOptions): string {
+    if (consumerTag !== undefined && consumerTag !== "") {
+      if (this.#byTag.has(consumerTag)) {
+        // RabbitMQ would close the whole connection (530).
+        throw new UsageError(
+          "INVALID_ARGUMENT",
+          `Consumer tag ${JSON.stringify(consumerTag)} is in use on the channel`,
+        );
+      }
+      return consumerTag;
+    }
+    for (;;) {
+      this.#tagsMade += 1;
+      const made = `ctag${this.#channel.number}.${this.#tagsMade}`;
+      if (!this.#byTag.has(made)) return made;
+    }
+  }
+}
+
+function isShort(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= 0xffff;
+}

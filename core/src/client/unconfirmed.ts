@@ -1,0 +1,174 @@
+/** The publishes of one channel that wait for their confirm, by sequence number. */
+
+import type { SettledEvent } from "../engine/events.ts";
+import type { Publication } from "../engine/frame-writer.ts";
+import { NackError, UnroutableError } from "./errors.ts";
+import type { Resolve } from "./futures.ts";
+import { rejection } from "./futures.ts";
+import { ReturnedMessages } from "./returned-matching.ts";
+import type { ReturnedMessage } from "./returned-message.ts";
+
+/** Somebody who hears what became of a publish. */
+export interface ConfirmListener {
+  confirmed(): void;
+  failed(makeError: () => Error): void;
+}
+
+/** Who waits: a promise, which is told through the function that settles it; a listener; or nobody any more. */
+export type ConfirmWaiter = Resolve<void> | ConfirmListener | undefined;
+
+const smallestRing = 64;
+
+/** Sequence numbers, from the lowest unconfirmed one, that the ring spans at most; what is older is kept in a map. */
+const largestRing = 1024 * 1024;
+
+/** What stands in the ring of sizes where no publish is. */
+const nobody = -1;
+
+/** Waiters and sizes by sequence number: two rings whose common length is a power of two. No object per publish. */
+export class Unconfirmed {
+  #waiters: ConfirmWaiter[] = new Array<ConfirmWaiter>(smallestRing).fill(undefined);
+  #sizes: number[] = new Array<number>(smallestRing).fill(nobody);
+  #low = 1;
+  #high = 0;
+  readonly #stragglers = new Map<number, { readonly waiter: ConfirmWaiter; readonly size: number }>();
+  readonly #mandatory = new Map<number, Publication>();
+  readonly #returned = new ReturnedMessages();
+  #count = 0;
+  #bytes = 0;
+
+  /** How many publishes are unconfirmed. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The bytes of their bodies. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The lowest unconfirmed number, or the one that comes next. */
+  get lowest(): number {
+    for (const straggler of this.#stragglers.keys()) return straggler;
+    return this.#low;
+  }
+
+  /** A publish was sent. */
+  add(sequence: number, publication: Publication, waiter: ConfirmWaiter): void {
+    if (sequence - this.#low >= this.#sizes.length) this.#widen(sequence);
+    const slot = sequence & (this.#sizes.length - 1);
+    const size = publication.body.length;
+    this.#waiters[slot] = waiter;
+    this.#sizes[slot] = size;
+    this.#high = sequence;
+    this.#count += 1;
+    this.#bytes += size;
+    if (publication.mandatory === true) this.#mandatory.set(sequence, publication);
+  }
+
+  /** Nobody waits for a publish any more. It stays unconfirmed. */
+  forget(sequence: number): void {
+    const straggler = this.#stragglers.get(sequence);
+    if (straggler !== undefined) this.#stragglers.set(sequence, { ...straggler, waiter: undefined });
+    else if (sequence >= this.#low) this.#waiters[sequence & (this.#sizes.length - 1)] = undefined;
+  }
+
+  /** The server handed a message back. */
+  returned(message: ReturnedMessage): void {
+    if (this.#mandatory.size > 0) this.#returned.add(message);
+  }
+
+  /** The server settled a run of publishes. */
+  settle({ first, last, outcome }: SettledEvent): void {
+    for (let sequence = first; sequence <= last; sequence += 1) {
+      const waiter = this.#take(sequence);
+      const returned = this.#mandatory.size === 0 ? undefined : this.#takeReturned(sequence);
+      if (outcome === "nack") fail(waiter, nacked);
+      else if (returned !== undefined) fail(waiter, () => new UnroutableError(returned));
+      else if (typeof waiter === "function") waiter();
+      else waiter?.confirmed();
+    }
+    if (this.#mandatory.size === 0) this.#returned.clear();
+  }
+
+  /** The channel is gone: whatever is unconfirmed stays so. */
+  end(makeError: () => Error): void {
+    const waiters: ConfirmWaiter[] = [...this.#stragglers.values()].map(({ waiter }) => waiter);
+    for (let s = this.#low; s <= this.#high; s += 1) waiters.push(this.#waiters[s & (this.#sizes.length - 1)]);
+    this.#waiters.fill(undefined);
+    this.#sizes.fill(nobody);
+    this.#stragglers.clear();
+    this.#mandatory.clear();
+    this.#returned.clear();
+    this.#low = this.#high + 1;
+    this.#count = 0;
+    this.#bytes = 0;
+    for (const waiter of waiters) fail(waiter, makeError);
+  }
+
+  #takeReturned(sequence: number): ReturnedMessage | undefined {
+    const publication = this.#mandatory.get(sequence);
+    if (publication === undefined) return undefined;
+    this.#mandatory.delete(sequence);
+    return this.#returned.take(publication, this.#mandatory.values());
+  }
+
+  #take(sequence: number): ConfirmWaiter {
+    this.#count -= 1;
+    if (sequence < this.#low) return this.#takeStraggler(sequence);
+    const slot = sequence & (this.#sizes.length - 1);
+    const waiter = this.#waiters[slot];
+    this.#bytes -= this.#sizes[slot] as number;
+    this.#waiters[slot] = undefined;
+    this.#sizes[slot] = nobody;
+    if (sequence === this.#low) this.#skipConfirmed();
+    return waiter;
+  }
+
+  #takeStraggler(sequence: number): ConfirmWaiter {
+    const straggler = this.#stragglers.get(sequence);
+    this.#stragglers.delete(sequence);
+    this.#bytes -= straggler?.size ?? 0;
+    return straggler?.waiter;
+  }
+
+  #skipConfirmed(): void {
+    const mask = this.#sizes.length - 1;
+    do this.#low += 1;
+    while (this.#low <= this.#high && this.#sizes[this.#low & mask] === nobody);
+  }
+
+  #widen(sequence: number): void {
+    if (this.#low > this.#high) this.#low = sequence;
+    while (sequence - this.#low >= largestRing) this.#leaveBehind();
+    let length = this.#sizes.length;
+    while (sequence - this.#low >= length) length *= 2;
+    if (length === this.#sizes.length) return;
+    const waiters = new Array<ConfirmWaiter>(length).fill(undefined);
+    const sizes = new Array<number>(length).fill(nobody);
+    for (let s = this.#low; s <= this.#high; s += 1) {
+      const from = s & (this.#sizes.length - 1);
+      waiters[s & (length - 1)] = this.#waiters[from];
+      sizes[s & (length - 1)] = this.#sizes[from] as number;
+    }
+    this.#waiters = waiters;
+    this.#sizes = sizes;
+  }
+
+  #leaveBehind(): void {
+    const slot = this.#low & (this.#sizes.length - 1);
+    this.#stragglers.set(this.#low, { waiter: this.#waiters[slot], size: this.#sizes[slot] as number });
+    this.#waiters[slot] = undefined;
+    this.#sizes[slot] = nobody;
+    this.#skipConfirmed();
+  }
+}
+
+function nacked(): Error {
+  return new NackError();
+}
+
+function fail(waiter: ConfirmWaiter, makeError: () => Error): void {
+  if (typeof waiter === "function") waiter(rejection(makeError));
+  else waiter?.failed(makeError);
+}
