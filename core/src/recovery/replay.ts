@@ -1,0 +1,114 @@
+/**
+ * What to do on a new connection, in order: pure functions from records to steps. Exchanges come before queues, queues
+ * before bindings (a queue may get a new name), and consumers last.
+ */
+
+import type { BindingRecord, ChannelRecord, ConsumerRecord, ExchangeRecord, QueueRecord } from "./records.ts";
+import type { Topology } from "./topology.ts";
+
+/**
+ * Which topology is declared again: all of it; only what the server forgets by itself (exclusive, auto-delete and
+ * non-durable things, and bindings that touch one); or none. Channels and consumers are recovered in any case.
+ */
+export type TopologyMode = "all" | "transient" | "none";
+
+/** Leaves records out: returning false means that the thing is not declared again. */
+export interface TopologyFilter {
+  readonly exchange?: ((exchange: ExchangeRecord) => boolean) | undefined;
+  readonly queue?: ((queue: QueueRecord) => boolean) | undefined;
+  readonly binding?: ((binding: BindingRecord) => boolean) | undefined;
+  readonly consumer?: ((consumer: ConsumerRecord) => boolean) | undefined;
+}
+
+/** What {@link exchangesToDeclare} and its siblings go by. */
+export interface ReplayOptions {
+  readonly mode: TopologyMode;
+  readonly filter: TopologyFilter;
+}
+
+/** One thing to send on a recovered channel. */
+export type ChannelStep =
+  | { readonly type: "confirm.select" }
+  | { readonly type: "tx.select" }
+  | { readonly type: "basic.qos"; readonly prefetchCount: number; readonly global: boolean }
+  | { readonly type: "basic.consume"; readonly consumer: ConsumerRecord };
+
+/** The exchanges to declare, in the order in which they were declared first. */
+export function exchangesToDeclare(topology: Topology, { mode, filter }: ReplayOptions): ExchangeRecord[] {
+  return topology.exchanges.filter(
+    (exchange) => inMode(mode, isTransientExchange(exchange)) && (filter.exchange?.(exchange) ?? true),
+  );
+}
+
+/** The queues to declare. */
+export function queuesToDeclare(topology: Topology, { mode, filter }: ReplayOptions): QueueRecord[] {
+  return topology.queues.filter((queue) => inMode(mode, isTransientQueue(queue)) && (filter.queue?.(queue) ?? true));
+}
+
+/** The bindings to make; to be asked for after the queues have their names. */
+export function bindingsToMake(topology: Topology, { mode, filter }: ReplayOptions): BindingRecord[] {
+  return topology.bindings.filter(
+    (binding) => inMode(mode, isTransientBinding(topology, binding)) && (filter.binding?.(binding) ?? true),
+  );
+}
+
+/** What brings a channel back into its mode, right after it was opened. */
+export function channelSetup({ mode, prefetchGlobal }: ChannelRecord): ChannelStep[] {
+  const steps: ChannelStep[] = [];
+  if (mode === "confirm") steps.push({ type: "confirm.select" });
+  if (mode === "tx") steps.push({ type: "tx.select" });
+  if (prefetchGlobal !== undefined) steps.push({ type: "basic.qos", prefetchCount: prefetchGlobal, global: true });
+  return steps;
+}
+
+/**
+ * What starts the consumers of a channel again: each with the prefetch that was in force when it was started, and at the
+ * end the channel's own prefetch for those that are still to come. A consumer for direct replies comes first, because
+ * requests may be published only after it.
+ */
+export function consumersToStart(topology: Topology, channel: ChannelRecord, { filter }: ReplayOptions): ChannelStep[] {
+  const consumers = topology.consumers.filter(
+    (consumer) => consumer.channelId === channel.id && (filter.consumer?.(consumer) ?? true),
+  );
+  const replies = consumers.filter(({ queue }) => queue === directReplyTo);
+  const others = consumers.filter(({ queue }) => queue !== directReplyTo);
+  const steps: ChannelStep[] = [];
+  // A new channel has no limit.
+  let prefetch = 0;
+  const setPrefetch = (wanted: number): void => {
+    if (wanted !== prefetch) steps.push({ type: "basic.qos", prefetchCount: wanted, global: false });
+    prefetch = wanted;
+  };
+  for (const consumer of [...replies, ...others]) {
+    if (!consumer.noAck) setPrefetch(consumer.prefetch);
+    steps.push({ type: "basic.consume", consumer });
+  }
+  setPrefetch(channel.prefetch ?? 0);
+  return steps;
+}
+
+/** RabbitMQ's pseudo-queue for replies (rabbitmq.com/docs/direct-reply-to). */
+const directReplyTo = "amq.rabbitmq.reply-to";
+
+function inMode(mode: TopologyMode, isTransient: boolean): boolean {
+  return mode === "all" || (mode === "transient" && isTransient);
+}
+
+function isTransientExchange({ durable, autoDelete }: ExchangeRecord): boolean {
+  return !durable || autoDelete;
+}
+
+function isTransientQueue({ durable, exclusive, autoDelete }: QueueRecord): boolean {
+  return !durable || exclusive || autoDelete;
+}
+
+/** The server forgets a binding with either of its ends. Of ends that others declared nothing is known. */
+function isTransientBinding(topology: Topology, { destinationKind, destination, source }: BindingRecord): boolean {
+  const exchanges = [source, ...(destinationKind === "exchange" ? [destination] : [])];
+  if (exchanges.some((name) => isKnownAnd(topology.exchange(name), isTransientExchange))) return true;
+  return destinationKind === "queue" && isKnownAnd(topology.queue(destination), isTransientQueue);
+}
+
+function isKnownAnd<T>(record: T | undefined, test: (record: T) => boolean): boolean {
+  return record !== undefined && test(record);
+}

@@ -1,0 +1,234 @@
+/**
+ * The registry of one connection: what to declare again after an outage. It belongs to the connection and not to its
+ * channels, since a queue that one channel declared may be deleted by another.
+ */
+
+import {
+  type BindingRecord,
+  bindingKey,
+  type ConsumerRecord,
+  consumerKey,
+  type ExchangeRecord,
+  type QueueRecord,
+} from "./records.ts";
+
+/** A removal that was asked of the server and is not answered yet. */
+export interface Removal {
+  /** The server agreed: the record is gone, and what hung on it. */
+  done(): void;
+  /** The server refused: the record stays. Does nothing once the removal is decided. */
+  refused(): void;
+}
+
+/**
+ * Exchanges, queues, bindings and consumers, each kind in the order in which they were made.
+ *
+ * A removal counts from the moment it is sent: if the connection is lost before the answer, the thing is not declared
+ * again, because the application wanted it gone. What the server removes by its own rules (auto-delete) is removed here
+ * by the same rules, so that records do not pile up.
+ */
+export class Topology {
+  readonly #exchanges = new Map<string, ExchangeRecord>();
+  readonly #queues = new Map<string, QueueRecord>();
+  readonly #bindings = new Map<string, BindingRecord>();
+  readonly #consumers = new Map<string, ConsumerRecord>();
+  /** How many consumers each queue has here, and how many bindings each source: auto-delete asks for the last one. */
+  readonly #consumersOf = new Tally();
+  readonly #bindingsOf = new Tally();
+  /** What will happen to the records once their removal is decided, by their identity. */
+  readonly #removing = new Map<object, () => void>();
+
+  /** What is to be declared again: records whose removal is not under way. */
+  get exchanges(): ExchangeRecord[] {
+    return this.#standing(this.#exchanges);
+  }
+
+  get queues(): QueueRecord[] {
+    return this.#standing(this.#queues);
+  }
+
+  get bindings(): BindingRecord[] {
+    return this.#standing(this.#bindings);
+  }
+
+  get consumers(): ConsumerRecord[] {
+    return this.#standing(this.#consumers);
+  }
+
+  /** The number of all records, for counters. */
+  get size(): number {
+    return this.#exchanges.size + this.#queues.size + this.#bindings.size + this.#consumers.size;
+  }
+
+  exchange(name: string): ExchangeRecord | undefined {
+    return this.#exchanges.get(name);
+  }
+
+  queue(name: string): QueueRecord | undefined {
+    return this.#queues.get(name);
+  }
+
+  // What was made
+
+  /** An exchange was declared; its attributes are now these. */
+  exchangeDeclared(record: ExchangeRecord): void {
+    this.#exchanges.set(record.name, record);
+  }
+
+  /** A queue was declared; its attributes are now these. */
+  queueDeclared(record: QueueRecord): void {
+    this.#queues.set(record.name, record);
+  }
+
+  bound(record: BindingRecord): void {
+    const key = bindingKey(record);
+    if (!this.#bindings.has(key)) this.#bindingsOf.add(record.source);
+    this.#bindings.set(key, record);
+  }
+
+  consumerStarted(record: ConsumerRecord): void {
+    const key = consumerKey(record);
+    if (!this.#consumers.has(key)) this.#consumersOf.add(record.queue);
+    this.#consumers.set(key, record);
+  }
+
+  // What is to go
+
+  /** `exchange.delete` was sent. */
+  removeExchange(name: string): Removal {
+    const record = this.#exchanges.get(name);
+    return record === undefined ? nothingToRemove : this.#remove(record, () => this.#exchangeGone(name));
+  }
+
+  /** `queue.delete` was sent. */
+  removeQueue(name: string): Removal {
+    const record = this.#queues.get(name);
+    return record === undefined ? nothingToRemove : this.#remove(record, () => this.#queueGone(name));
+  }
+
+  /** `queue.unbind` or `exchange.unbind` was sent. */
+  removeBinding(binding: BindingRecord): Removal {
+    const record = this.#bindings.get(bindingKey(binding));
+    return record === undefined ? nothingToRemove : this.#remove(record, () => this.#bindingGone(record));
+  }
+
+  /** `basic.cancel` was sent. */
+  removeConsumer(consumer: Pick<ConsumerRecord, "channelId" | "consumerTag">): Removal {
+    const record = this.#consumers.get(consumerKey(consumer));
+    return record === undefined ? nothingToRemove : this.#remove(record, () => this.#consumerGone(record));
+  }
+
+  /** A channel ended for good. Its consumers are gone; what it declared is not. */
+  channelClosed(channelId: number): void {
+    for (const record of [...this.#consumers.values()]) if (record.channelId === channelId) this.#consumerGone(record);
+  }
+
+  /** The connection was lost: removals that were not answered are taken as done. */
+  connectionLost(): void {
+    for (const gone of [...this.#removing.values()]) gone();
+    this.#removing.clear();
+  }
+
+  /** The server gave a queue that it names another name: everything that named the old one names the new one. */
+  queueRenamed(oldName: string, newName: string): void {
+    replaceValues(
+      this.#queues,
+      (queue) => (queue.name === oldName ? { ...queue, name: newName } : queue),
+      (queue) => queue.name,
+    );
+    replaceValues(
+      this.#bindings,
+      (binding) =>
+        binding.destinationKind === "queue" && binding.destination === oldName
+          ? { ...binding, destination: newName }
+          : binding,
+      bindingKey,
+    );
+    replaceValues(
+      this.#consumers,
+      (consumer) => (consumer.queue === oldName ? { ...consumer, queue: newName } : consumer),
+      consumerKey,
+    );
+    this.#consumersOf.rename(oldName, newName);
+  }
+
+  // What follows from what
+
+  #consumerGone(record: ConsumerRecord): void {
+    if (!this.#consumers.delete(consumerKey(record))) return;
+    const isLast = this.#consumersOf.remove(record.queue) === 0;
+    if (isLast && this.#queues.get(record.queue)?.autoDelete === true) this.#queueGone(record.queue);
+  }
+
+  #queueGone(name: string): void {
+    if (!this.#queues.delete(name)) return;
+    for (const binding of [...this.#bindings.values()]) {
+      if (binding.destinationKind === "queue" && binding.destination === name) this.#bindingGone(binding);
+    }
+    for (const consumer of [...this.#consumers.values()]) if (consumer.queue === name) this.#consumerGone(consumer);
+  }
+
+  #bindingGone(record: BindingRecord): void {
+    if (!this.#bindings.delete(bindingKey(record))) return;
+    const isLast = this.#bindingsOf.remove(record.source) === 0;
+    if (isLast && this.#exchanges.get(record.source)?.autoDelete === true) this.#exchangeGone(record.source);
+  }
+
+  #exchangeGone(name: string): void {
+    if (!this.#exchanges.delete(name)) return;
+    for (const binding of [...this.#bindings.values()]) {
+      const leadsHere = binding.destinationKind === "exchange" && binding.destination === name;
+      if (leadsHere || binding.source === name) this.#bindingGone(binding);
+    }
+  }
+
+  // Removals
+
+  #standing<T extends object>(records: ReadonlyMap<string, T>): T[] {
+    return [...records.values()].filter((record) => !this.#removing.has(record));
+  }
+
+  #remove(record: object, gone: () => void): Removal {
+    this.#removing.set(record, gone);
+    return {
+      done: () => {
+        if (this.#removing.delete(record)) gone();
+      },
+      refused: () => {
+        this.#removing.delete(record);
+      },
+    };
+  }
+}
+
+/** Counts by name. */
+class Tally {
+  readonly #counts = new Map<string, number>();
+
+  add(name: string): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+  }
+
+  /** Returns how many are left. */
+  remove(name: string): number {
+    const left = (this.#counts.get(name) ?? 0) - 1;
+    if (left > 0) this.#counts.set(name, left);
+    else this.#counts.delete(name);
+    return left;
+  }
+
+  rename(oldName: string, newName: string): void {
+    const count = this.#counts.get(oldName);
+    this.#counts.delete(oldName);
+    if (count !== undefined) this.#counts.set(newName, count);
+  }
+}
+
+const nothingToRemove: Removal = { done: () => {}, refused: () => {} };
+
+/** Maps values in place of one another, under the keys that they have then. */
+function replaceValues<T>(records: Map<string, T>, map: (record: T) => T, keyOf: (record: T) => string): void {
+  const replaced = [...records.values()].map(map);
+  records.clear();
+  for (const record of replaced) records.set(keyOf(record), record);
+}
