@@ -16,6 +16,12 @@ export function isInteger(value: unknown, least: number, greatest: number): valu
   return Number.isInteger(value) && (value as number) >= least && (value as number) <= greatest;
 }
 
+/** `value`, when it is an integer from 0 to `greatest`. */
+export function checkInteger(value: unknown, greatest: number, where: string): number {
+  if (!isInteger(value, 0, greatest)) throw invalid(where, `is not an integer from 0 to ${greatest}`);
+  return value;
+}
+
 /** Writes a short string: its length in one octet, and its UTF-8. */
 export function writeShortText(out: Output, text: string, where: string): void {
   const buffer = out.reserve(1 + maxShortTextSize(text, where));
