@@ -53,6 +53,7 @@ export class ChannelCore {
   readonly #opened = new Future<void>();
   readonly #closed = new Future<EndError | undefined>();
   readonly #over = new Future<void>();
+  #wasOpened = false;
   #end: EndError | undefined;
   #closing = false;
 
@@ -154,6 +155,7 @@ export class ChannelCore {
         this.publishing.makeUseOfRoom();
         return this.listeners.emit("flow", { active: event.active });
       case "channel-open":
+        this.#wasOpened = true;
         return this.#opened.resolve();
     }
   }
@@ -162,12 +164,12 @@ export class ChannelCore {
   ended({ error, requests }: ChannelClosedEvent): void {
     const end = error ?? closedByClient(this.number);
     const reason = error?.code === "CONNECTION_CLOSED" ? undefined : error;
+    if (!this.#wasOpened) this.#opened.fail(() => endedWith(end, "refused"));
     this.#end = end;
     this.settlement.end();
     this.host.replies.end(requests, end);
     this.publishing.end(end);
     this.subscriptions.end(reason === undefined ? { type: "closed" } : { type: "lost", error: end });
-    this.#opened.fail(() => endedWith(end, "refused"));
     this.#closed.resolve(reason);
     this.#over.resolve();
     this.listeners.emit("closed", { error: reason });

@@ -19,14 +19,17 @@ const grab = (resolve: unknown): void => {
 export class Future<T> {
   readonly promise: Promise<T>;
   readonly resolve: Resolve<T>;
+  #failed = false;
 
   constructor() {
     this.promise = new Promise<T>(grab);
     this.resolve = grabbed as Resolve<T>;
   }
 
-  /** Rejects the promise with the error that `makeError` makes. */
+  /** Rejects the promise with the error that `makeError` makes. Not to be called after `resolve`: nobody would handle the error. */
   fail(makeError: () => Error): void {
+    if (this.#failed) return;
+    this.#failed = true;
     this.resolve(rejection(makeError));
   }
 }
