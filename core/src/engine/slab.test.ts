@@ -1,0 +1,40 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Slab } from "./slab.ts";
+
+describe("Slab", () => {
+  it("keeps every copy as it was, whatever becomes of the source and of later copies", () => {
+    const sizes = fc.array(fc.oneof(fc.nat(40), fc.nat(9000), fc.nat(70_000)), { maxLength: 60 });
+    fc.assert(
+      fc.property(sizes, (all) => {
+        const slab = new Slab();
+        const copies = all.map((size, index) => {
+          const source = new Uint8Array(size + 2).fill(index);
+          const copy = slab.copy(source, 1, size + 1);
+          source.fill(255);
+          return copy;
+        });
+        copies.forEach((copy, index) => {
+          expect(copy.length).toBe(all[index]);
+          expect(copy.every((byte) => byte === index)).toBe(true);
+        });
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("lets small copies share memory, and gives a large one its own", () => {
+    const slab = new Slab();
+    const source = new Uint8Array(100_000);
+    expect(slab.copy(source, 0, 10).buffer).toBe(slab.copy(source, 0, 10).buffer);
+    expect(slab.copy(source, 0, 50_000).buffer.byteLength).toBe(50_000);
+  });
+
+  it.each([8, 64, 20_000])("copies %i bytes of a Node Buffer, whose slice() would be a view", (size) => {
+    const source = Buffer.alloc(size, 7);
+    const copy = new Slab().copy(source, 0, size);
+    source.fill(0);
+    expect(copy).toEqual(new Uint8Array(size).fill(7));
+    expect(Buffer.isBuffer(copy)).toBe(false);
+  });
+});
