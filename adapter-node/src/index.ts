@@ -1,0 +1,5 @@
+/** AMQP 0-9-1 client for RabbitMQ, on Node: `connect`, and everything of `@leveret/core/client`. */
+
+export * from "@leveret/core/client";
+export { connect } from "./connect.ts";
+export { nodeIo } from "./node-io.ts";

@@ -1,0 +1,47 @@
+/** The I/O services of Node: `node:net`, `node:tls`, timers. */
+
+import { type Endpoint, type IoServices, type Millis, type StreamHandler, UsageError } from "@leveret/core/client";
+import { NodeStream } from "./node-stream.ts";
+
+/** Bytes of one read. More does not pay, see docs/decisions/0001-received-chunks-are-borrowed.md. */
+const readBufferSize = 65_536;
+
+/** The longest delay of `setTimeout`; a longer one would fire at once. */
+const longestDelay = 0x7fff_ffff;
+
+/**
+ * Makes the I/O services of this Node process or worker thread.
+ *
+ * All streams of one value read into one buffer, since a chunk is only lent to the owner of its stream.
+ */
+export function nodeIo(): IoServices {
+  const readBuffer = new Uint8Array(readBufferSize);
+  return {
+    runtime: `node ${process.versions.node}`,
+    capabilities: { tcp: true, tls: true, unix: true, websocket: false, pause: "exact" },
+    now: () => performance.now(),
+    setTimer: (delay, fire) => setTimer(performance.now() + delay, fire),
+    random: () => Math.random(),
+    post: (task) => {
+      setImmediate(task);
+    },
+    connect: (endpoint: Endpoint, handler: StreamHandler) => {
+      if (endpoint.transport === "websocket") {
+        throw new UsageError("NOT_SUPPORTED", "@leveret/node has no WebSocket; @leveret/websocket has");
+      }
+      return new NodeStream(endpoint, handler, readBuffer);
+    },
+  };
+}
+
+/** `setTimeout` counts whole milliseconds, from a clock that was cut off to one: it may be early, and is set again then. */
+function setTimer(deadline: Millis, fire: () => void): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const arm = (): void => {
+    const left = deadline - performance.now();
+    if (timer !== undefined && left <= 0) return fire();
+    timer = setTimeout(arm, Math.min(Math.max(0, Math.ceil(left)), longestDelay));
+  };
+  arm();
+  return () => clearTimeout(timer);
+}

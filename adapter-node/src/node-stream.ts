@@ -1,0 +1,117 @@
+/** A stream over a socket of `node:net` or `node:tls`. */
+
+import type { OnReadOpts, Socket } from "node:net";
+import {
+  type ByteStream,
+  StreamGate,
+  type StreamHandler,
+  type TcpEndpoint,
+  type TransportError,
+  type UnixEndpoint,
+  UsageError,
+} from "@leveret/core/client";
+import { dial } from "./dial.ts";
+import { transportError } from "./transport-errors.ts";
+
+/**
+ * How long the rest of our output may take once the peer has ended its side: nobody may be reading it any more, and
+ * then the stream would never be over.
+ */
+const lingerLimit = 1_000;
+
+/** See the file's comment. */
+export class NodeStream implements ByteStream {
+  readonly #gate: StreamGate;
+  readonly #where: string;
+  readonly #cancelDial: () => void;
+  #socket: Socket | undefined;
+  #paused = false;
+  /** Was `end` or `abort` called? */
+  #ended = false;
+
+  /**
+   * @param readBuffer May be one for many streams: what is in it is only good until the handler returns.
+   * @throws UsageError INVALID_ARGUMENT when certificates or keys of the endpoint cannot be used.
+   */
+  constructor(endpoint: TcpEndpoint | UnixEndpoint, handler: StreamHandler, readBuffer: Uint8Array) {
+    this.#gate = new StreamGate(handler, setImmediate, () => this.#drop());
+    this.#where = endpoint.transport === "unix" ? endpoint.path : `${endpoint.host}:${endpoint.port}`;
+    const onread: OnReadOpts = {
+      buffer: readBuffer,
+      callback: (size) => {
+        this.#gate.received(readBuffer.subarray(0, size));
+        return true;
+      },
+    };
+    this.#cancelDial = dial(endpoint, onread, {
+      won: (socket) => this.#opened(socket),
+      failed: (error) => this.#gate.closed(error),
+    });
+  }
+
+  write(chunks: readonly Uint8Array[]): boolean {
+    const socket = this.#socket;
+    if (this.#ended) return true;
+    if (socket === undefined) throw new UsageError("ILLEGAL_STATE", "A stream takes nothing before it has opened");
+    if (!socket.writable) return true;
+    socket.cork();
+    for (const chunk of chunks) if (chunk.length > 0) socket.write(chunk);
+    socket.uncork();
+    return !socket.writableNeedDrain;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#gate.pause();
+    this.#socket?.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#gate.resume();
+    this.#socket?.resume();
+  }
+
+  end(): void {
+    if (this.#socket === undefined) return this.abort();
+    this.#ended = true;
+    this.#socket.end();
+  }
+
+  abort(): void {
+    this.#ended = true;
+    this.#gate.abort();
+    this.#drop();
+  }
+
+  #drop(): void {
+    if (this.#socket !== undefined) {
+      this.#socket.destroy();
+      return;
+    }
+    this.#cancelDial();
+    setImmediate(() => this.#gate.closed());
+  }
+
+  #opened(socket: Socket): void {
+    this.#socket = socket;
+    let cause: TransportError | undefined;
+    let linger: NodeJS.Timeout | undefined;
+    let peerEnded = false;
+    socket.on("drain", () => this.#gate.writable());
+    socket.on("end", () => {
+      peerEnded = true;
+      linger = setTimeout(() => socket.destroy(), lingerLimit);
+    });
+    socket.on("error", (error) => {
+      // What goes wrong with our last words, when the peer has said its own, changes nothing: it ended in good order.
+      if (!peerEnded) cause = transportError(error, this.#where, undefined);
+    });
+    socket.on("close", () => {
+      clearTimeout(linger);
+      this.#gate.closed(cause);
+    });
+    if (this.#paused) socket.pause();
+    this.#gate.opened();
+  }
+}

@@ -1,0 +1,45 @@
+/** The options of TLS, as `node:tls` takes them. */
+
+import { isIP } from "node:net";
+import tls from "node:tls";
+import { type TlsOptions, UsageError } from "@leveret/core/client";
+
+/** What `tls.connect` needs besides the address. Made once for all addresses of a host. */
+export type TlsConnectOptions = Pick<
+  tls.ConnectionOptions,
+  "secureContext" | "servername" | "rejectUnauthorized" | "checkServerIdentity"
+>;
+
+/**
+ * Reads certificates and keys.
+ *
+ * @throws UsageError INVALID_ARGUMENT when they cannot be read, such as with a wrong passphrase.
+ */
+export function tlsConnectOptions(options: TlsOptions, host: string): TlsConnectOptions {
+  const name = options.serverName ?? host;
+  return {
+    secureContext: secureContext(options),
+    // RFC 6066 has no server name for addresses; they are verified all the same, against those in the certificate.
+    servername: isIP(name) === 0 ? name : "",
+    checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(name, certificate),
+    // Said in either case: an environment variable of Node's could turn verification off otherwise.
+    rejectUnauthorized: options.verify ?? true,
+  };
+}
+
+function secureContext({ ca, cert, key, passphrase, pfx, minVersion, ciphers }: TlsOptions): tls.SecureContext {
+  const given: tls.SecureContextOptions = {};
+  if (ca !== undefined) given.ca = typeof ca === "string" ? ca : [...ca];
+  if (cert !== undefined) given.cert = cert;
+  if (key !== undefined) given.key = key;
+  if (passphrase !== undefined) given.passphrase = passphrase;
+  if (pfx !== undefined) given.pfx = Buffer.from(pfx.buffer, pfx.byteOffset, pfx.byteLength);
+  if (minVersion !== undefined) given.minVersion = minVersion;
+  if (ciphers !== undefined) given.ciphers = ciphers;
+  try {
+    return tls.createSecureContext(given);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError("INVALID_ARGUMENT", `tls: certificate or key cannot be used: ${reason}`, { cause });
+  }
+}
