@@ -1,0 +1,219 @@
+/** TLS: who is trusted, which name is asked for and verified, and client certificates. */
+
+import { type TcpEndpoint, type TlsOptions, UsageError } from "@leveret/core/client";
+import type { Bench } from "./bench.ts";
+import { type BenchCase, failure } from "./connect-cases.ts";
+import type { IoContext, PeerTlsOptions } from "./contract.ts";
+import { equal, equalLists, ok, thrownBy } from "./expect.ts";
+
+/** Starts a TLS peer that echoes, and gives the way to it with other options of TLS. */
+async function tlsPeer(bench: Bench, context: IoContext, tls: PeerTlsOptions = {}) {
+  const peer = await bench.listen({ transport: "tls", script: [{ do: "echo" }], tls });
+  const port = (peer.endpoint as TcpEndpoint).port;
+  return {
+    peer,
+    endpoint: (options: TlsOptions = {}, host = "localhost"): TcpEndpoint => ({
+      transport: "tcp",
+      host,
+      port,
+      tls: { ca: context.peers.certificates.authority, ...options },
+    }),
+  };
+}
+
+async function echoes(bench: Bench, endpoint: TcpEndpoint): Promise<void> {
+  const probe = await bench.open(endpoint);
+  probe.writePattern(1_000);
+  await probe.until(() => probe.received === 1_000, "the echo");
+}
+
+/** Options whose secrets are there, but not enumerable, as those of a plan are. */
+function sealed(secrets: Pick<TlsOptions, "key" | "passphrase" | "pfx">): TlsOptions {
+  const options: TlsOptions = {};
+  for (const [name, value] of Object.entries(secrets)) Object.defineProperty(options, name, { value });
+  return options;
+}
+
+export const tlsCases: readonly BenchCase[] = [
+  {
+    name: "an authority of one's own is trusted, by name and by address",
+    needs: ["tls"],
+    async run(bench, context) {
+      const { peer, endpoint } = await tlsPeer(bench, context);
+      await echoes(bench, endpoint());
+      await echoes(bench, endpoint({}, "127.0.0.1"));
+      // RFC 6066: an address is never sent as a server name.
+      equalLists((await peer.report()).serverNames, ["localhost", ""], "server names");
+    },
+  },
+  {
+    name: "several authorities can be given",
+    needs: ["tls"],
+    async run(bench, context) {
+      const { endpoint } = await tlsPeer(bench, context);
+      const { authority, client } = context.peers.certificates;
+      await echoes(bench, endpoint({ ca: [client.cert, authority] }));
+    },
+  },
+  {
+    name: "an authority that nobody gave is not trusted",
+    needs: ["tls"],
+    async run(bench, context) {
+      const { endpoint } = await tlsPeer(bench, context);
+      const cause = await failure(bench, { ...endpoint(), tls: {} });
+      equal(cause.code, "TLS_CERTIFICATE", "its code");
+      equal(cause.phase, "tls", "its phase");
+    },
+  },
+  {
+    name: "a certificate of another name is not accepted",
+    needs: ["tls"],
+    async run(bench, context) {
+      const { peer, endpoint } = await tlsPeer(bench, context);
+      const cause = await failure(bench, endpoint({ serverName: "other.test" }));
+      equal(cause.code, "TLS_CERTIFICATE", "its code");
+      equal(cause.phase, "tls", "its phase");
+      equalLists((await peer.report()).serverNames, ["other.test"], "server names");
+    },
+  },
+  {
+    name: "a certificate of another address is not accepted",
+    needs: ["tls"],
+    async run(bench, context) {
+      const { endpoint } = await tlsPeer(bench, context);
+      const cause = await failure(bench, endpoint({ serverName: "127.0.0.2" }, "127.0.0.1"));
+      equal(cause.code, "TLS_CERTIFICATE", "its code");
+    },
+  },
+  {
+    name: "serverName is asked for and verified in place of the host",
+    needs: ["tls"],
+    async run(bench, context) {
+      const { peer, endpoint } = await tlsPeer(bench, context);
+      await echoes(bench, endpoint({ serverName: "localhost" }, "127.0.0.1"));
+      equalLists((await peer.report()).serverNames, ["localhost"], "server names");
+    },
+  },
+  {
+    name: "an expired certificate is not accepted",
+    needs: ["tls"],
+    async run(bench, context) {
+      const { endpoint } = await tlsPeer(bench, context, { certificate: "expired" });
+      equal((await failure(bench, endpoint())).code, "TLS_CERTIFICATE", "its code");
+    },
+  },
+  {
+    name: "verify: false accepts any certificate of any name",
+    needs: ["tls"],
+    async run(bench, context) {
+      const { endpoint } = await tlsPeer(bench, context, { certificate: "expired" });
+      await echoes(bench, { ...endpoint(), tls: { verify: false, serverName: "other.test" } });
+    },
+  },
+  {
+    name: "TLS with a peer that speaks plainly fails, and says so",
+    needs: ["tls"],
+    async run(bench, context) {
+      const peer = await bench.listen({
+        transport: "tcp",
+        script: [{ do: "hear", bytes: 1 }, { do: "say", bytes: 100 }, { do: "end" }],
+      });
+      const cause = await failure(bench, {
+        ...(peer.endpoint as TcpEndpoint),
+        tls: { ca: context.peers.certificates.authority },
+      });
+      equal(cause.code, "TLS_HANDSHAKE", "its code");
+      equal(cause.phase, "tls", "its phase");
+      ok(cause.message.includes("does not speak TLS"), `the message says so: ${cause.message}`);
+    },
+  },
+  {
+    name: "a peer that ends in the middle of the handshake is a reset",
+    needs: ["tls"],
+    async run(bench) {
+      const peer = await bench.listen({ transport: "tcp", script: [{ do: "hear", bytes: 1 }, { do: "end" }] });
+      const cause = await failure(bench, { ...(peer.endpoint as TcpEndpoint), tls: {} });
+      equal(cause.code, "CONNECTION_RESET", "its code");
+      equal(cause.phase, "tls", "its phase");
+    },
+  },
+  {
+    name: "abort while the peer lets the handshake wait",
+    needs: ["tls"],
+    async run(bench) {
+      const peer = await bench.listen({ transport: "tcp", script: [{ do: "hear-end" }] });
+      const probe = bench.connect({ ...(peer.endpoint as TcpEndpoint), tls: {} });
+      await bench.until(async () => (await peer.report()).received > 0, "the client's hello");
+      probe.abort();
+      equal(await probe.closed(), undefined, "the cause");
+      ok(!probe.isOpen, "the stream never opened");
+    },
+  },
+  {
+    name: "a version below minVersion is refused",
+    needs: ["tls", "min-version"],
+    async run(bench, context) {
+      const { endpoint } = await tlsPeer(bench, context, { maxVersion: "TLSv1.2" });
+      await echoes(bench, endpoint({ minVersion: "TLSv1.2" }));
+      equal((await failure(bench, endpoint({ minVersion: "TLSv1.3" }))).code, "TLS_HANDSHAKE", "its code");
+    },
+  },
+  {
+    name: "a client certificate is shown",
+    needs: ["tls", "client-certificate"],
+    async run(bench, context) {
+      const { endpoint } = await tlsPeer(bench, context, { requireClientCertificate: true });
+      const { cert, key } = context.peers.certificates.client;
+      await echoes(bench, endpoint({ cert, key }));
+    },
+  },
+  {
+    name: "a client certificate whose key has a passphrase is shown",
+    needs: ["tls", "client-certificate", "passphrase", "pfx"],
+    async run(bench, context) {
+      const { endpoint } = await tlsPeer(bench, context, { requireClientCertificate: true });
+      const { cert, encryptedKey, passphrase, pfx } = context.peers.certificates.client;
+      await echoes(bench, endpoint({ cert, key: encryptedKey, passphrase }));
+      await echoes(bench, endpoint({ pfx, passphrase }));
+    },
+  },
+  {
+    name: "secrets that are not enumerable are used",
+    needs: ["tls", "client-certificate"],
+    async run(bench, context) {
+      const { peer, endpoint } = await tlsPeer(bench, context, { requireClientCertificate: true });
+      const { authority, client } = context.peers.certificates;
+      const tls: TlsOptions = Object.assign(sealed({ key: client.key }), { ca: authority, cert: client.cert });
+      await echoes(bench, { ...endpoint(), tls });
+      equal((await peer.report()).accepted, 1, "connections that the peer accepted");
+    },
+  },
+  {
+    name: "a client certificate that is missing is a failure of the handshake",
+    needs: ["tls", "client-certificate"],
+    async run(bench, context) {
+      for (const maxVersion of [undefined, "TLSv1.2"] as const) {
+        const { endpoint } = await tlsPeer(bench, context, { requireClientCertificate: true, maxVersion });
+        // With TLS 1.3 the stream may have opened already: the peer's refusal follows the client's last message.
+        const cause = await bench.connect(endpoint()).closed();
+        equal(cause?.code, "TLS_HANDSHAKE", "its code");
+      }
+    },
+  },
+  {
+    name: "a key that the passphrase does not open is refused at once",
+    needs: ["tls", "client-certificate", "passphrase", "pfx"],
+    async run(bench, context) {
+      const { endpoint } = await tlsPeer(bench, context);
+      const { cert, encryptedKey, pfx } = context.peers.certificates.client;
+      const handler = { opened: () => {}, received: () => {}, writable: () => {}, closed: () => {} };
+      for (const wrong of [
+        { cert, key: encryptedKey, passphrase: "wrong" },
+        { pfx, passphrase: "wrong" },
+      ]) {
+        const error = thrownBy(() => bench.io.connect(endpoint(wrong), handler), "a wrong passphrase");
+        ok(error instanceof UsageError && error.code === "INVALID_ARGUMENT", "a UsageError INVALID_ARGUMENT");
+      }
+    },
+  },
+];
