@@ -22,6 +22,8 @@ const testTools = ["vitest", "fast-check", "node:*"];
 const everythingPure: readonly Impurity["what"][] = ["clock", "randomness", "promise", "global object", "evaluation"];
 const onlyThroughIoServices: readonly Impurity["what"][] = ["clock", "randomness", "global object", "evaluation"];
 const client = "@leveret/core/client";
+/** A dynamic import of what is only known when it happens. */
+const computed = "(computed)";
 
 export const layers: readonly Layer[] = [
   {
@@ -55,12 +57,18 @@ export const layers: readonly Layer[] = [
     imports: ["adapter-*/src/**", "tools/rabbitmq/**", "@leveret/*", "ws", ...testTools],
   },
   { name: "adapter for Node", files: ["adapter-node/src/**"], imports: ["adapter-node/src/**", client, "node:*"] },
-  { name: "adapter for Deno", files: ["adapter-deno/src/**"], imports: ["adapter-deno/src/**", client] },
+  {
+    name: "adapter for Deno",
+    files: ["adapter-deno/src/**"],
+    imports: ["adapter-deno/src/**", client],
+    typeImports: ["node:*"],
+  },
   { name: "adapter for Bun", files: ["adapter-bun/src/**"], imports: ["adapter-bun/src/**", client] },
   {
     name: "relay",
     files: ["adapter-websocket/src/relay*", "adapter-websocket/src/relay*/**"],
-    imports: ["adapter-websocket/src/**", client, "node:*", "ws"],
+    // It loads a module that its configuration names.
+    imports: ["adapter-websocket/src/**", client, "node:*", "ws", "pino", "prom-client", "valibot", computed],
   },
   {
     name: "adapter for WebSocket",
