@@ -1,14 +1,27 @@
 /** How every package is built: ECMAScript modules with declarations, and one copy of each class for all its entries. */
 
+import { readFileSync } from "node:fs";
+
+interface Manifest {
+  readonly exports: Readonly<Record<string, { readonly "@leveret/source": string; readonly default: string }>>;
+  readonly bin?: Readonly<Record<string, string>>;
+}
+
+/** The entries of the package in the current folder, as its manifest names them: `{ index: "src/index.ts" }`. */
+function entriesOf({ exports, bin = {} }: Manifest): Record<string, string> {
+  const outputs = [...Object.values(exports).map((entry) => entry.default), ...Object.values(bin)];
+  const names = outputs.map((file) => file.replace(/^\.\/dist\/|\.js$/g, ""));
+  return Object.fromEntries(names.map((name) => [name, `src/${name}.ts`]));
+}
+
 /**
- * Options for tsup.
+ * Options for tsup, which is run in the folder of the package.
  *
- * @param entries by name of the output: `{ index: "src/index.ts" }` for `dist/index.js`.
- * @param tsconfig the one under which all entries type-check.
+ * @param tsconfig one under which all entries type-check.
  */
-export function packageBuild(entries: Record<string, string>, tsconfig = "tsconfig.json") {
+export function packageBuild(tsconfig = "tsconfig.json") {
   return {
-    entry: entries,
+    entry: entriesOf(JSON.parse(readFileSync("package.json", "utf8")) as Manifest),
     tsconfig,
     format: "esm" as const,
     target: "node20",
