@@ -62,4 +62,6 @@ export const steps: readonly Step[] = [
   { kind: "suite", name: "RabbitMQ nodes", runtime: "node", projects: ["rabbitmq"], ownBroker: "4" },
   { kind: "suite", name: "conformance in Node", runtime: "node", projects: ["conformance"], broker: "system" },
   { kind: "suite", name: "conformance in Node", runtime: "node", projects: ["conformance"], broker: "4" },
+  { kind: "suite", name: "conformance in Deno", runtime: "deno", projects: ["conformance"], broker: "system" },
+  { kind: "suite", name: "conformance in Bun", runtime: "bun", projects: ["conformance"], broker: "4" },
 ];
