@@ -55,7 +55,7 @@ export function encodeText(text: string): Uint8Array {
 }
 
 /** Reads UTF-8; each malformed sequence becomes U+FFFD, as RabbitMQ does not check what publishers send. */
-export function decodeText(bytes: Uint8Array, start: number, end: number): string {
+export function decodeText(bytes: Uint8Array, start = 0, end: number = bytes.length): string {
   return decodeShortAscii(bytes, start, end) ?? lenientDecoder.decode(bytes.subarray(start, end));
 }
 
