@@ -164,7 +164,7 @@ export class ChannelCore {
   ended({ error, requests }: ChannelClosedEvent): void {
     const end = error ?? closedByClient(this.number);
     const reason = error?.code === "CONNECTION_CLOSED" ? undefined : error;
-    if (!this.#wasOpened) this.#opened.fail(() => endedWith(end, "refused"));
+    if (!this.#wasOpened) this.#opened.fail(() => endedWith(end, end instanceof ChannelError ? "refused" : "unknown"));
     this.#end = end;
     this.settlement.end();
     this.host.replies.end(requests, end);

@@ -57,7 +57,7 @@ export async function dial(io: IoServices, plan: ConnectPlan, adopt: Adopt): Pro
         }
       }
       if (round >= plan.connectionAttempts) throw exhausted(failures, round);
-      await abort.race(delay(io, plan.retryDelay, abort));
+      await delay(io, plan.retryDelay, abort);
     }
   } catch (error) {
     if (error instanceof Aborted) throw aborted(error.reason, failures);
@@ -74,7 +74,7 @@ async function findTargets(
   round: number,
 ): Promise<readonly ConnectTarget[] | ConnectAttemptError> {
   try {
-    return await abort.race(inTime(io, plan.openTimeout, "The endpoints were not given in time", () => plan.targets()));
+    return await inTime(io, plan.openTimeout, "The endpoints were not given in time", abort, () => plan.targets());
   } catch (cause) {
     if (cause instanceof UsageError || cause instanceof Aborted) throw cause;
     return new ConnectAttemptError("ENDPOINTS_FAILED", { endpoint: "endpoints", round, phase: undefined }, cause);
@@ -96,8 +96,8 @@ async function attempt(
 
   let config;
   try {
-    config = await abort.race(
-      inTime(io, plan.openTimeout, "The credentials were not given in time", () => target.engineConfig()),
+    config = await inTime(io, plan.openTimeout, "The credentials were not given in time", abort, () =>
+      target.engineConfig(),
     );
   } catch (cause) {
     if (cause instanceof UsageError || cause instanceof Aborted) throw cause;
@@ -287,22 +287,30 @@ class Abort {
   }
 }
 
-/** Waits, and cleans up when the wait is cut short. */
+/** Waits, unless the signal comes first. */
 async function delay(io: IoServices, time: Millis, abort: Abort): Promise<void> {
   const passed = new Future<void>();
   const cancel = io.setTimer(time, () => passed.resolve());
-  const stopListening = abort.listen(cancel);
-  await passed.promise;
-  stopListening();
+  try {
+    await abort.race(passed.promise);
+  } finally {
+    cancel();
+  }
 }
 
-/** Runs a function of the application's that may never come to an end. */
-async function inTime<T>(io: IoServices, timeout: Millis, message: string, run: () => Promise<T>): Promise<T> {
-  if (timeout === 0) return run();
+/** Runs a function of the application's that may never come to an end, for so long, unless the signal comes first. */
+async function inTime<T>(
+  io: IoServices,
+  timeout: Millis,
+  message: string,
+  abort: Abort,
+  run: () => Promise<T>,
+): Promise<T> {
+  if (timeout === 0) return abort.race(run());
   const late = new Future<never>();
   const cancel = io.setTimer(timeout, () => late.fail(() => new TimeoutError(message, "not-sent")));
   try {
-    return await Promise.race([run(), late.promise]);
+    return await abort.race(Promise.race([run(), late.promise]));
   } finally {
     cancel();
   }
