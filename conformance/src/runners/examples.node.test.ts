@@ -1,0 +1,67 @@
+/** Runs every program under docs/examples against the broker, and holds the code in the documents to them. */
+
+import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, inject, it } from "vitest";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const exampleTimeout = 60_000;
+const { url } = inject("rabbitmq");
+const { hostname, port } = new URL(url);
+
+interface Example {
+  readonly arguments?: readonly string[];
+  /** What it prints when all went well. */
+  readonly prints: RegExp;
+}
+
+const examples: Readonly<Record<string, Example>> = {
+  "embedding.ts": { arguments: [hostname, port], prints: /^10 confirmed, 10 consumed and acknowledged$/m },
+  "first-program.ts": { prints: /^Hello, world$/m },
+  "publisher-and-consumer.ts": { prints: /^1000 tasks done$/m },
+};
+
+const programs = readdirSync(path.join(root, "docs/examples")).filter((name) => name.endsWith(".ts"));
+
+describe("every example", () => {
+  it("is run by this test", () => {
+    expect(programs.toSorted()).toEqual(Object.keys(examples).toSorted());
+  });
+
+  it.each(Object.entries(examples))(
+    "%s",
+    { timeout: exampleTimeout },
+    async (name, { arguments: args = [], prints }) => {
+      const program = path.join(root, "docs/examples", name);
+      const { stdout } = await promisify(execFile)(
+        process.execPath,
+        ["--conditions=@leveret/source", program, ...args],
+        { env: { ...process.env, AMQP_URL: url, NODE_OPTIONS: "" }, timeout: exampleTimeout },
+      );
+      expect(stdout).toMatch(prints);
+    },
+  );
+});
+
+describe("code in the documents is an excerpt of an example", () => {
+  const sources = programs.map((name) => readFileSync(path.join(root, "docs/examples", name), "utf8"));
+  const documents = [
+    "README.md",
+    ...readdirSync(path.join(root, "docs"))
+      .filter((name) => name.endsWith(".md"))
+      .map((name) => `docs/${name}`),
+  ];
+
+  it.each(documents)("%s", (document) => {
+    const text = readFileSync(path.join(root, document), "utf8");
+    for (const [, code] of text.matchAll(/^```ts\n(.*?)^```/gms)) {
+      expect(
+        sources.some((source) => source.includes(code as string)),
+        `no example has\n${code}`,
+      ).toBe(true);
+    }
+  });
+});
