@@ -1,0 +1,127 @@
+/** How the values of settings are written, each as a schema that makes of a text what the relay uses. */
+
+import * as v from "valibot";
+import { problemOfRange } from "../client-address.ts";
+import { problemOfOrigin } from "../origins.ts";
+import { parseUpstream, type Upstream } from "../upstream.ts";
+import { anyPath } from "../upgrade.ts";
+
+/** A host with its port. */
+export interface HostAndPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+type Schema<T> = v.GenericSchema<unknown, T>;
+
+const milliseconds: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const bytes: Readonly<Record<string, number>> = { B: 1, KiB: 1_024, MiB: 1_048_576 };
+
+export const text: Schema<string> = parsed("is a text that is not empty", (given) =>
+  typeof given === "string" && given !== "" ? given : undefined,
+);
+
+export const onOrOff: Schema<boolean> = parsed("is true or false", (given) => {
+  if (typeof given === "boolean") return given;
+  return given === "true" ? true : given === "false" ? false : undefined;
+});
+
+export const hostAndPort: Schema<HostAndPort> = parsed(
+  "is HOST:PORT, such as 127.0.0.1:15670 or [::1]:15670",
+  (given) => {
+    const match = /^(?:\[([^\]]+)\]|([^\s:/@]+)):(\d{1,5})$/.exec(String(given));
+    const port = Number(match?.[3]);
+    const host = match?.[1] ?? match?.[2];
+    return host === undefined || port > 65_535 ? undefined : { host, port };
+  },
+);
+
+export const duration: Schema<number> = parsed("is 0 or a duration such as 500ms, 30s, 5m or 12h", (given) =>
+  measure(given, milliseconds),
+);
+
+/** For what cannot be turned off. */
+export const someDuration: Schema<number> = parsed("is a duration such as 500ms, 5s or 1m", (given) => {
+  const value = measure(given, milliseconds);
+  return value === 0 ? undefined : value;
+});
+
+export const size: Schema<number> = parsed("is 0 or a size such as 65536, 64KiB or 1MiB", (given) =>
+  measure(given, bytes),
+);
+
+export const count: Schema<number> = parsed("is a whole number, 0 for no limit", (given) => measure(given, {}));
+
+export function oneOf<T extends string>(...words: readonly T[]): Schema<T> {
+  return parsed(`is ${words.join(" or ")}`, (given) => words.find((word) => word === given));
+}
+
+export const origins: Schema<readonly string[]> = listOf(problemOfOrigin);
+export const ranges: Schema<readonly string[]> = listOf(problemOfRange);
+export const hostNames: Schema<readonly string[]> = listOf((name) =>
+  /^(\[[\da-f:.]+\]|[\w.-]+)$/i.test(name) ? undefined : "is a host name without port",
+);
+
+/** `URI` or `PATH=URI`, at least one, each path once. What is wrong is not shown: people put passwords into URIs. */
+export const upstreams: Schema<ReadonlyMap<string, Upstream>> = parsed(
+  "is amqp://HOST[:PORT], amqps://HOST[:PORT] or unix:PATH, without user and virtual host; or several, each as " +
+    "/PATH=amqp://HOST, each path once",
+  (given) => {
+    const byPath = new Map<string, Upstream>();
+    for (const item of splitList(given) ?? []) {
+      const [, path = anyPath, uri = ""] = /^(?:(\/[^\s=?#]*)=)?(.*)$/.exec(item) ?? [];
+      const upstream = parseUpstream(uri);
+      if (upstream === undefined || byPath.has(path)) return undefined;
+      byPath.set(path, upstream);
+    }
+    return byPath.size === 0 ? undefined : byPath;
+  },
+);
+
+/** A list comes as an array, or as a text with commas or white space between the items. */
+export function splitList(given: unknown): readonly string[] | undefined {
+  if (typeof given === "string") return given.split(/[\s,]+/).filter((item) => item !== "");
+  return Array.isArray(given) && given.every((item) => typeof item === "string") ? given : undefined;
+}
+
+function listOf(problemOf: (item: string) => string | undefined): Schema<readonly string[]> {
+  return v.pipe(
+    v.unknown(),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const items = splitList(dataset.value);
+      if (items === undefined) {
+        addIssue({ message: "is a list of texts" });
+        return NEVER;
+      }
+      for (const item of items) {
+        const problem = problemOf(item);
+        if (problem !== undefined) addIssue({ message: `${problem}, not ${JSON.stringify(item)}` });
+      }
+      return items;
+    }),
+  );
+}
+
+/** @param parse Returns undefined for what is not legal. */
+function parsed<T>(legal: string, parse: (given: unknown) => T | undefined): Schema<T> {
+  return v.pipe(
+    v.unknown(),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const value = parse(dataset.value);
+      if (value !== undefined) return value;
+      addIssue({ message: legal });
+      return NEVER;
+    }),
+  );
+}
+
+/** A whole number of units, written as a number or with the name of a unit. */
+function measure(given: unknown, units: Readonly<Record<string, number>>): number | undefined {
+  const [, digits, unit = ""] = /^(\d{1,15})\s*([A-Za-z]*)$/.exec(String(given)) ?? [];
+  const factor = unit === "" ? 1 : units[unit];
+  // A text without a unit could be meant in seconds as well.
+  const unclear = typeof given === "string" && unit === "" && digits !== "0" && "ms" in units;
+  if (digits === undefined || factor === undefined || unclear) return undefined;
+  const value = Number(digits) * factor;
+  return Number.isSafeInteger(value) ? value : undefined;
+}
