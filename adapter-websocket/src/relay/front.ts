@@ -1,0 +1,164 @@
+/** The public server: takes HTTP connections, and makes WebSockets of those that may become one. */
+
+import { randomBytes } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { SecureContextOptions } from "node:tls";
+import { type WebSocket, WebSocketServer } from "ws";
+import type { Admission } from "./admission.ts";
+import { clientOf } from "./client-address.ts";
+import type { Clock, Millis } from "./clock.ts";
+import type { HostAndPort } from "./config/values.ts";
+import { answer, listen, makeServer, refuse, type Server, stopListening } from "./http.ts";
+import type { RelayLog } from "./log.ts";
+import type { RelayMetrics } from "./metrics.ts";
+import { type Admitted, checkUpgrade, type RefusalReason, refusalStatus, type UpgradeRules } from "./upgrade.ts";
+
+/**
+ * The subprotocol that is agreed to when it is offered. None is registered for AMQP 0-9-1 (`amqp` is 1.0), and a client
+ * need not offer any.
+ */
+export const subprotocol = "amqp091";
+
+/** Connections that are not WebSockets yet, on top of the limit for those that are. */
+const maxPending = 1_000;
+
+/** Characters of what a client says that are logged. */
+const maxShown = 200;
+
+export interface FrontOptions {
+  readonly tls: SecureContextOptions | undefined;
+  readonly upgradeTimeout: Millis;
+  readonly closeTimeout: Millis;
+  readonly maxConnections: number;
+  readonly maxMessageSize: number;
+}
+
+export interface FrontServices {
+  readonly clock: Clock;
+  readonly log: RelayLog;
+  readonly metrics: RelayMetrics;
+  readonly admission: Admission;
+  readonly rules: UpgradeRules;
+  isDraining(): boolean;
+  /** A client has come in. */
+  entered(client: WebSocket, admitted: Admitted, request: IncomingMessage, id: string): void;
+}
+
+/** A connection that is no WebSocket yet. */
+interface Pending {
+  /** Aborted when the connection is gone, or its time is over. */
+  readonly signal: AbortSignal;
+  /** It has asked for an upgrade, and is told when its time is over; others are just cut off. */
+  asked: boolean;
+  stopTimer(): void;
+}
+
+export class Front {
+  readonly #server: Server;
+  readonly #webSockets: WebSocketServer;
+  readonly #services: FrontServices;
+  readonly #upgradeTimeout: Millis;
+  readonly #pending = new WeakMap<Duplex, Pending>();
+  readonly #idPrefix = randomBytes(3).toString("hex");
+  #lastId = 0;
+
+  constructor(options: FrontOptions, services: FrontServices) {
+    this.#services = services;
+    this.#upgradeTimeout = options.upgradeTimeout;
+    this.#server = makeServer(options.tls, options.upgradeTimeout);
+    if (options.maxConnections > 0) this.#server.maxConnections = options.maxConnections + maxPending;
+    this.#webSockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload: options.maxMessageSize,
+      perMessageDeflate: false,
+      ...(options.closeTimeout > 0 ? { closeTimeout: options.closeTimeout } : {}),
+      handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
+    });
+    this.#webSockets.on("wsClientError", (_, socket, request) => this.#refuse(request, socket, "not-websocket"));
+
+    this.#server.on(options.tls === undefined ? "connection" : "secureConnection", (socket) => this.#connected(socket));
+    this.#server.on("request", (_, response) => this.#requested(response));
+    this.#server.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket, head));
+  }
+
+  listen(address: HostAndPort): Promise<HostAndPort> {
+    return listen(this.#server, address);
+  }
+
+  /** New certificates, for new connections. */
+  setTls(tls: SecureContextOptions): void {
+    if ("setSecureContext" in this.#server) this.#server.setSecureContext(tls);
+  }
+
+  close(): Promise<void> {
+    return stopListening(this.#server);
+  }
+
+  #connected(socket: Socket): void {
+    const gone = new AbortController();
+    const pending: Pending = { signal: gone.signal, asked: false, stopTimer: () => {} };
+    if (this.#upgradeTimeout > 0) {
+      pending.stopTimer = this.#services.clock.setTimer(this.#upgradeTimeout, () => {
+        gone.abort();
+        if (!pending.asked) socket.destroy();
+      });
+    }
+    this.#pending.set(socket, pending);
+    socket.once("close", () => {
+      pending.stopTimer();
+      gone.abort();
+    });
+  }
+
+  #requested(response: ServerResponse): void {
+    response.setHeader("Upgrade", "websocket");
+    answer(response, 426, "this is for WebSocket");
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    // The server has taken its own listener away, and an error without one would end the process.
+    socket.on("error", () => {});
+    const pending = this.#pending.get(socket);
+    if (pending === undefined) return refuse(socket, 400, "one upgrade is enough");
+    pending.asked = true;
+
+    const { admission, log, rules } = this.#services;
+    const admitted = this.#services.isDraining()
+      ? "draining"
+      : await checkUpgrade(request, rules, admission, log, pending.signal);
+    pending.stopTimer();
+    this.#pending.delete(socket);
+    if (typeof admitted === "string") return this.#refuse(request, socket, admitted);
+    if (this.#services.isDraining() || socket.destroyed) {
+      admitted.place.leave();
+      return this.#refuse(request, socket, "draining");
+    }
+
+    const leave = (): void => admitted.place.leave();
+    socket.once("close", leave);
+    this.#webSockets.handleUpgrade(request, socket, head, (client) => {
+      // The place is now the session's, which may live longer than this socket.
+      socket.off("close", leave);
+      this.#services.entered(client, admitted, request, this.#nextId());
+    });
+  }
+
+  #refuse(request: IncomingMessage, socket: Duplex, reason: RefusalReason): void {
+    const { log, metrics, rules } = this.#services;
+    metrics.refused(reason);
+    log.info(
+      { reason, client: clientOf(request, rules).address, origin: request.headers.origin?.slice(0, maxShown) },
+      "upgrade refused",
+    );
+    refuse(socket, refusalStatus[reason], reason);
+  }
+
+  /** Unique also among relays that run side by side. */
+  #nextId(): string {
+    this.#lastId += 1;
+    return `${this.#idPrefix}-${this.#lastId.toString(36)}`;
+  }
+}

@@ -1,0 +1,59 @@
+/** The few things of HTTP that both servers of the relay need. */
+
+import { createServer, type Server as HttpServer, type ServerResponse, STATUS_CODES } from "node:http";
+import { createServer as createSecureServer, type Server as HttpsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import type { SecureContextOptions } from "node:tls";
+import type { Millis } from "./clock.ts";
+import type { HostAndPort } from "./config/values.ts";
+
+/** Bytes of a request's headers; cookies and tokens have to fit. */
+const maxHeaderSize = 16 * 1024;
+
+export type Server = HttpServer | HttpsServer;
+
+/** @param handshakeTimeout For TLS; 0 for Node's default. */
+export function makeServer(tls: SecureContextOptions | undefined, handshakeTimeout: Millis): Server {
+  if (tls === undefined) return createServer({ maxHeaderSize });
+  const timeout = handshakeTimeout === 0 ? {} : { handshakeTimeout };
+  return createSecureServer({ ...tls, ...timeout, maxHeaderSize, ALPNProtocols: ["http/1.1"] });
+}
+
+/** Resolves with the address, which tells the port where 0 was asked for. Rejects when it cannot listen there. */
+export function listen(server: Server, { host, port }: HostAndPort): Promise<HostAndPort> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      const address = server.address() as AddressInfo;
+      resolve({ host: address.address, port: address.port });
+    });
+  });
+}
+
+/** Stops listening, and closes the connections that are no WebSockets. */
+export function stopListening(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+/** Answers with a line of text, and ends the connection. */
+export function answer(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8", Connection: "close" });
+  response.end(`${text}\n`);
+}
+
+/** Answers a request for an upgrade with a refusal, and ends the connection. */
+export function refuse(socket: Duplex, status: number, text: string): void {
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
+    "Connection: close",
+    "Content-Type: text/plain; charset=utf-8",
+    `Content-Length: ${Buffer.byteLength(text) + 1}`,
+  ];
+  socket.once("finish", () => socket.destroy());
+  socket.end(`${head.join("\r\n")}\r\n\r\n${text}\n`);
+}
