@@ -216,8 +216,9 @@ export class Channel implements ChannelEngine {
         this.writer.method(this.number, "channel.flow-ok", { active: method.fields.active });
         return { type: "channel.flow", channel: this.number, active: method.fields.active };
       case "channel.open-ok":
-        this.#requests.reply(method.name);
+        // The phase first: a close that waited is sent with the reply, and moves on from here.
         this.#phase = phase;
+        this.#requests.reply(method.name);
         return { type: "channel-open", channel: this.number };
       case "channel.close":
         return this.#closedByServer(method.fields, phase);

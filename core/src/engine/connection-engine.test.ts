@@ -1,0 +1,253 @@
+import { describe, expect, it } from "vitest";
+import { UsageError } from "../wire/errors.ts";
+import { ConnectionEngine } from "./connection-engine.ts";
+import { plain } from "./sasl.ts";
+import { closedBy, Driver, only, start, types } from "./testing/driver.ts";
+import { ServerBytes } from "./testing/server.ts";
+
+const delivery = { consumerTag: "c", deliveryTag: 1, exchange: "", routingKey: "" };
+const oneByte = { exchange: "", routingKey: "q", body: Uint8Array.of(1) };
+
+/** A delivery of a body of that size, on channel 1. */
+function deliver(size: number): Uint8Array {
+  return new ServerBytes().method(1, "basic.deliver", delivery).content(1, new Uint8Array(size).fill(7)).take();
+}
+
+describe("an engine", () => {
+  it("knows nothing of the server before it spoke", () => {
+    const { engine } = new Driver();
+    expect(engine).toMatchObject({
+      state: "handshaking",
+      channelMax: 0,
+      frameMax: 0,
+      heartbeat: 0,
+      serverProperties: {},
+      blocked: undefined,
+      writable: true,
+      wantsClose: false,
+    });
+  });
+
+  it("refuses a configuration that makes no sense", () => {
+    expect(() => new ConnectionEngine({ mechanisms: [] }, 0)).toThrow(UsageError);
+    expect(() => new ConnectionEngine({ mechanisms: [plain("", "")], limits: { maxOutput: 0 } }, 0)).toThrow(
+      UsageError,
+    );
+  });
+
+  it.each([Number.NaN, undefined, "5"])("refuses %s for a time, which would stop every clock", (now) => {
+    const time = now as number;
+    const { engine } = new Driver();
+    expect(() => new ConnectionEngine({ mechanisms: [plain("", "")] }, time)).toThrow(UsageError);
+    expect(() => engine.receive(new Uint8Array(1), time)).toThrow(UsageError);
+    expect(() => engine.transportClosed(time)).toThrow(UsageError);
+    expect(() => engine.advance(time)).toThrow(UsageError);
+    expect(() => engine.setReading(true, time)).toThrow(UsageError);
+    expect(engine.state).toBe("handshaking");
+  });
+
+  it("takes a clock that goes backwards for one that stands still", () => {
+    const driver = new Driver().open({ heartbeat: 10 });
+    driver.engine.advance(-1e9);
+    expect(driver.engine.nextDeadline()).toBe(6000);
+    driver.engine.receive(new ServerBytes().heartbeat().take(), -1e9);
+    for (let i = 0; i < 4; i += 1) expect(driver.pass(5000)).toEqual([]);
+  });
+
+  it("counts what was sent and received", () => {
+    const driver = new Driver().open();
+    driver.channel();
+    const before = { ...driver.engine.counters };
+    const chunk = deliver(5000);
+    for (let at = 0; at < chunk.length; at += 100) driver.receive(chunk.subarray(at, at + 100));
+    driver.engine.channel(1)?.publish(oneByte);
+    driver.engine.channel(1)?.ack(1, false);
+    const size = driver.engine.outputSize;
+    driver.sent();
+    expect(driver.engine.counters).toEqual({
+      framesReceived: before.framesReceived + 3,
+      framesSent: before.framesSent + 4,
+      bytesReceived: before.bytesReceived + chunk.length,
+      bytesSent: before.bytesSent + size,
+      messagesReceived: 1,
+      messagesPublished: 1,
+    });
+  });
+
+  it("hands events over one by one, and a command between two finds the state that the last one left", () => {
+    const driver = new Driver();
+    const server = new ServerBytes()
+      .method(0, "connection.start", start)
+      .method(0, "connection.tune", { channelMax: 0, frameMax: 0, heartbeat: 0 })
+      .method(0, "connection.open-ok", {})
+      .method(0, "connection.blocked", { reason: "first" })
+      .method(0, "connection.close", { replyCode: 320, replyText: "", classId: 0, methodId: 0 });
+    driver.engine.receive(server.take(), driver.now);
+    expect(() => driver.engine.openChannel()).toThrow(UsageError);
+    expect(driver.engine.nextEvent()?.type).toBe("open");
+    expect(driver.engine.blocked).toBeUndefined();
+    expect(driver.engine.openChannel().state).toBe("opening");
+    expect(driver.engine.nextEvent()?.type).toBe("connection.blocked");
+    expect(driver.engine).toMatchObject({ blocked: "first", state: "open" });
+    expect(types(driver.events())).toEqual(["channel-closed", "closed"]);
+  });
+});
+
+describe("input", () => {
+  it("is borrowed until it was handled", () => {
+    const driver = new Driver().open();
+    driver.channel();
+    const chunk = Buffer.from(deliver(20_000));
+    const event = only(driver.receive(chunk), "basic.deliver");
+    chunk.fill(0);
+    expect(event.content.body).toEqual(new Uint8Array(20_000).fill(7));
+  });
+
+  it("may be detached at any time, also twice, and in the middle of a frame", () => {
+    const bytes = Buffer.concat([deliver(20_000), deliver(10), deliver(0)]);
+    for (let size = 1; size < bytes.length; size = Math.ceil(size * 1.3)) {
+      const driver = new Driver().open();
+      driver.channel();
+      const events = [];
+      for (let at = 0; at < bytes.length; at += size) {
+        const chunk = Buffer.from(bytes.subarray(at, at + size));
+        driver.engine.receive(chunk, driver.now);
+        driver.engine.detachInput();
+        driver.engine.detachInput();
+        chunk.fill(0xee);
+        const event = driver.engine.nextEvent();
+        if (event !== undefined) events.push(event);
+      }
+      events.push(...driver.events());
+      expect(types(events)).toEqual(["basic.deliver", "basic.deliver", "basic.deliver"]);
+      const bodies = events.map((event) => (event.type === "basic.deliver" ? event.content.body : undefined));
+      expect(bodies).toEqual([20_000, 10, 0].map((length) => new Uint8Array(length).fill(7)));
+    }
+  });
+
+  it("beyond maxUnparsedInput is refused until what came before was handled", () => {
+    const driver = new Driver({ limits: { maxUnparsedInput: 1000 } }).open();
+    driver.channel();
+    const message = deliver(300);
+    for (let i = 0; i < 2; i += 1) driver.engine.receive(message, driver.now);
+    const received = driver.engine.counters.bytesReceived;
+    expect(() => driver.engine.receive(message, driver.now)).toThrow(
+      expect.objectContaining({ code: "LIMIT_REACHED", message: expect.stringContaining("limits.maxUnparsedInput") }),
+    );
+    expect(driver.engine.counters.bytesReceived).toBe(received);
+    expect(driver.events()).toHaveLength(2);
+    expect(driver.receive(message)).toHaveLength(1);
+  });
+
+  it("is never refused when everything before it was handled: a chunk may be large, and a frame too", () => {
+    const driver = new Driver({ limits: { maxUnparsedInput: 1000 } }).open();
+    driver.channel();
+    expect(driver.receive(Buffer.concat([deliver(5000), deliver(5000)]))).toHaveLength(2);
+    // A method frame has to be held in one piece, here of 2 KiB.
+    const reason = "r".repeat(255);
+    const headers = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`h${i}`, reason]));
+    const frames = new ServerBytes()
+      .method(1, "basic.deliver", delivery)
+      .content(1, new Uint8Array(1), { headers })
+      .take();
+    const events = Array.from({ length: Math.ceil(frames.length / 700) }, (_, i) =>
+      driver.receive(frames.subarray(700 * i, 700 * (i + 1))),
+    );
+    expect(types(events.flat())).toEqual(["basic.deliver"]);
+  });
+
+  it("is ignored after the end", () => {
+    const driver = new Driver().open();
+    driver.hangUp();
+    const before = { ...driver.engine.counters };
+    driver.engine.receive(deliver(1), driver.now);
+    driver.engine.transportClosed(driver.now);
+    driver.engine.setReading(false, driver.now);
+    driver.engine.setReading(true, driver.now);
+    driver.engine.advance(driver.now + 1e9);
+    driver.engine.detachInput();
+    expect(driver.events()).toEqual([]);
+    expect(driver.engine.counters).toEqual(before);
+    expect(driver.engine.nextDeadline()).toBeUndefined();
+    expect(driver.sent()).toEqual([]);
+  });
+
+  it("may be empty", () => {
+    const driver = new Driver();
+    expect(driver.receive(new Uint8Array(0))).toEqual([]);
+    expect(driver.open().receive(new Uint8Array(0))).toEqual([]);
+  });
+});
+
+describe("output", () => {
+  it("is given away: it does not change afterwards", () => {
+    const driver = new Driver().open();
+    const channel = driver.channel();
+    channel.publish(oneByte);
+    const taken = driver.engine.takeOutput();
+    const copy = taken.map((bytes) => Uint8Array.from(bytes));
+    for (let i = 0; i < 1000; i += 1) channel.publish(oneByte);
+    driver.engine.takeOutput();
+    expect(taken).toEqual(copy);
+    expect(driver.engine.takeOutput()).toEqual([]);
+  });
+
+  it("is not writable from the high-water mark on, until it was taken", () => {
+    const driver = new Driver({ limits: { outputHighWater: 100 } }).open();
+    const channel = driver.channel();
+    while (driver.engine.outputSize < 100) {
+      expect(driver.engine.writable).toBe(true);
+      channel.publish(oneByte);
+    }
+    expect(driver.engine.writable).toBe(false);
+    expect(driver.events()).toEqual([]);
+    driver.sent();
+    expect(driver.engine).toMatchObject({ writable: true, outputSize: 0 });
+    expect(driver.events()).toEqual([{ type: "writable" }]);
+    channel.publish(oneByte);
+    driver.sent();
+    expect(driver.events()).toEqual([]);
+  });
+
+  it("says nothing of being writable once it is over", () => {
+    const driver = new Driver({ limits: { outputHighWater: 10 } }).open();
+    driver.channel().publish(oneByte);
+    expect(types(driver.hangUp())).toEqual(["channel-closed", "closed"]);
+    driver.sent();
+    expect(driver.events()).toEqual([]);
+  });
+
+  it("beyond maxOutput is refused, with nothing changed, except for farewells", () => {
+    const driver = new Driver({ limits: { maxOutput: 2000 } }).open();
+    const channel = driver.confirmChannel();
+    const tag = { deliveryTag: 1 };
+    channel.publish({ ...oneByte, body: new Uint8Array(3000) });
+    const size = driver.engine.outputSize;
+    const refused = expect.objectContaining({
+      code: "LIMIT_REACHED",
+      message: expect.stringContaining("limits.maxOutput"),
+      retryable: true,
+    });
+    expect(() => channel.publish(oneByte)).toThrow(refused);
+    expect(() => channel.request("basic.qos", { prefetchSize: 0, prefetchCount: 1 })).toThrow(refused);
+    expect(() => channel.ack(1, false)).toThrow(refused);
+    expect(() => channel.nack(1, false, false)).toThrow(refused);
+    expect(() => channel.reject(1, false)).toThrow(refused);
+    expect(() => channel.send("basic.ack", tag)).toThrow(refused);
+    expect(() => channel.send("queue.purge", { queue: "q", noWait: true })).toThrow(refused);
+    expect(driver.engine.outputSize).toBe(size);
+    expect(channel.nextSequence).toBe(2);
+    channel.close();
+    driver.engine.close();
+    expect(driver.sentNames()).toEqual(["basic.publish", "header", "body", "channel.close", "connection.close"]);
+  });
+
+  it("holds the farewell when the connection is over", () => {
+    const driver = new Driver().open();
+    const error = closedBy(driver.serve((server) => server.raw(0, 0, 0, 0, 0, 0, 0, 0)));
+    expect(error?.code).toBe("PROTOCOL_ERROR");
+    expect(driver.engine.wantsClose).toBe(true);
+    expect(driver.engine.outputSize).toBeGreaterThan(0);
+    expect(driver.sentNames()).toEqual(["connection.close"]);
+  });
+});
