@@ -17,6 +17,7 @@ import { ContentAssembler, type ContentMethod } from "./content-assembler.ts";
 import { ChannelError, type ConnectionError } from "./errors.ts";
 import type { ChannelClosedEvent, ConnectionEvent, ReplyEvent } from "./events.ts";
 import type { FrameWriter, MutableCounters, Publication } from "./frame-writer.ts";
+import { HeldOutput } from "./held-output.ts";
 import { type ChannelPhase, channelPhases, nextPhase } from "./phases.ts";
 import { asksForNoReply, PendingRequest, type Request } from "./request.ts";
 import { RequestQueue } from "./request-queue.ts";
@@ -53,8 +54,7 @@ export class Channel implements ChannelEngine {
   #mode: ChannelMode = "plain";
   #flowActive = true;
   #closeRequested = false;
-  /** Collects the output while a commit is in flight. */
-  #hold: FrameWriter | undefined;
+  readonly #output: HeldOutput;
   /** Why the channel ends, where that was settled before the closing handshake is over. */
   #error: ChannelError | undefined;
   /** The end was reported already; only the number is not free yet. */
@@ -67,7 +67,11 @@ export class Channel implements ChannelEngine {
     this.#confirms = new Confirms((first, last, outcome) => {
       host.emit({ type: "settled", channel: number, first, last, outcome });
     });
-    this.#requests = new RequestQueue(host.limits.maxWaitingRequests, this);
+    this.#output = new HeldOutput(host.writer);
+    this.#requests = new RequestQueue(host.limits.maxWaitingRequests, {
+      writer: host.writer,
+      requestWritten: (request) => this.#requestWritten(request),
+    });
     this.#requests.add(new PendingRequest("channel.open", number), {});
   }
 
@@ -100,13 +104,14 @@ export class Channel implements ChannelEngine {
     if (asksForNoReply(fields)) throw notLegal(method, "with noWait has no reply: use send()");
     const request = new PendingRequest(method, this.number);
     this.#requests.add(request, fields);
+    if (method === "tx.commit" || (method === "tx.rollback" && !request.sent)) this.#output.begin();
     return request;
   }
 
   send<M extends OneWayName>(method: M, fields: Arguments<M>): void {
     if (isNeverAnswered(method)) {
       this.#requireOpen(method);
-      this.writer.method(this.number, method, fields);
+      this.#output.writer.method(this.number, method, fields);
       return;
     }
     this.#requireUsable(method);
@@ -118,7 +123,7 @@ export class Channel implements ChannelEngine {
   publish(publication: Publication): number {
     this.#requireOpen("basic.publish");
     if (this.#mode !== "confirm") {
-      this.writer.publish(this.number, publication);
+      this.#output.writer.publish(this.number, publication);
       return 0;
     }
     if (this.#confirms.outstanding >= this.#host.limits.maxUnconfirmed) {
@@ -127,23 +132,23 @@ export class Channel implements ChannelEngine {
         `${this.#confirms.outstanding} publishes wait for their confirm (limits.maxUnconfirmed)`,
       );
     }
-    this.writer.publish(this.number, publication);
+    this.#output.writer.publish(this.number, publication);
     return this.#confirms.published();
   }
 
   ack(deliveryTag: number, multiple: boolean): void {
     this.#requireOpen("basic.ack");
-    this.writer.ack(this.number, deliveryTag, multiple);
+    this.#output.writer.ack(this.number, deliveryTag, multiple);
   }
 
   nack(deliveryTag: number, multiple: boolean, requeue: boolean): void {
     this.#requireOpen("basic.nack");
-    this.writer.nack(this.number, deliveryTag, multiple, requeue);
+    this.#output.writer.nack(this.number, deliveryTag, multiple, requeue);
   }
 
   reject(deliveryTag: number, requeue: boolean): void {
     this.#requireOpen("basic.reject");
-    this.writer.reject(this.number, deliveryTag, requeue);
+    this.#output.writer.reject(this.number, deliveryTag, requeue);
   }
 
   close(farewell: Farewell = {}): void {
@@ -208,12 +213,12 @@ export class Channel implements ChannelEngine {
       case "basic.cancel":
         // RabbitMQ always sets no-wait here, and before 4.3 it closes the connection when it is answered.
         if (!method.fields.noWait) {
-          this.writer.method(this.number, "basic.cancel-ok", { consumerTag: method.fields.consumerTag });
+          this.#output.writer.method(this.number, "basic.cancel-ok", { consumerTag: method.fields.consumerTag });
         }
         return { type: "basic.cancel", channel: this.number, consumerTag: method.fields.consumerTag };
       case "channel.flow":
         this.#flowActive = method.fields.active;
-        this.writer.method(this.number, "channel.flow-ok", { active: method.fields.active });
+        this.#output.writer.method(this.number, "channel.flow-ok", { active: method.fields.active });
         return { type: "channel.flow", channel: this.number, active: method.fields.active };
       case "channel.open-ok":
         // The phase first: a close that waited is sent with the reply, and moves on from here.
@@ -225,7 +230,7 @@ export class Channel implements ChannelEngine {
       case "channel.close-ok":
         return this.#closed();
       case "tx.commit-ok":
-        this.#endHold("release");
+        this.#output.release();
         return this.#replied(method);
       default:
         return this.#replied(method);
@@ -314,20 +319,16 @@ export class Channel implements ChannelEngine {
   /** Tells of the end, once. Opening and closing are not requests of the caller's. */
   #report(error: ChannelError | ConnectionError | undefined): ChannelClosedEvent | undefined {
     const unanswered = this.#requests.drain();
-    this.#endHold("discard");
+    this.#output.discard();
     if (this.#reported) return undefined;
     this.#reported = true;
     const requests = unanswered.filter(({ method }) => method !== "channel.open" && method !== "channel.close");
     return { type: "channel-closed", channel: this.number, error, requests };
   }
 
-  // What requests are written with
+  // Helpers
 
-  get writer(): FrameWriter {
-    return this.#hold ?? this.#host.writer;
-  }
-
-  requestWritten(request: PendingRequest): void {
+  #requestWritten(request: PendingRequest): void {
     if (!request.noWait) this.#host.requestWritten(request);
     switch (request.method) {
       case "channel.close":
@@ -339,20 +340,11 @@ export class Channel implements ChannelEngine {
       case "tx.select":
         this.#mode = "tx";
         break;
-      case "tx.commit":
-        // RabbitMQ before 4.3 closes the connection for any method between a commit and its answer.
-        this.#hold = this.#host.writer.hold();
+      case "tx.rollback":
+        this.#output.release();
         break;
     }
   }
-
-  #endHold(how: "release" | "discard"): void {
-    if (this.#hold === undefined) return;
-    this.#host.writer[how](this.#hold);
-    this.#hold = undefined;
-  }
-
-  // Helpers
 
   #requireUsable(method: string): void {
     if (this.#closeRequested || this.#reported) {

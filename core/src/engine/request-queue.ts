@@ -9,7 +9,7 @@ import type { PendingRequest } from "./request.ts";
 
 /** What a queue needs of its channel. */
 export interface RequestSender {
-  /** Where requests are written at this moment. */
+  /** Where requests are written. */
   readonly writer: FrameWriter;
   /** A request was written. */
   requestWritten(request: PendingRequest): void;
@@ -58,7 +58,7 @@ export class RequestQueue {
   /** As {@link add}, for a request that no limit may refuse, because nothing comes after it. */
   addLast<M extends RequestName>(request: PendingRequest<M>, fields: Arguments<M>): void {
     const { writer } = this.#sender;
-    if (this.#inFlight === undefined || (request.noWait && this.#waiting.size === 0)) {
+    if (this.#inFlight === undefined || (request.noWait && this.#mayFollow(this.#inFlight))) {
       writer.method(request.channel, request.method, fields);
       this.#written(request);
     } else {
@@ -99,6 +99,11 @@ export class RequestQueue {
     this.#inFlight = undefined;
     for (const request of unanswered) request.ended = true;
     return unanswered.filter((request) => !request.noWait);
+  }
+
+  /** Nothing may follow a commit before it was answered: RabbitMQ before 4.3 closes the connection for that. */
+  #mayFollow(inFlight: PendingRequest): boolean {
+    return this.#waiting.size === 0 && inFlight.method !== "tx.commit";
   }
 
   #startNext(): void {

@@ -1,0 +1,41 @@
+/** What a channel sends behind the end of a transaction. */
+
+import type { FrameWriter } from "./frame-writer.ts";
+
+/**
+ * Holds back what was called after a `tx.commit` or `tx.rollback`, because publishes and acks do not wait for requests:
+ * they would overtake one that waits, and become part of a transaction that they do not belong to. Nor may they follow a
+ * commit before it was answered: RabbitMQ before 4.3 closes the connection for that.
+ */
+export class HeldOutput {
+  readonly #direct: FrameWriter;
+  /** One for each end of a transaction that is to come, in order. */
+  readonly #holds: FrameWriter[] = [];
+  /** Where output goes at this moment. */
+  writer: FrameWriter;
+
+  /** @param direct - The output of the connection. */
+  constructor(direct: FrameWriter) {
+    this.#direct = direct;
+    this.writer = direct;
+  }
+
+  /** A transaction is to end. What is written from now on comes behind that. */
+  begin(): void {
+    this.writer = this.#direct.hold();
+    this.#holds.push(this.writer);
+  }
+
+  /** The first of these transactions has ended: what was held behind it may leave. */
+  release(): void {
+    const hold = this.#holds.shift();
+    if (hold !== undefined) this.#direct.release(hold);
+    if (this.#holds.length === 0) this.writer = this.#direct;
+  }
+
+  /** The channel has ended. */
+  discard(): void {
+    for (const hold of this.#holds.splice(0)) this.#direct.discard(hold);
+    this.writer = this.#direct;
+  }
+}
