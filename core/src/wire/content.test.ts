@@ -9,7 +9,7 @@ import { UsageError } from "./errors.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { Output } from "./output.ts";
 import { decodeProperties, encodeProperties } from "./properties.ts";
-import { properties, receivedProperties } from "./testing/arbitraries.ts";
+import { fitsFrame, properties, receivedProperties } from "./testing/arbitraries.ts";
 import { fromHex, taken, toHex } from "./testing/bytes.ts";
 import { FrameCollector } from "./testing/frames.ts";
 
@@ -41,6 +41,11 @@ describe("a content", () => {
       fc.property(fc.option(properties, { nil: undefined }), sizes, frameMax, options, (sent, size, limit, chosen) => {
         const body = Uint8Array.from({ length: size }, (_, i) => i * 7);
         const out = new Output(chosen);
+        if (!fitsFrame(sent, limit)) {
+          expect(() => writeContent(out, 5, sent, body, limit)).toThrow(UsageError);
+          expect(out.size).toBe(0);
+          return;
+        }
         writeContent(out, 5, sent, body, limit);
         const [header, ...bodies] = contentFrames(out);
         const [type, channel, hex] = header!.split(" ") as [string, string, string];

@@ -10,7 +10,15 @@ import type { Arguments, MethodName } from "./method-types.ts";
 import { Output } from "./output.ts";
 import { encodeProperties } from "./properties.ts";
 import { ShortStrings } from "./short-strings.ts";
-import { definitions, fieldsOf, method, methodNames, properties, receivedFields } from "./testing/arbitraries.ts";
+import {
+  definitions,
+  fieldsOf,
+  fitsFrame,
+  method,
+  methodNames,
+  properties,
+  receivedFields,
+} from "./testing/arbitraries.ts";
 import { fromHex, taken, toHex } from "./testing/bytes.ts";
 
 const noLimit = 0;
@@ -285,12 +293,9 @@ describe("a method to write", () => {
 
 describe("the straight-line twins", () => {
   const body = fc.uint8Array({ maxLength: 100 });
-  const content = fc.tuple(
-    fc.option(properties, { nil: undefined }),
-    body,
-    fc.constantFrom(noLimit, 4096, 131_072),
-    channel,
-  );
+  const content = fc
+    .tuple(fc.option(properties, { nil: undefined }), body, fc.constantFrom(noLimit, 4096, 131_072), channel)
+    .filter(([sent, , frameMax]) => fitsFrame(sent, frameMax));
   const twins = new ShortStrings();
 
   function both(first: (out: Output) => void, second: (out: Output) => void): void {

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { Decimal, type FieldTable, type FieldValue, TypedValue, type TypedValueType } from "../field-values.ts";
 import type { FieldType, MethodDefinition, MethodName } from "../method-types.ts";
 import { methods } from "../methods.ts";
-import type { BasicProperties } from "../properties.ts";
+import { type BasicProperties, encodeProperties } from "../properties.ts";
 
 export const definitions: Readonly<Record<MethodName, MethodDefinition>> = methods;
 export const methodNames: readonly MethodName[] = Object.keys(methods) as MethodName[];
@@ -198,4 +198,9 @@ export const properties: fc.Arbitrary<BasicProperties> = fc.record(
 
 export function receivedProperties(sent: BasicProperties): BasicProperties {
   return sent.headers === undefined ? { ...sent } : { ...sent, headers: receivedTable(sent.headers) };
+}
+
+/** Whether the content header of these properties fits into one frame: 8 bytes are the frame's, 12 the header's. */
+export function fitsFrame(sent: BasicProperties | undefined, frameMax: number): boolean {
+  return sent === undefined || frameMax === 0 || encodeProperties(sent).bytes.length <= frameMax - 8 - 12;
 }
