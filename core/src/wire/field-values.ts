@@ -17,6 +17,10 @@
  * | {@link Decimal} | `D` | `D` |
  * | {@link TypedValue} | the type it names | `T` beyond the range of Date |
  *
+ * A type that JavaScript does not tell apart is lost on the way through it: a received `d` of 10.0 is 10, and sent again as
+ * `I`; one beyond 64 bits, such as 1e300, is then refused unless a {@link TypedValue} says "double". To forward a message
+ * unchanged, forward its encoded properties.
+ *
  * Source: RabbitMQ's reading of the field types (rabbitmq.com/amqp-0-9-1-errata), where `s` is a 16-bit integer.
  */
 export type FieldValue =
