@@ -48,6 +48,7 @@ export class Deadlines {
 
   /** Ends the timer. Whoever had a deadline has ended otherwise. */
   stop(): void {
+    for (const entry of this.#entries) entry.expiring = undefined;
     this.#entries = [];
     this.#live = 0;
     this.#disarm();

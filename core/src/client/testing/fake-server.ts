@@ -3,7 +3,7 @@
 import type { Arguments, Method, MethodName } from "../../wire/method-types.ts";
 import type { BasicProperties } from "../../wire/properties.ts";
 import { encodeText } from "../../wire/text.ts";
-import { type SentFrame, SentFrames, ServerBytes } from "../../engine/testing/server.ts";
+import { join, type SentFrame, SentFrames, ServerBytes } from "../../engine/testing/server.ts";
 import type { VirtualIo, VirtualStream } from "./virtual-io.ts";
 
 /** What the client sent: a method, and the content that came with it. */
@@ -168,7 +168,7 @@ export class FakeServer {
       case "body": {
         const last = this.sent.at(-1);
         if (last?.body === undefined) return;
-        last.body = Uint8Array.from([...last.body, ...frame.bytes]);
+        last.body = join([last.body, frame.bytes]);
         return;
       }
     }

@@ -1,0 +1,65 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Deadlines } from "./deadlines.ts";
+import { VirtualIo } from "./testing/virtual-io.ts";
+
+describe("deadlines", () => {
+  it("expire in order of time, once, unless they are cancelled; over one timer", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ delay: fc.nat(100), cancelled: fc.boolean() }), { maxLength: 40 }),
+        async (plan) => {
+          const io = new VirtualIo();
+          const deadlines = new Deadlines(io);
+          const expired: number[] = [];
+          const start = io.now();
+          const cancels = plan.map(({ delay }) =>
+            deadlines.add(delay, {
+              expire: () => {
+                expect(io.now()).toBe(start + delay);
+                expired.push(delay);
+              },
+            }),
+          );
+          for (const [i, cancel] of cancels.entries()) {
+            if (!plan[i]!.cancelled) continue;
+            cancel();
+            cancel();
+          }
+          expect(io.timers).toBeLessThanOrEqual(1);
+          await io.advance(200);
+          const expected = plan.filter(({ cancelled }) => !cancelled).map(({ delay }) => delay);
+          expect(expired).toEqual(expected.sort((a, b) => a - b));
+          expect(io.timers).toBe(0);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  it("may be added and cancelled while others expire", async () => {
+    const io = new VirtualIo();
+    const deadlines = new Deadlines(io);
+    const expired: string[] = [];
+    const cancelLater = deadlines.add(10, { expire: () => expired.push("cancelled by another") });
+    deadlines.add(5, {
+      expire: () => {
+        expired.push("first");
+        cancelLater();
+        deadlines.add(0, { expire: () => expired.push("added") });
+      },
+    });
+    await io.advance(50);
+    expect(expired).toEqual(["first", "added"]);
+  });
+
+  it("end when they are stopped", async () => {
+    const io = new VirtualIo();
+    const deadlines = new Deadlines(io);
+    const cancel = deadlines.add(5, { expire: () => expect.unreachable() });
+    deadlines.stop();
+    cancel();
+    await io.advance(50);
+    expect(io.timers).toBe(0);
+  });
+});
