@@ -239,10 +239,12 @@ function withoutSecrets(url: string): string {
 
 function ignore(): void {}
 
-class Aborted {
+/** Takes the way out through everything that is under way. It does not reach the caller. */
+class Aborted extends Error {
   readonly reason: unknown;
 
   constructor(reason: unknown) {
+    super("aborted");
     this.reason = reason;
   }
 }

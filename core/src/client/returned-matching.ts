@@ -101,8 +101,12 @@ function sameValue(a: FieldValue | undefined, b: FieldValue): boolean {
   if (typeof b === "object" && b !== null) {
     return typeof a === "object" && a !== null && includesTable(a as FieldTable, b as FieldTable);
   }
-  if (typeof a === "bigint" || typeof b === "bigint") return typeof a !== "undefined" && String(a) === String(b);
-  return Object.is(a, b) || a === b;
+  if (isNumeric(a) && isNumeric(b) && typeof a !== typeof b) return Number(a) === Number(b);
+  return a === b || (Number.isNaN(a) && Number.isNaN(b));
+}
+
+function isNumeric(value: unknown): value is number | bigint {
+  return typeof value === "number" || typeof value === "bigint";
 }
 
 function seconds(date: Date): number {
