@@ -1,0 +1,144 @@
+/** Puts a method, a header and body frames together to one publish. Strict: no other frame of the channel may come between. */
+
+import { type Fields, frameType } from "@leveret/core/wire";
+import { concat, viewOf } from "../codec/octets.ts";
+import { Refusal } from "../failures.ts";
+import type { Profile } from "../profile.ts";
+
+/** Whatever is configured, no body may be larger (RabbitMQ's own ceiling). */
+const bodyCeiling = 512 * 1024 * 1024;
+
+const basicClass = 60;
+/** Class, weight and body size, in front of the properties. */
+const headerSize = 12;
+
+/** A publish with its content. */
+export interface ReceivedPublish {
+  readonly fields: Fields<"basic.publish">;
+  /** Flags and property list. */
+  readonly properties: Uint8Array;
+  /** Without content when the body is above the largest size that the broker takes. */
+  readonly body: Uint8Array;
+  /** What the header announced. */
+  readonly bodySize: number;
+}
+
+type State =
+  | { readonly expects: "method" }
+  | { readonly expects: "header"; readonly fields: Fields<"basic.publish"> }
+  | {
+      readonly expects: "body";
+      readonly fields: Fields<"basic.publish">;
+      readonly properties: Uint8Array;
+      readonly bodySize: number;
+      readonly parts: Uint8Array[];
+      received: number;
+    };
+
+const betweenMethods: State = { expects: "method" };
+const noBody = new Uint8Array(0);
+
+/** The content of one channel. */
+export class ContentAssembler {
+  readonly #profile: Profile;
+  readonly #maxMessageSize: number;
+  #state: State = betweenMethods;
+
+  constructor(profile: Profile, maxMessageSize: number) {
+    this.#profile = profile;
+    this.#maxMessageSize = maxMessageSize;
+  }
+
+  /**
+   * A method arrived.
+   *
+   * @throws Refusal UNEXPECTED_FRAME in the middle of a content.
+   */
+  method(): void {
+    if (this.#state.expects === "header") throw notHeader();
+    if (this.#state.expects === "body") throw notBody();
+  }
+
+  /** `basic.publish` arrived: its content follows. */
+  begin(fields: Fields<"basic.publish">): void {
+    this.#state = { expects: "header", fields };
+  }
+
+  /**
+   * A header or body frame arrived; returns the publish that it completes.
+   *
+   * @throws Refusal UNEXPECTED_FRAME or FRAME_ERROR
+   */
+  content(type: number, payload: Uint8Array): ReceivedPublish | undefined {
+    switch (this.#state.expects) {
+      case "method":
+        throw unexpected("expected method frame, got non method frame instead", "none");
+      case "header":
+        if (type !== frameType.header) throw notHeader();
+        return this.#header(payload, this.#state.fields);
+      case "body":
+        if (type !== frameType.body) throw notBody();
+        return this.#body(payload, this.#state);
+    }
+  }
+
+  #header(payload: Uint8Array, fields: Fields<"basic.publish">): ReceivedPublish | undefined {
+    if (payload.length < headerSize) throw notHeader();
+    const view = viewOf(payload);
+    const classId = view.getUint16(0);
+    if (view.getUint16(2) !== 0) throw notHeader();
+    if (classId !== basicClass) {
+      throw unexpected(
+        `expected content header for class ${basicClass}, got one for class ${classId} instead`,
+        "basic.publish",
+      );
+    }
+    const bodySize = Number(view.getBigUint64(4));
+    if (this.#profile.boundsContent && bodySize > bodyCeiling) {
+      throw new Refusal("FRAME_ERROR", `content body size ${bodySize} exceeds maximum allowed size ${bodyCeiling}`, {
+        blames: "basic.publish",
+      });
+    }
+    const properties = new Uint8Array(payload.subarray(headerSize));
+    if (bodySize === 0) {
+      this.#state = betweenMethods;
+      return { fields, properties, body: noBody, bodySize };
+    }
+    this.#state = { expects: "body", fields, properties, bodySize, parts: [], received: 0 };
+    return undefined;
+  }
+
+  #body(payload: Uint8Array, state: Extract<State, { expects: "body" }>): ReceivedPublish | undefined {
+    state.received += payload.length;
+    if (state.received > state.bodySize && this.#profile.boundsContent) {
+      throw new Refusal("FRAME_ERROR", "content body frame exceeds remaining content size", {
+        blames: "basic.publish",
+      });
+    }
+    // What will be refused for its size is counted, and not kept.
+    if (state.bodySize <= this.#maxMessageSize && state.received <= state.bodySize) {
+      state.parts.push(new Uint8Array(payload));
+    }
+    // Older versions wait for ever once they have more than was announced.
+    if (state.received !== state.bodySize) return undefined;
+    this.#state = betweenMethods;
+    const [only] = state.parts;
+    const body = state.parts.length === 1 && only !== undefined ? only : concat(state.parts);
+    return { fields: state.fields, properties: state.properties, body, bodySize: state.bodySize };
+  }
+}
+
+function notHeader(): Refusal {
+  return unexpected(
+    `expected content header for class ${basicClass}, got non content header frame instead`,
+    "basic.publish",
+  );
+}
+
+function notBody(): Refusal {
+  return unexpected(`expected content body, got non content body frame instead`, "basic.publish");
+}
+
+function unexpected(explanation: string, blames: "basic.publish" | "none"): Refusal {
+  return new Refusal("UNEXPECTED_FRAME", explanation, { blames });
+}

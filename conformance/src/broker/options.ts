@@ -1,0 +1,137 @@
+/** What a broker can be told, and what it does unless told. */
+
+import { UsageError } from "@leveret/core/wire";
+import { type ConfirmOptions, defaultConfirmOptions } from "./channel/confirms.ts";
+import { type ProfileName, profiles } from "./profile.ts";
+import type { UserOptions } from "./users.ts";
+
+/** The limits of a broker. */
+export interface BrokerLimits {
+  /** Connections at a time; a further one is refused with 530. Default 65,535. */
+  readonly maxConnections: number;
+  /** The largest message body in bytes; a larger one is refused with 406. Default: the version's, 16 MiB for 4.0. */
+  readonly maxMessageSize: number;
+  /** Bytes of message bodies in all queues. Above it the memory alarm is set, and publishers are blocked. Default 512 MiB. */
+  readonly memoryHighWater: number;
+  /** Bytes of output that one connection may leave unread before it gets no more deliveries. Default 1 MiB. */
+  readonly outputHighWater: number;
+  /** Bytes of output that one connection may leave unread before nothing more is read from it. Default 16 MiB. */
+  readonly maxOutput: number;
+}
+
+/** What a broker proposes to clients. */
+export interface TuningOptions {
+  /** Channels of a connection, 0 for no limit. Default 2047. */
+  readonly channelMax: number;
+  /** Bytes of a frame, 0 for no limit. Default 131,072. */
+  readonly frameMax: number;
+  /** Seconds, 0 for none. Default 60. */
+  readonly heartbeat: number;
+}
+
+/** Options of a broker. */
+export interface BrokerOptions {
+  /** The version of RabbitMQ to play. Default `"4.0"`. */
+  readonly profile?: ProfileName | undefined;
+  /** Where its randomness comes from: numbers from 0 to 1. It makes names, and the jitter and loss of confirms. Default: a fixed sequence. */
+  readonly random?: (() => number) | undefined;
+  /** Users by name. Default: `guest` with the password `guest`, who may do everything. */
+  readonly users?: Readonly<Record<string, UserOptions>> | undefined;
+  /** Default: `/` alone. */
+  readonly virtualHosts?: readonly string[] | undefined;
+  /** SASL mechanisms to offer. Default: the version's. Also known: `EXTERNAL` and `RABBIT-CR-DEMO`. */
+  readonly mechanisms?: readonly string[] | undefined;
+  /** The user whom `ANONYMOUS` logs in. Default `guest`. */
+  readonly anonymousUser?: string | undefined;
+  /** `cluster_name` in the server's properties. Default `leveret`. */
+  readonly clusterName?: string | undefined;
+  readonly tuning?: Partial<TuningOptions> | undefined;
+  readonly confirms?: Partial<ConfirmOptions> | undefined;
+  readonly limits?: Partial<BrokerLimits> | undefined;
+}
+
+/** Options with every default filled in. */
+export interface BrokerSettings {
+  readonly profileName: ProfileName;
+  readonly random: () => number;
+  readonly users: Readonly<Record<string, UserOptions>>;
+  readonly virtualHosts: readonly string[];
+  readonly mechanisms: readonly string[];
+  readonly anonymousUser: string;
+  readonly clusterName: string;
+  readonly tuning: TuningOptions;
+  readonly confirms: ConfirmOptions;
+  readonly limits: BrokerLimits;
+}
+
+const mib = 1024 * 1024;
+
+const defaultTuning: TuningOptions = { channelMax: 2047, frameMax: 131_072, heartbeat: 60 };
+
+const defaultLimits: Omit<BrokerLimits, "maxMessageSize"> = {
+  maxConnections: 65_535,
+  memoryHighWater: 512 * mib,
+  outputHighWater: mib,
+  maxOutput: 16 * mib,
+};
+
+/**
+ * Fills in the defaults.
+ *
+ * @throws UsageError INVALID_ARGUMENT for a profile that there is not, or a limit that is no positive number.
+ */
+export function settingsOf(options: BrokerOptions): BrokerSettings {
+  const profileName = options.profile ?? "4.0";
+  if (!Object.hasOwn(profiles, profileName)) {
+    const known = Object.keys(profiles).join(", ");
+    throw new UsageError("INVALID_ARGUMENT", `profile is one of ${known}, not ${profileName}`);
+  }
+  const profile = profiles[profileName];
+  return {
+    profileName,
+    random: options.random ?? fixedSequence(),
+    users: options.users ?? { guest: { password: "guest" } },
+    virtualHosts: options.virtualHosts ?? ["/"],
+    mechanisms: options.mechanisms ?? profile.mechanisms,
+    anonymousUser: options.anonymousUser ?? "guest",
+    clusterName: options.clusterName ?? "leveret",
+    tuning: withGiven<keyof TuningOptions>("tuning", defaultTuning, options.tuning, 0),
+    confirms: { ...defaultConfirmOptions, ...options.confirms },
+    limits: withGiven<keyof BrokerLimits>(
+      "limits",
+      { ...defaultLimits, maxMessageSize: profile.maxMessageSize },
+      options.limits,
+      1,
+    ),
+  };
+}
+
+function withGiven<Name extends string>(
+  what: string,
+  defaults: Readonly<Record<Name, number>>,
+  given: Partial<Readonly<Record<Name, number>>> | undefined,
+  least: number,
+): Record<Name, number> {
+  const merged: Record<Name, number> = { ...defaults };
+  for (const name of Object.keys(defaults) as Name[]) {
+    const value = given?.[name];
+    if (value === undefined) continue;
+    if (!(value >= least)) {
+      throw new UsageError("INVALID_ARGUMENT", `${what}.${name} is a number of at least ${least}, not ${value}`);
+    }
+    merged[name] = value;
+  }
+  return merged;
+}
+
+/** Numbers that look random, the same ones each time: a broker repeats itself unless its owner wants otherwise. */
+function fixedSequence(): () => number {
+  let state = 0x9e37_79b9;
+  return () => {
+    // Mulberry32.
+    state = (state + 0x6d2b_79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -1,0 +1,227 @@
+/** Classic and quorum queues: messages wait in line, each for one consumer. */
+
+import type { EncodedProperties } from "@leveret/core/wire";
+import { long } from "../codec/field-builders.ts";
+import type { Field } from "../codec/fields.ts";
+import type { Timer } from "../lib/timers.ts";
+import type { Message } from "../message.ts";
+import type { Profile } from "../profile.ts";
+import { type QueueEntry, sizeOf } from "./entry.ts";
+import { type DeathReason, Queue, type QueueDeclaration, type QueueHost, type Return } from "./queue.ts";
+import {
+  type Lanes,
+  oneLane,
+  priorityLanes,
+  quorumStrictLanes,
+  quorumTwoLanes,
+  ReadyMessages,
+} from "./ready-messages.ts";
+
+/** A classic or a quorum queue. */
+export class MessageQueue extends Queue {
+  readonly #ready: ReadyMessages;
+  readonly #unsettled = new Set<QueueEntry>();
+  readonly #expiry: Timer;
+  #nextPosition = 0;
+
+  constructor(declaration: QueueDeclaration, host: QueueHost) {
+    super(declaration, host);
+    const { type, maxPriority } = this.settings;
+    this.#ready =
+      type === "quorum"
+        ? new ReadyMessages("quorum", quorumLanes(host.profile))
+        : new ReadyMessages("classic", maxPriority === undefined ? oneLane : priorityLanes(maxPriority));
+    this.#expiry = host.timers.create(() => this.#expire());
+  }
+
+  override get messageCount(): number {
+    return this.#ready.length;
+  }
+
+  override get unsettledCount(): number {
+    return this.#unsettled.size;
+  }
+
+  override messages(): Iterable<QueueEntry> {
+    return this.#ready;
+  }
+
+  override publish(message: Message): boolean {
+    const { overflow } = this.settings;
+    if (overflow !== "drop-head" && this.#wouldOverflow(message)) {
+      if (overflow === "reject-publish-dlx") this.host.bury(this, message, "maxlen");
+      return false;
+    }
+    this.host.heldBytes(message.body.length);
+    const entry = this.#entryFor(message);
+    // A message that somebody waits for is never in line: neither a limit nor a time to live of 0 can catch it.
+    const consumer = this.#ready.length === 0 ? this.consumers.next() : undefined;
+    if (consumer !== undefined) {
+      consumer.deliver(entry);
+      return true;
+    }
+    this.#ready.push(entry);
+    this.#dropExcess();
+    this.#watchExpiry();
+    return true;
+  }
+
+  override get(): QueueEntry | undefined {
+    this.touch();
+    this.#expire();
+    return this.#ready.take();
+  }
+
+  override delivered(entry: QueueEntry): void {
+    this.#unsettled.add(entry);
+  }
+
+  override acknowledge(entry: QueueEntry): void {
+    if (this.#unsettled.delete(entry)) this.consumed(entry);
+  }
+
+  override consumed(entry: QueueEntry): void {
+    this.host.heldBytes(-sizeOf(entry));
+  }
+
+  override putBack(entry: QueueEntry, how: Return): void {
+    if (!this.#unsettled.delete(entry)) return;
+    entry.redelivered = true;
+    entry.returns += 1;
+    if (how === "rejected" || this.host.profile.countsReturns) entry.failures += 1;
+    const { deliveryLimit } = this.settings;
+    if (deliveryLimit !== undefined && entry.failures > deliveryLimit) {
+      this.#bury(entry, "delivery_limit");
+      return;
+    }
+    this.#ready.putBack(entry);
+    this.#dropExcess();
+    this.#watchExpiry();
+    this.host.schedule(this);
+  }
+
+  override discard(entry: QueueEntry): void {
+    if (this.#unsettled.delete(entry)) this.#bury(entry, "rejected");
+  }
+
+  override purge(): number {
+    const count = this.#ready.length;
+    for (let entry = this.#ready.take(); entry !== undefined; entry = this.#ready.take()) {
+      this.host.heldBytes(-sizeOf(entry));
+    }
+    this.#expiry.off();
+    return count;
+  }
+
+  override pump(): void {
+    if (this.isDeleted) return;
+    this.#expire();
+    while (this.#ready.length > 0) {
+      const consumer = this.consumers.next();
+      if (consumer === undefined) return;
+      consumer.deliver(this.#ready.take() as QueueEntry);
+    }
+  }
+
+  override propertiesOf(entry: QueueEntry): EncodedProperties {
+    const { properties } = entry.message;
+    const added = this.type === "quorum" ? deliveryCounts(entry, this.host.profile) : [];
+    if (added.length === 0) return properties.encoded;
+    const names = new Set(added.map((field) => field.name));
+    const kept = (properties.headers ?? []).filter((field) => !names.has(field.name));
+    return properties.with({ headers: [...kept, ...added] }).encoded;
+  }
+
+  /** Drops what a restart of the broker loses. */
+  override loseTransient(): void {
+    const kept: QueueEntry[] = [];
+    for (let entry = this.#ready.take(); entry !== undefined; entry = this.#ready.take()) {
+      if (entry.message.isPersistent || this.type === "quorum") kept.push(entry);
+      else this.host.heldBytes(-sizeOf(entry));
+    }
+    for (const entry of kept) this.#ready.push(entry);
+  }
+
+  protected override drop(): void {
+    this.purge();
+    // Deliveries may still be settled: nothing comes of it.
+    for (const entry of this.#unsettled) this.host.heldBytes(-sizeOf(entry));
+    this.#unsettled.clear();
+  }
+
+  #entryFor(message: Message): QueueEntry {
+    const now = this.host.now();
+    const timeToLive = Math.min(
+      message.timeToLive ?? Number.POSITIVE_INFINITY,
+      this.settings.messageTtl ?? Number.POSITIVE_INFINITY,
+    );
+    return {
+      message,
+      position: this.#nextPosition++,
+      arrivedAt: now,
+      expiresAt: timeToLive === Number.POSITIVE_INFINITY ? undefined : now + timeToLive,
+      redelivered: false,
+      failures: 0,
+      returns: 0,
+    };
+  }
+
+  #wouldOverflow(message: Message): boolean {
+    const { maxLength, maxLengthBytes } = this.settings;
+    return (
+      (maxLength !== undefined && this.#ready.length + 1 > maxLength) ||
+      (maxLengthBytes !== undefined && this.#ready.bytes + message.body.length > maxLengthBytes)
+    );
+  }
+
+  #dropExcess(): void {
+    const { maxLength, maxLengthBytes, overflow } = this.settings;
+    if (overflow !== "drop-head") return;
+    while (
+      (maxLength !== undefined && this.#ready.length > maxLength) ||
+      (maxLengthBytes !== undefined && this.#ready.bytes > maxLengthBytes)
+    ) {
+      const entry = this.#ready.take();
+      if (entry === undefined) return;
+      this.#bury(entry, "maxlen");
+    }
+  }
+
+  /** Removes what is first in line and expired: a message in the middle waits for its turn, as in RabbitMQ. */
+  #expire(): void {
+    const now = this.host.now();
+    for (let entry = this.#ready.takeExpired(now); entry !== undefined; entry = this.#ready.takeExpired(now)) {
+      this.#bury(entry, "expired");
+    }
+    this.#watchExpiry();
+  }
+
+  #watchExpiry(): void {
+    const next = this.#ready.nextExpiry();
+    if (next === undefined) this.#expiry.off();
+    else if (next !== this.#expiry.due) this.#expiry.set(next);
+  }
+
+  #bury(entry: QueueEntry, reason: DeathReason): void {
+    this.host.heldBytes(-sizeOf(entry));
+    this.host.bury(this, entry.message, reason);
+  }
+}
+
+function quorumLanes(profile: Profile): Lanes {
+  switch (profile.quorumPriorities) {
+    case "none":
+      return oneLane;
+    case "two":
+      return quorumTwoLanes;
+    case "strict":
+      return quorumStrictLanes;
+  }
+}
+
+function deliveryCounts(entry: QueueEntry, profile: Profile): readonly Field[] {
+  const added: Field[] = [];
+  if (entry.failures > 0 || !profile.omitsFirstDeliveryCount) added.push(long("x-delivery-count", entry.failures));
+  if (profile.reportsAcquired && entry.returns > 0) added.push(long("x-acquired-count", entry.returns));
+  return added;
+}

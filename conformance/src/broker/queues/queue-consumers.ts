@@ -1,0 +1,107 @@
+/** The consumers of one queue, and whose turn it is. */
+
+import { Deque } from "../lib/deque.ts";
+import type { QueueEntry } from "./entry.ts";
+
+/** A consumer, as its queue sees it. */
+export interface QueueConsumer {
+  readonly tag: string;
+  /** Higher ones are served first, while they take. */
+  readonly priority: number;
+  readonly exclusive: boolean;
+  readonly noAck: boolean;
+  /** The queue passed it over for want of credit; whoever gives it credit tells the queue. */
+  parked: boolean;
+  /** It takes a message now: its prefetch limit is not reached, and its connection keeps up. */
+  hasCredit(): boolean;
+  deliver(entry: QueueEntry): void;
+  /** The queue is gone. */
+  cancelledByServer(): void;
+}
+
+/** Round robin among consumers of one priority; one consumer alone where the queue wants a single active one. */
+export class QueueConsumers {
+  readonly #singleActive: boolean;
+  /** In the order in which they came. */
+  readonly #all = new Set<QueueConsumer>();
+  /** Consumers that may take, by priority, the next one first. Some may be gone meanwhile. */
+  readonly #waiting = new Map<number, Deque<QueueConsumer>>();
+  /** The priorities of `#waiting`, highest first. */
+  #priorities: readonly number[] = [];
+  #active: QueueConsumer | undefined;
+
+  constructor(singleActive: boolean) {
+    this.#singleActive = singleActive;
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** The one that is served where only one is. */
+  get active(): QueueConsumer | undefined {
+    return this.#active;
+  }
+
+  get hasExclusive(): boolean {
+    for (const consumer of this.#all) return consumer.exclusive;
+    return false;
+  }
+
+  [Symbol.iterator](): IterableIterator<QueueConsumer> {
+    return this.#all.values();
+  }
+
+  add(consumer: QueueConsumer): void {
+    this.#all.add(consumer);
+    if (this.#singleActive) this.#active ??= consumer;
+    else this.#enqueue(consumer);
+  }
+
+  remove(consumer: QueueConsumer): boolean {
+    if (!this.#all.delete(consumer)) return false;
+    if (this.#active === consumer) this.#active = this.#successor();
+    return true;
+  }
+
+  /** Whose turn it is; `undefined` when nobody takes. */
+  next(): QueueConsumer | undefined {
+    if (this.#singleActive) return this.#active?.hasCredit() === true ? this.#active : undefined;
+    for (const priority of this.#priorities) {
+      const line = this.#waiting.get(priority) as Deque<QueueConsumer>;
+      for (let consumer = line.take(); consumer !== undefined; consumer = line.take()) {
+        if (!this.#all.has(consumer)) continue;
+        if (consumer.hasCredit()) {
+          line.push(consumer);
+          return consumer;
+        }
+        consumer.parked = true;
+      }
+    }
+    return undefined;
+  }
+
+  /** A consumer that was passed over has credit again. */
+  unpark(consumer: QueueConsumer): void {
+    if (!consumer.parked) return;
+    consumer.parked = false;
+    if (this.#all.has(consumer)) this.#enqueue(consumer);
+  }
+
+  #enqueue(consumer: QueueConsumer): void {
+    let line = this.#waiting.get(consumer.priority);
+    if (line === undefined) {
+      line = new Deque();
+      this.#waiting.set(consumer.priority, line);
+      this.#priorities = [...this.#waiting.keys()].sort((left, right) => right - left);
+    }
+    line.push(consumer);
+  }
+
+  /** The first of those with the highest priority. */
+  #successor(): QueueConsumer | undefined {
+    let best: QueueConsumer | undefined;
+    for (const consumer of this.#all) if (best === undefined || consumer.priority > best.priority) best = consumer;
+    return best;
+  }
+}

@@ -1,0 +1,196 @@
+/** A virtual host: its exchanges, queues and bindings, and what the end of one does to the others. */
+
+import type { Fields } from "../codec/fields.ts";
+import { describe, Refusal } from "../failures.ts";
+import type { Message } from "../message.ts";
+import type { Profile } from "../profile.ts";
+import { deadLetter, isCycle } from "../queues/dead-letters.ts";
+import { MessageQueue } from "../queues/message-queue.ts";
+import type { DeathReason, Queue, QueueDeclaration, QueueHost } from "../queues/queue.ts";
+import { StreamQueue } from "../queues/stream-queue.ts";
+import { bindingIdentity } from "../routing/binding.ts";
+import {
+  type Destination,
+  Exchange,
+  type ExchangeDeclaration,
+  predeclaredExchanges,
+  type TopologyBinding,
+} from "./exchange.ts";
+import { route } from "./route.ts";
+
+/** What a virtual host needs of its broker: what its queues need, but for what it does for them itself. */
+export type VirtualHostServices = Pick<QueueHost, "timers" | "profile" | "now" | "schedule" | "heldBytes"> & {
+  /** Runs a task before the turn ends, not now. */
+  defer(task: () => void): void;
+};
+
+/** A virtual host of a broker. */
+export class VirtualHost {
+  readonly name: string;
+  readonly #exchanges = new Map<string, Exchange>();
+  readonly #queues = new Map<string, Queue>();
+  /** Exclusive queues by their connection. */
+  readonly #owned = new Map<object, Set<Queue>>();
+  readonly #services: VirtualHostServices;
+  readonly #host: QueueHost;
+
+  constructor(name: string, services: VirtualHostServices) {
+    this.name = name;
+    this.#services = services;
+    this.#host = {
+      timers: services.timers,
+      profile: services.profile,
+      now: () => services.now(),
+      schedule: (queue) => services.schedule(queue),
+      heldBytes: (change) => services.heldBytes(change),
+      bury: (queue, message, reason) => services.defer(() => this.#bury(queue, message, reason)),
+      deleteQueue: (queue) => services.defer(() => void this.deleteQueue(queue)),
+    };
+    for (const declaration of predeclaredExchanges) this.addExchange(declaration);
+  }
+
+  get exchanges(): ReadonlyMap<string, Exchange> {
+    return this.#exchanges;
+  }
+
+  get queues(): ReadonlyMap<string, Queue> {
+    return this.#queues;
+  }
+
+  get profile(): Profile {
+    return this.#services.profile;
+  }
+
+  /** @throws Refusal NOT_FOUND */
+  exchange(name: string): Exchange {
+    const exchange = this.#exchanges.get(name);
+    if (exchange === undefined) throw new Refusal("NOT_FOUND", `no ${describe("exchange", name, this.name)}`);
+    return exchange;
+  }
+
+  /** @throws Refusal NOT_FOUND */
+  queue(name: string): Queue {
+    const queue = this.#queues.get(name);
+    if (queue === undefined) throw new Refusal("NOT_FOUND", `no ${describe("queue", name, this.name)}`);
+    return queue;
+  }
+
+  /** Adds an exchange whose name is free. */
+  addExchange(declaration: ExchangeDeclaration): Exchange {
+    const exchange = new Exchange(declaration, this.profile);
+    this.#exchanges.set(exchange.name, exchange);
+    return exchange;
+  }
+
+  /** Adds a queue whose name is free. */
+  addQueue(declaration: Omit<QueueDeclaration, "virtualHost">): Queue {
+    const whole = { ...declaration, virtualHost: this.name };
+    const type = declaration.settings.type;
+    const queue = type === "stream" ? new StreamQueue(whole, this.#host) : new MessageQueue(whole, this.#host);
+    this.#queues.set(queue.name, queue);
+    if (queue.owner !== undefined) {
+      const owned = this.#owned.get(queue.owner);
+      if (owned === undefined) this.#owned.set(queue.owner, new Set([queue]));
+      else owned.add(queue);
+    }
+    return queue;
+  }
+
+  /** Removes an exchange, and the bindings from it and to it. */
+  deleteExchange(exchange: Exchange): void {
+    if (this.#exchanges.get(exchange.name) !== exchange) return;
+    this.#exchanges.delete(exchange.name);
+    for (const [destination, bindings] of exchange.outbound) {
+      for (const binding of bindings.values()) destination.inbound.delete(binding);
+    }
+    exchange.outbound.clear();
+    this.#unbindAll(exchange);
+  }
+
+  /** Removes a queue with its messages and bindings; returns how many messages waited. */
+  deleteQueue(queue: Queue): number {
+    if (this.#queues.get(queue.name) !== queue) return 0;
+    const waiting = queue.messageCount;
+    this.#queues.delete(queue.name);
+    if (queue.owner !== undefined) this.#owned.get(queue.owner)?.delete(queue);
+    this.#unbindAll(queue);
+    queue.end();
+    return waiting;
+  }
+
+  /** Deletes the exclusive queues of a connection that ends. */
+  deleteOwnedBy(owner: object): void {
+    const owned = this.#owned.get(owner);
+    this.#owned.delete(owner);
+    for (const queue of owned ?? []) this.deleteQueue(queue);
+  }
+
+  /** Adds a binding, unless there is the same one. */
+  bind(source: Exchange, destination: Destination, routingKey: string, bindingArguments: Fields): void {
+    let bindings = source.outbound.get(destination);
+    if (bindings === undefined) {
+      bindings = new Map();
+      source.outbound.set(destination, bindings);
+    }
+    const identity = bindingIdentity(routingKey, bindingArguments);
+    if (bindings.has(identity)) return;
+    const binding: TopologyBinding = { source, destination, routingKey, arguments: bindingArguments };
+    bindings.set(identity, binding);
+    destination.inbound.add(binding);
+    source.table.add(binding);
+  }
+
+  /** Removes a binding, if it is there. */
+  unbind(source: Exchange, destination: Destination, routingKey: string, bindingArguments: Fields): void {
+    const bindings = source.outbound.get(destination);
+    const binding = bindings?.get(bindingIdentity(routingKey, bindingArguments));
+    if (binding !== undefined) this.#removeBinding(binding);
+  }
+
+  /**
+   * The queues that a message goes to, each once.
+   *
+   * @param keys - The routing keys; those of the message itself unless told.
+   */
+  route(exchange: Exchange, message: Message, keys: readonly string[] = message.routingKeys()): ReadonlySet<Queue> {
+    return route({ exchanges: this.#exchanges, queues: this.#queues }, exchange, keys, message);
+  }
+
+  /** What a restart does: transient things go, and their bindings with them; or everything does. */
+  forget(keepDurable: boolean): void {
+    for (const queue of [...this.#queues.values()]) {
+      if (keepDurable && queue.durable) queue.loseTransient();
+      else this.deleteQueue(queue);
+    }
+    for (const exchange of [...this.#exchanges.values()]) {
+      if (!keepDurable || !exchange.durable) this.deleteExchange(exchange);
+    }
+  }
+
+  #unbindAll(destination: Destination): void {
+    for (const binding of [...destination.inbound]) this.#removeBinding(binding);
+  }
+
+  #removeBinding(binding: TopologyBinding): void {
+    const { source, destination } = binding;
+    source.table.remove(binding);
+    destination.inbound.delete(binding);
+    const bindings = source.outbound.get(destination);
+    bindings?.delete(bindingIdentity(binding.routingKey, binding.arguments));
+    if (bindings?.size === 0) source.outbound.delete(destination);
+    // An auto-delete exchange ends with the last binding from it.
+    if (source.autoDelete && source.outbound.size === 0) this.deleteExchange(source);
+  }
+
+  #bury(queue: Queue, message: Message, reason: DeathReason): void {
+    const { deadLetterExchange, deadLetterRoutingKey } = queue.settings;
+    if (deadLetterExchange === undefined) return;
+    const exchange = this.#exchanges.get(deadLetterExchange);
+    if (exchange === undefined) return;
+    const grave = { name: queue.name, deadLetterExchange, deadLetterRoutingKey };
+    const letter = deadLetter(message, grave, reason, this.#services.now(), this.profile);
+    for (const target of this.route(exchange, letter)) {
+      if (!isCycle(letter, reason, target.name)) target.publish(letter);
+    }
+  }
+}
