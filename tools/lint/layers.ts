@@ -85,7 +85,7 @@ export const layers: readonly Layer[] = [
   },
   {
     name: "conformance in Node",
-    files: ["conformance/src/**/node/**"],
+    files: ["conformance/src/**/node/**", "conformance/src/broker/foreign/**"],
     imports: ["conformance/src/**", "@leveret/core", "@leveret/core/*", "@leveret/node", "node:*"],
     except: ["conformance/src/runners/**"],
   },
