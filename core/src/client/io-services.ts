@@ -39,13 +39,18 @@ export interface IoServices {
   connect(endpoint: Endpoint, handler: StreamHandler): ByteStream;
 }
 
-/** What a stream tells its owner. No method is called from inside a call of the owner's into the stream or into `connect`. */
+/**
+ * What a stream tells its owner. No method is called from inside a call of the owner's into the stream or into `connect`.
+ *
+ * None should throw. When `opened`, `received` or `writable` does, the stream is dropped, since its owner has lost its
+ * place in it, and `closed` follows with TRANSPORT_FAILED, whose `cause` is the exception.
+ */
 export interface StreamHandler {
   /** The stream is open, TLS included. Once and first, unless it never opens. */
   opened(): void;
   /** Bytes arrived. The chunk is lent for the length of the call: the adapter may reuse its memory afterwards. */
   received(chunk: Uint8Array): void;
-  /** Answers exactly one `write` that returned false: the stream takes more. */
+  /** The stream takes more. Once after a `write` that returned false, or several in a row; never without one. */
   writable(): void;
   /**
    * The stream is over. Exactly once and last, also after `abort`, also when it never opened. Without a cause: the peer
@@ -58,14 +63,16 @@ export interface StreamHandler {
 export interface ByteStream {
   /**
    * Sends the chunks, in order, and takes them for good: neither side writes to their memory any more. All bytes are
-   * taken, whatever is returned; false asks the caller to wait for `writable`. Ignored after `end` and `abort`.
-   * Before `opened` it may not be called.
+   * taken, whatever is returned; false asks the caller to wait for `writable`, which answers all writes that returned
+   * false since the last one. Ignored, with true, after `end`, `abort` and the end of the stream.
+   *
+   * @throws UsageError ILLEGAL_STATE before `opened`.
    */
   write(chunks: readonly Uint8Array[]): boolean;
   /** Stops `received`, until `resume`. The end of the stream is reported after `resume`. */
   pause(): void;
   resume(): void;
-  /** Sends what was written, then ends our side. The peer may go on; `closed` follows when it ends its side. */
+  /** Sends what was written, then ends our side. The peer may go on; `closed` follows when it ends its side. Before `opened`: `abort`. */
   end(): void;
   /** Drops everything at once. `closed` follows, without a cause. */
   abort(): void;
@@ -107,7 +114,12 @@ export interface TcpOptions {
   readonly keepAlive?: Millis | undefined;
 }
 
-/** Options of TLS. The peer is verified, name and chain, unless `verify` is false. */
+/**
+ * Options of TLS. The peer is verified, name and chain, unless `verify` is false.
+ *
+ * An adapter reads them one by one: `key`, `passphrase` and `pfx` may not be enumerable, so that no log shows them, and
+ * a spread would lose them.
+ */
 export interface TlsOptions {
   /** Certificates (PEM) to trust in place of the runtime's. */
   readonly ca?: string | readonly string[] | undefined;
