@@ -1,0 +1,147 @@
+/** A stream on `WebSocketStream`, which can be told to wait, in both directions. */
+
+import { type ByteStream, StreamGate, type StreamHandler, type TransportError, UsageError } from "@leveret/core/client";
+import { broke, closeCause, codeAborted, handshakeFailed, textReceived } from "./failures.ts";
+import { MessageCutter } from "./messages.ts";
+import { highWater, lowWater } from "./socket-stream.ts";
+import type { WebSocketStreamLike } from "./standard-types.ts";
+
+type Opened = Awaited<WebSocketStreamLike["opened"]>;
+type Reader = ReadableStreamDefaultReader<string | ArrayBuffer | Uint8Array>;
+type Writer = WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+
+/** Makes the `WebSocketStream`; it gives up opening when the signal is aborted. */
+export type OpenWebSocketStream = (signal: AbortSignal) => WebSocketStreamLike;
+
+/** See the file's comment. */
+export class MessageStream implements ByteStream {
+  readonly #stream: WebSocketStreamLike;
+  readonly #url: string;
+  readonly #post: (task: () => void) => void;
+  readonly #gate: StreamGate;
+  readonly #cutter = new MessageCutter();
+  readonly #opening = new AbortController();
+  #phase: "opening" | "open" | "over" = "opening";
+  #writer: Writer | undefined;
+  #paused = false;
+  /** Bytes that were written, and have not left. */
+  #queued = 0;
+  /** A write has returned false. */
+  #full = false;
+  #resumed: () => void = () => {};
+
+  constructor(open: OpenWebSocketStream, url: string, handler: StreamHandler, post: (task: () => void) => void) {
+    this.#url = url;
+    this.#post = post;
+    this.#gate = new StreamGate(handler, post, () => this.#drop());
+    this.#stream = open(this.#opening.signal);
+    // Its failure is that of reading, too, which is looked at.
+    this.#stream.closed.catch(() => {});
+    void this.#run();
+  }
+
+  write(chunks: readonly Uint8Array[]): boolean {
+    if (this.#phase === "opening") throw new UsageError("ILLEGAL_STATE", "A stream takes nothing before it has opened");
+    if (this.#phase === "over") return true;
+    this.#cutter.cut(chunks, (message) => this.#send(message));
+    if (this.#queued >= highWater) this.#full = true;
+    return !this.#full;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#gate.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#gate.resume();
+    this.#resumed();
+  }
+
+  end(): void {
+    if (this.#phase === "opening") return this.abort();
+    if (this.#phase === "over") return;
+    this.#phase = "over";
+    // Waits for what was written.
+    this.#writer?.close().catch(() => {});
+  }
+
+  abort(): void {
+    this.#gate.abort();
+    this.#drop();
+  }
+
+  async #run(): Promise<void> {
+    let opened: Opened;
+    try {
+      opened = await this.#stream.opened;
+    } catch (cause) {
+      return this.#gate.closed(handshakeFailed(this.#url, cause));
+    }
+    if (this.#phase === "over") return this.#stream.close({ closeCode: codeAborted });
+    this.#phase = "open";
+    this.#writer = opened.writable.getWriter();
+    this.#writer.closed.catch(() => {});
+    this.#gate.opened();
+    this.#gate.closed(await this.#read(opened.readable.getReader()));
+  }
+
+  /** Reads to the end, and gives its cause. */
+  async #read(reader: Reader): Promise<TransportError | undefined> {
+    try {
+      for (;;) {
+        // At most one message is held: the one that was being read when the owner paused.
+        if (this.#paused) await this.#untilResumed();
+        const { done, value } = await reader.read();
+        if (done) break;
+        if (typeof value === "string") {
+          this.#disconnect();
+          return textReceived();
+        }
+        if (value.byteLength > 0) this.#gate.received(value instanceof Uint8Array ? value : new Uint8Array(value));
+      }
+      const { closeCode = 1005, reason = "" } = await this.#stream.closed;
+      return closeCause(closeCode, reason, true);
+    } catch (cause) {
+      return broke(cause);
+    } finally {
+      this.#phase = "over";
+    }
+  }
+
+  #untilResumed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#resumed = resolve;
+    });
+  }
+
+  #send(message: Uint8Array): void {
+    this.#queued += message.length;
+    this.#writer?.write(message as Uint8Array<ArrayBuffer>).then(
+      () => this.#sent(message.length),
+      // Reading fails as well.
+      () => {},
+    );
+  }
+
+  #sent(bytes: number): void {
+    this.#queued -= bytes;
+    if (!this.#full || this.#queued > lowWater || this.#phase === "over") return;
+    this.#full = false;
+    this.#gate.writable();
+  }
+
+  #drop(): void {
+    this.#disconnect();
+    this.#post(() => this.#gate.closed());
+  }
+
+  #disconnect(): void {
+    const wasOpening = this.#phase === "opening";
+    this.#phase = "over";
+    if (wasOpening) return this.#opening.abort();
+    this.#stream.close({ closeCode: codeAborted, reason: "aborted" });
+    this.#writer?.abort().catch(() => {});
+  }
+}

@@ -1,0 +1,150 @@
+/** A stream on the standard `WebSocket`. */
+
+import {
+  type ByteStream,
+  type IoServices,
+  StreamGate,
+  type StreamHandler,
+  type TransportError,
+  UsageError,
+} from "@leveret/core/client";
+import { closeCause, codeAborted, handshakeFailed, textReceived, tooMuchHeld } from "./failures.ts";
+import { CountingHandler, heldLimit } from "./holding.ts";
+import { MessageCutter } from "./messages.ts";
+import type { CloseLike, WebSocketLike } from "./standard-types.ts";
+
+/** Bytes that wait to be sent: a stream is full from the first mark on, and takes more again from the second down. */
+export const highWater: number = 1024 * 1024;
+export const lowWater: number = 256 * 1024;
+
+/** A WebSocket does not say when it has sent something; this is how often it is asked, in milliseconds. */
+const firstPoll = 4;
+const slowestPoll = 64;
+
+/** See the file's comment. */
+export class SocketStream implements ByteStream {
+  readonly #socket: WebSocketLike;
+  readonly #url: string;
+  readonly #io: Pick<IoServices, "post" | "setTimer">;
+  readonly #handler: CountingHandler;
+  readonly #gate: StreamGate;
+  readonly #cutter = new MessageCutter();
+  #phase: "opening" | "open" | "over" = "opening";
+  #paused = false;
+  /** What the runtime said of a failure, if it says anything. */
+  #failure: unknown;
+  /** A write has returned false. */
+  #full = false;
+  #cancelPoll: () => void = () => {};
+
+  constructor(socket: WebSocketLike, url: string, handler: StreamHandler, io: Pick<IoServices, "post" | "setTimer">) {
+    this.#socket = socket;
+    this.#url = url;
+    this.#io = io;
+    this.#handler = new CountingHandler(handler);
+    this.#gate = new StreamGate(this.#handler, io.post, () => this.#drop());
+    socket.binaryType = "arraybuffer";
+    socket.addEventListener("open", () => this.#opened());
+    socket.addEventListener("message", ({ data }) => this.#received(data));
+    socket.addEventListener("error", (event) => {
+      // Standard is an event without a word; Node, Deno and ws have one.
+      this.#failure ??= Reflect.get(event, "error") ?? Reflect.get(event, "message");
+    });
+    socket.addEventListener("close", (event) => this.#closed(event));
+  }
+
+  write(chunks: readonly Uint8Array[]): boolean {
+    if (this.#phase === "opening") throw new UsageError("ILLEGAL_STATE", "A stream takes nothing before it has opened");
+    if (this.#phase === "over") return true;
+    this.#cutter.cut(chunks, (message) => this.#socket.send(message as Uint8Array<ArrayBuffer>));
+    if (!this.#full && this.#socket.bufferedAmount >= highWater) {
+      this.#full = true;
+      this.#poll(firstPoll);
+    }
+    return !this.#full;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#gate.pause();
+    this.#socket.pause?.();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#gate.resume();
+    this.#socket.resume?.();
+  }
+
+  end(): void {
+    if (this.#phase === "opening") return this.abort();
+    this.#over();
+    // Sends what was written first. There is no half-close: what the peer says from now on is dropped by the runtime.
+    this.#socket.close(1000);
+  }
+
+  abort(): void {
+    this.#gate.abort();
+    this.#drop();
+  }
+
+  #opened(): void {
+    if (this.#phase !== "opening") return;
+    this.#phase = "open";
+    // One that was still opening could not be paused.
+    if (this.#paused) this.#socket.pause?.();
+    this.#gate.opened();
+  }
+
+  #received(data: unknown): void {
+    if (!(data instanceof ArrayBuffer)) return this.#fail(textReceived());
+    if (!this.#handler.accept(data.byteLength)) return this.#fail(tooMuchHeld(heldLimit));
+    if (data.byteLength > 0) this.#gate.received(new Uint8Array(data));
+    // The timers of a page in the background are slow, but messages arrive.
+    this.#writableOrNot();
+  }
+
+  #closed({ code, reason, wasClean }: CloseLike): void {
+    const neverOpened = this.#phase === "opening";
+    this.#over();
+    this.#gate.closed(neverOpened ? handshakeFailed(this.#url, this.#failure) : closeCause(code, reason, wasClean));
+  }
+
+  #poll(delay: number): void {
+    this.#cancelPoll = this.#io.setTimer(delay, () => {
+      this.#writableOrNot();
+      if (this.#full) this.#poll(Math.min(slowestPoll, delay * 2));
+    });
+  }
+
+  #writableOrNot(): void {
+    if (!this.#full || this.#socket.bufferedAmount > lowWater) return;
+    this.#cancelPoll();
+    this.#full = false;
+    this.#gate.writable();
+  }
+
+  /** The owner hears of it behind what it has not been given yet. */
+  #fail(cause: TransportError): void {
+    this.#disconnect();
+    this.#gate.closed(cause);
+  }
+
+  #drop(): void {
+    this.#disconnect();
+    this.#io.post(() => this.#gate.closed());
+  }
+
+  #disconnect(): void {
+    this.#over();
+    if (this.#socket.terminate === undefined) this.#socket.close(codeAborted, "aborted");
+    else this.#socket.terminate();
+  }
+
+  /** We send nothing more. */
+  #over(): void {
+    this.#phase = "over";
+    this.#full = false;
+    this.#cancelPoll();
+  }
+}
