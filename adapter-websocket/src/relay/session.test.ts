@@ -70,18 +70,31 @@ describe("before the upstream is reached", () => {
   it("a session that ends meanwhile takes the attempt with it", async () => {
     const silent = await startBench();
     const url = silent.upstream.url.replace("amqp:", "amqps:");
-    const bench = await startBench({ relay: { upstream: url, upstreamTimeout: "7s", maxLifetime: "2s" } });
+    const bench = await startBench({ relay: { upstream: url, upstreamTimeout: "7s", idleTimeout: "2s" } });
     const client = await connect(bench.relay);
     client.socket.send(amqpHeader);
     await until(() => silent.upstream.sockets.size === 1, "the attempt");
     bench.clock.advance(2_000);
     expect(await client.close()).toMatchObject({ code: 1008 });
     await until(() => silent.upstream.sockets.size === 0, "the end of the attempt");
-    expect(bench.log.ends).toEqual(["lifetime-over"]);
+    await until(() => bench.relay.connections === 0, "the connection to be gone");
+    expect(bench.log.ends).toEqual(["idle-timeout"]);
   });
 });
 
 describe("a session", () => {
+  it("delivers what a client says that leaves before the upstream is reached", async () => {
+    const bench = await startBench();
+    const client = await connect(bench.relay);
+    client.socket.send(amqpHeader);
+    client.socket.send(Buffer.alloc(1_000));
+    client.socket.close();
+    const upstream = await bench.upstream.connection();
+    await until(() => upstream.ended, "the end at the upstream");
+    expect(upstream.received).toBe(1_008);
+    await until(() => bench.relay.connections === 0, "the connection to be gone");
+  });
+
   it("carries bytes both ways, whatever the messages are", async () => {
     const bench = await startBench({ upstream: { echo: true } });
     const client = await connectThrough(bench);

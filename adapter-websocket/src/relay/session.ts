@@ -58,8 +58,9 @@ export class Session {
   #cancelHeaderTimeout: () => void;
   readonly #dialing = new AbortController();
   #upstream: Socket | undefined;
-  #upstreamIsOpen = false;
-  #clientIsOpen = true;
+  #clientIsOver = false;
+  /** Also before there is one. */
+  #upstreamIsOver = true;
   #bridge: Bridge | undefined;
   #reason: EndReason | undefined;
   #cancelUpstreamTimeout: (() => void) | undefined;
@@ -92,6 +93,7 @@ export class Session {
   /** Ends the session without waiting for anyone. */
   destroy(): void {
     this.#end("drained");
+    this.#dialing.abort();
     this.#client.terminate();
     this.#upstream?.destroy();
   }
@@ -115,6 +117,7 @@ export class Session {
     this.#cancelHeaderTimeout();
     // What was on its way already goes through the gate, and waits in it: one message and one read at most.
     this.#client.pause();
+    this.#upstreamIsOver = false;
 
     const startedAt = clock.now();
     const cancelTimeout = timeout(clock, limits.upstreamTimeout, () => {
@@ -122,16 +125,13 @@ export class Session {
     });
     try {
       const socket = await dial(upstream, { tls: upstreamTls(), preamble, signal: this.#dialing.signal });
-      if (this.#reason !== undefined) {
-        socket.destroy();
-        return;
-      }
       metrics.dialed(upstream.name, clock.now() - startedAt);
       this.#carry(socket);
     } catch (error) {
-      if (this.#reason !== undefined) return;
-      metrics.dialFailed(upstream.name);
+      if (this.#reason === undefined) metrics.dialFailed(upstream.name);
       this.#end("upstream-unreachable", errorName(error));
+      this.#upstreamIsOver = true;
+      this.#overOrNot();
     } finally {
       cancelTimeout();
     }
@@ -140,7 +140,6 @@ export class Session {
   #carry(socket: Socket): void {
     const { clock, limits, metrics } = this.#services;
     this.#upstream = socket;
-    this.#upstreamIsOpen = true;
     socket.on("error", (error) => this.#end("upstream-failed", errorName(error)));
     socket.on("end", () => this.#end("upstream-closed"));
     socket.on("close", () => this.#upstreamClosed());
@@ -154,19 +153,27 @@ export class Session {
       stalled: (direction, duration) => metrics.stalled(direction, duration),
     });
     for (const message of this.#gate.received) this.#bridge.up(message);
+    // The client may have said all that it had to say, and left.
+    if (this.#reason === undefined) return;
+    this.#bridge.stop();
+    this.#endUpstream(true);
   }
 
   #clientClosed(code: number): void {
     this.#end(isOrderly(code) ? "client-closed" : "client-lost", `code ${code}`);
-    this.#clientIsOpen = false;
-    if (!this.#upstreamIsOpen) this.#over();
+    this.#clientIsOver = true;
+    this.#overOrNot();
   }
 
   #upstreamClosed(): void {
     this.#cancelUpstreamTimeout?.();
     this.#end("upstream-failed");
-    this.#upstreamIsOpen = false;
-    if (!this.#clientIsOpen) this.#over();
+    this.#upstreamIsOver = true;
+    this.#overOrNot();
+  }
+
+  #overOrNot(): void {
+    if (this.#clientIsOver && this.#upstreamIsOver) this.#over();
   }
 
   /** The first reason counts. */
@@ -174,12 +181,12 @@ export class Session {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
     this.#stopClocks();
-    this.#dialing.abort();
     this.#bridge?.stop();
     this.#log(reason, detail);
     this.#services.metrics.ended(reason, this.#services.clock.now() - this.#startedAt);
 
     const { code, text, flush } = ends[reason];
+    if (!flush) this.#dialing.abort();
     this.#endUpstream(flush);
     if (code !== 0) this.#client.close(code, text);
     else if (reason === "client-silent") this.#client.terminate();
