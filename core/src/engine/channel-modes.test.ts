@@ -123,6 +123,24 @@ describe("a channel with confirms", () => {
   });
 });
 
+describe("a mode", () => {
+  it.each([
+    ["confirm.select", "tx.select", "confirm"],
+    ["tx.select", "confirm.select", "tx"],
+  ] as const)("that was chosen by %s is not changed by %s, which the server refuses", (first, second, mode) => {
+    const driver = new Driver().open();
+    const channel = driver.channel();
+    channel.request(first, {});
+    channel.publish(message);
+    channel.request(second, {});
+    driver.method(1, `${first}-ok`, {});
+    expect(channel.mode).toBe(mode);
+    if (mode === "confirm") expect(types(driver.method(1, "basic.ack", { deliveryTag: 1 }))).toEqual(["settled"]);
+    const refusal = { replyCode: 406, replyText: "PRECONDITION_FAILED - cannot switch", classId: 90, methodId: 10 };
+    expect(types(driver.method(1, "channel.close", refusal))).toEqual(["channel-closed"]);
+  });
+});
+
 describe("a channel with transactions", () => {
   function transacting(config: Partial<ConnectionConfig> = {}): { driver: Driver; channel: ChannelEngine } {
     const driver = new Driver(config).open();

@@ -1,66 +1,46 @@
 import { describe, expect, it } from "vitest";
-import type { MethodDefinition, MethodName } from "../wire/method-types.ts";
+import type { MethodName } from "../wire/method-types.ts";
 import { methods } from "../wire/methods.ts";
 import type { ChannelEngine } from "./channel-engine.ts";
 import { isChannelRequest } from "./channel-methods.ts";
 import { closedBy, Driver, only, types } from "./testing/driver.ts";
+import { repliesTo, sampleFields } from "./testing/sample-fields.ts";
 import { ServerBytes } from "./testing/server.ts";
 
-/** Values for every field of a method. */
-function fieldsOf(name: MethodName): Record<string, unknown> {
-  const sample: Record<string, unknown> = {
-    bit: true,
-    octet: 1,
-    short: 1,
-    long: 1,
-    longlong: 1,
-    shortstr: "s",
-    table: {},
-  };
-  const { fields }: MethodDefinition = methods[name];
-  return Object.fromEntries(
-    Object.entries(fields)
-      .filter(([field, type]) => !type.startsWith("reserved") && field !== "noWait")
-      .map(([field, type]) => [field, sample[type]]),
-  );
-}
-
 const requests = (Object.keys(methods) as MethodName[]).filter(isChannelRequest);
-const pairs = requests.flatMap((request) =>
-  (methods[request].replies as readonly MethodName[]).map((reply) => [request, reply] as const),
-);
+const pairs = requests.flatMap((request) => repliesTo(request).map((reply) => [request, reply] as const));
 const noWait = requests.filter((request) => "noWait" in methods[request].fields);
 
 /** A channel of a driver, and the request made of it. */
 function asking(request: (typeof requests)[number]): { driver: Driver; channel: ChannelEngine; made: unknown } {
   const driver = new Driver().open();
   const channel = driver.channel();
-  return { driver, channel, made: channel.request(request, fieldsOf(request) as never) };
+  return { driver, channel, made: channel.request(request, sampleFields(request) as never) };
 }
 
 /** A reply, with its content where it has one. */
 function replyBytes(reply: MethodName): Uint8Array {
-  const server = new ServerBytes().method(1, reply, fieldsOf(reply) as never);
+  const server = new ServerBytes().method(1, reply, sampleFields(reply) as never);
   return ("content" in methods[reply] ? server.content(1, Uint8Array.of(5)) : server).take();
 }
 
 describe("every request of a channel", () => {
   it.each(pairs)("%s is answered by %s", (request, reply) => {
     const { driver, made } = asking(request);
-    expect(driver.sentMethods()).toEqual([{ name: request, fields: expect.objectContaining(fieldsOf(request)) }]);
+    expect(driver.sentMethods()).toEqual([{ name: request, fields: expect.objectContaining(sampleFields(request)) }]);
     const [event, ...more] = driver.receive(replyBytes(reply));
     expect(more).toEqual([]);
     expect(event).toMatchObject(
       reply === "basic.get-ok"
-        ? { type: reply, channel: 1, ...fieldsOf(reply), content: { body: Uint8Array.of(5) } }
-        : { type: "reply", channel: 1, reply: { name: reply, fields: fieldsOf(reply) } },
+        ? { type: reply, channel: 1, ...sampleFields(reply), content: { body: Uint8Array.of(5) } }
+        : { type: "reply", channel: 1, reply: { name: reply, fields: sampleFields(reply) } },
     );
     expect(event !== undefined && "request" in event && event.request).toBe(made);
   });
 
   it.each(requests)("%s takes no other reply", (request) => {
     for (const reply of new Set(pairs.map(([, each]) => each))) {
-      if ((methods[request].replies as readonly MethodName[]).includes(reply)) continue;
+      if (repliesTo(request).includes(reply)) continue;
       const { driver } = asking(request);
       expect(closedBy(driver.receive(replyBytes(reply)))?.cause).toMatchObject({ code: "COMMAND_INVALID" });
     }
@@ -69,7 +49,7 @@ describe("every request of a channel", () => {
   it.each(noWait)("%s may be sent without waiting, and its answer would be a mistake", (request) => {
     const driver = new Driver().open();
     const channel = driver.channel();
-    const fields = { ...fieldsOf(request), noWait: true };
+    const fields = { ...sampleFields(request), noWait: true };
     channel.send(request as never, fields as never);
     expect(driver.sentMethods()).toEqual([{ name: request, fields: expect.objectContaining(fields) }]);
     const [reply] = methods[request].replies;

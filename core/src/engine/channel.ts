@@ -334,11 +334,12 @@ export class Channel implements ChannelEngine {
       case "channel.close":
         this.#phase = "closing";
         break;
+      // The server refuses to change the mode once there is one, and means the first until it has said so.
       case "confirm.select":
-        this.#mode = "confirm";
+        if (this.#mode === "plain") this.#mode = "confirm";
         break;
       case "tx.select":
-        this.#mode = "tx";
+        if (this.#mode === "plain") this.#mode = "tx";
         break;
       case "tx.rollback":
         this.#output.release();
