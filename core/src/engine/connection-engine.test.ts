@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../wire/errors.ts";
 import { ConnectionEngine } from "./connection-engine.ts";
@@ -249,5 +250,44 @@ describe("output", () => {
     expect(driver.engine.wantsClose).toBe(true);
     expect(driver.engine.outputSize).toBeGreaterThan(0);
     expect(driver.sentNames()).toEqual(["connection.close"]);
+  });
+});
+
+describe("deadlines", () => {
+  it("never make a hot loop: whoever wakes the engine at each of them finds it further on", () => {
+    const millis = fc.constantFrom(0, 1, 7, 1000, 60_000);
+    const config = fc.record({
+      handshakeTimeout: millis,
+      closeTimeout: millis,
+      requestTimeout: millis,
+      blockedTimeout: millis,
+      heartbeat: fc.constantFrom(0, 1, 60),
+    });
+    const happening = fc.constantFrom<(driver: Driver) => void>(
+      (driver) => void driver.engine.updateSecret(new Uint8Array(1), ""),
+      (driver) => void driver.engine.openChannel(),
+      (driver) => driver.engine.setReading(false, driver.now),
+      (driver) => driver.engine.setReading(true, driver.now),
+      (driver) => void driver.method(0, "connection.blocked", { reason: "" }),
+      (driver) => void driver.method(0, "connection.unblocked", {}),
+      (driver) => void driver.sent(),
+      (driver) => driver.engine.close(),
+    );
+    fc.assert(
+      fc.property(config, fc.boolean(), fc.array(happening, { maxLength: 6 }), (timeouts, open, happenings) => {
+        const driver = new Driver(timeouts);
+        if (open) driver.open();
+        if (open) for (const happen of happenings) if (driver.engine.state === "open") happen(driver);
+        let idle = 0;
+        for (let wakeUps = 0; wakeUps < 50; wakeUps += 1) {
+          const at = driver.engine.nextDeadline();
+          if (at === undefined) return;
+          idle = at > driver.now ? 0 : idle + 1;
+          expect(idle).toBeLessThanOrEqual(2);
+          driver.pass(Math.max(0, at - driver.now));
+        }
+      }),
+      { numRuns: 500 },
+    );
   });
 });
