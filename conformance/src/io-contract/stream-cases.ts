@@ -107,7 +107,7 @@ export const streamCases: readonly StreamCase[] = [
   {
     name: "what a large write is given is neither copied late nor written to",
     async run(bench, listen) {
-      const peer = await listen({ do: "wait" }, { do: "echo" });
+      const peer = await listen({ do: "stall" }, { do: "wait" }, { do: "echo" }, { do: "listen" });
       const probe = await bench.open(peer.endpoint);
       const chunk = pattern(0, longestStretch).slice();
       const before = chunk.slice();
