@@ -38,8 +38,9 @@ export class NodeStream implements ByteStream {
     this.#where = endpoint.transport === "unix" ? endpoint.path : `${endpoint.host}:${endpoint.port}`;
     const onread: OnReadOpts = {
       buffer: readBuffer,
-      callback: (size) => {
-        this.#gate.received(readBuffer.subarray(0, size));
+      // The buffer is ours, except in old versions of Bun, which read into one of their own.
+      callback: (size, buffer) => {
+        this.#gate.received(buffer.subarray(0, size));
         return true;
       },
     };
