@@ -1,0 +1,19 @@
+/** What an application calls. */
+
+import { type Connection, type ConnectOptions, connect as connectWith } from "@leveret/core/client";
+import { denoIo } from "./deno-io.ts";
+
+/**
+ * Connects to RabbitMQ, over TCP, TLS or a unix domain socket.
+ *
+ * The program needs `--allow-net=host:port`; for a unix domain socket `--allow-read`, `--allow-write` and
+ * `--allow-net=unix:path`. Files that the options or a URI name (`tls.caFile`, `cacertfile`) need `--allow-read`; they
+ * are read again for every round of attempts, so renewed certificates are used from the next connection on.
+ *
+ * @throws UsageError when an option is not legal, or cannot be honoured in Deno, see {@link denoIo}. Nothing was sent.
+ * @throws ConnectionError when no connection came about; its `code` and `phase` tell why.
+ */
+export function connect(options: ConnectOptions | string = {}): Promise<Connection> {
+  const given = typeof options === "string" ? { uri: options } : options;
+  return connectWith(denoIo(), { readFile: (path) => Deno.readFile(path), ...given });
+}

@@ -1,0 +1,46 @@
+/** A connection as a stream uses it: one call at a time reads, and one writes. */
+
+/** See the file's comment. */
+export interface Socket {
+  /** Waits for bytes, at least one, which are good until the next call. Resolves with null at the end. */
+  read(): Promise<Uint8Array | null>;
+  /** Sends the first bytes of `bytes`, at least one. Resolves with their number, when `bytes` may be written to again. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Ends our side. */
+  closeWrite(): Promise<void>;
+  /** Ends both sides at once. Calls that are under way reject. */
+  close(): void;
+}
+
+/** Bytes of one read. Of 16, 64 and 256 KiB this is the fastest. */
+const readBufferSize = 65_536;
+
+/** A connection of Deno's. */
+export class DenoSocket implements Socket {
+  readonly #conn: Deno.Conn;
+  readonly #buffer = new Uint8Array(readBufferSize);
+  #closed = false;
+
+  constructor(conn: Deno.Conn) {
+    this.#conn = conn;
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    const size = await this.#conn.read(this.#buffer);
+    return size === null ? null : this.#buffer.subarray(0, size);
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#conn.write(bytes);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#conn.closeWrite();
+  }
+
+  /** May be called any number of times; Deno throws at the second. */
+  close(): void {
+    if (!this.#closed) this.#conn.close();
+    this.#closed = true;
+  }
+}
