@@ -65,7 +65,12 @@ export const layers: readonly Layer[] = [
     imports: ["adapter-deno/src/**", client],
     typeImports: ["node:*"],
   },
-  { name: "adapter for Bun", files: ["adapter-bun/src/**"], imports: ["adapter-bun/src/**", client] },
+  {
+    name: "adapter for Bun",
+    files: ["adapter-bun/src/**"],
+    // Bun has Node's sockets, see docs/decisions/0002-bun-sockets.md.
+    imports: ["adapter-bun/src/**", client, "@leveret/node", "node:*"],
+  },
   {
     name: "relay",
     files: ["adapter-websocket/src/relay*", "adapter-websocket/src/relay*/**"],

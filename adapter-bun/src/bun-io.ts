@@ -1,0 +1,15 @@
+/** The I/O services of Bun. */
+
+import type { IoServices } from "@leveret/core/client";
+import { nodeIo } from "@leveret/node";
+
+/**
+ * Makes the I/O services of this Bun process or worker.
+ *
+ * They are those of Node, over Bun's own implementation of `node:net` and `node:tls`. It is as fast as `Bun.connect`
+ * and, other than that, can cancel a dial, knows all options of TLS, and says what went wrong; see
+ * docs/decisions/0002-bun-sockets.md.
+ */
+export function bunIo(): IoServices {
+  return { ...nodeIo(), runtime: `bun ${process.versions["bun"]}` };
+}

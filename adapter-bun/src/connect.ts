@@ -1,0 +1,19 @@
+/** What an application calls. */
+
+import { readFile } from "node:fs/promises";
+import { type Connection, type ConnectOptions, connect as connectWith } from "@leveret/core/client";
+import { bunIo } from "./bun-io.ts";
+
+/**
+ * Connects to RabbitMQ, over TCP, TLS or a unix domain socket.
+ *
+ * Files that the options or a URI name (`tls.caFile`, `cacertfile`) are read again for every round of attempts, so
+ * renewed certificates are used from the next connection on.
+ *
+ * @throws UsageError when an option is not legal. Nothing was sent.
+ * @throws ConnectionError when no connection came about; its `code` and `phase` tell why.
+ */
+export function connect(options: ConnectOptions | string = {}): Promise<Connection> {
+  const given = typeof options === "string" ? { uri: options } : options;
+  return connectWith(bunIo(), { readFile, ...given });
+}
