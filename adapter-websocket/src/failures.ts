@@ -31,6 +31,14 @@ export function broke(cause: unknown): TransportError {
   return new TransportError("WEBSOCKET_CLOSED", "the WebSocket broke", { cause });
 }
 
+/** The peer ended in order, but what it said last is not known to have arrived. */
+export function tailLost(): TransportError {
+  return new TransportError(
+    "WEBSOCKET_CLOSED",
+    "the peer ended while the stream was paused; what it said last is lost",
+  );
+}
+
 /** The owner has paused for too long. */
 export function tooMuchHeld(limit: number): TransportError {
   const message = `more than ${limit} bytes came while the stream was paused; limit the prefetch`;

@@ -1,7 +1,8 @@
 /** A stream on `WebSocketStream`, which can be told to wait, in both directions. */
 
 import { type ByteStream, StreamGate, type StreamHandler, type TransportError, UsageError } from "@leveret/core/client";
-import { broke, closeCause, codeAborted, handshakeFailed, textReceived } from "./failures.ts";
+import { broke, closeCause, codeAborted, handshakeFailed, tailLost, textReceived } from "./failures.ts";
+import { CountingHandler, readAhead } from "./holding.ts";
 import { MessageCutter } from "./messages.ts";
 import { highWater, lowWater } from "./socket-stream.ts";
 import type { WebSocketStreamLike } from "./standard-types.ts";
@@ -18,6 +19,7 @@ export class MessageStream implements ByteStream {
   readonly #stream: WebSocketStreamLike;
   readonly #url: string;
   readonly #post: (task: () => void) => void;
+  readonly #handler: CountingHandler;
   readonly #gate: StreamGate;
   readonly #cutter = new MessageCutter();
   readonly #opening = new AbortController();
@@ -29,14 +31,23 @@ export class MessageStream implements ByteStream {
   /** A write has returned false. */
   #full = false;
   #resumed: () => void = () => {};
+  /** The owner has paused for so long that nothing more is read. */
+  #stopped = false;
+  #closedWhileStopped = false;
 
   constructor(open: OpenWebSocketStream, url: string, handler: StreamHandler, post: (task: () => void) => void) {
     this.#url = url;
     this.#post = post;
-    this.#gate = new StreamGate(handler, post, () => this.#drop());
+    this.#handler = new CountingHandler(handler);
+    this.#gate = new StreamGate(this.#handler, post, () => this.#drop());
     this.#stream = open(this.#opening.signal);
-    // Its failure is that of reading, too, which is looked at.
-    this.#stream.closed.catch(() => {});
+    this.#stream.closed.then(
+      () => {
+        this.#closedWhileStopped = this.#stopped;
+      },
+      // A failure is one of reading, too, and looked at there.
+      () => {},
+    );
     void this.#run();
   }
 
@@ -91,18 +102,19 @@ export class MessageStream implements ByteStream {
   async #read(reader: Reader): Promise<TransportError | undefined> {
     try {
       for (;;) {
-        // At most one message is held: the one that was being read when the owner paused.
-        if (this.#paused) await this.#untilResumed();
+        while (this.#paused && this.#handler.held >= readAhead) await this.#untilResumed();
         const { done, value } = await reader.read();
         if (done) break;
         if (typeof value === "string") {
           this.#disconnect();
           return textReceived();
         }
-        if (value.byteLength > 0) this.#gate.received(value instanceof Uint8Array ? value : new Uint8Array(value));
+        if (value.byteLength === 0) continue;
+        this.#handler.expect(value.byteLength);
+        this.#gate.received(value instanceof Uint8Array ? value : new Uint8Array(value));
       }
       const { closeCode = 1005, reason = "" } = await this.#stream.closed;
-      return closeCause(closeCode, reason, true);
+      return this.#closedWhileStopped ? tailLost() : closeCause(closeCode, reason, true);
     } catch (cause) {
       return broke(cause);
     } finally {
@@ -110,10 +122,12 @@ export class MessageStream implements ByteStream {
     }
   }
 
-  #untilResumed(): Promise<void> {
-    return new Promise((resolve) => {
+  async #untilResumed(): Promise<void> {
+    this.#stopped = true;
+    await new Promise<void>((resolve) => {
       this.#resumed = resolve;
     });
+    this.#stopped = false;
   }
 
   #send(message: Uint8Array): void {

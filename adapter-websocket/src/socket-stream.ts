@@ -98,7 +98,8 @@ export class SocketStream implements ByteStream {
 
   #received(data: unknown): void {
     if (!(data instanceof ArrayBuffer)) return this.#fail(textReceived());
-    if (!this.#handler.accept(data.byteLength)) return this.#fail(tooMuchHeld(heldLimit));
+    this.#handler.expect(data.byteLength);
+    if (this.#handler.held > heldLimit) return this.#fail(tooMuchHeld(heldLimit));
     if (data.byteLength > 0) this.#gate.received(new Uint8Array(data));
     // The timers of a page in the background are slow, but messages arrive.
     this.#writableOrNot();
