@@ -56,7 +56,15 @@ export const layers: readonly Layer[] = [
   {
     name: "tests of adapters",
     files: testFiles.map((files) => `adapter-*/src/${files}`),
-    imports: ["adapter-*/src/**", "tools/rabbitmq/**", "@leveret/*", "ws", ...testTools],
+    imports: [
+      "adapter-*/src/**",
+      "tools/rabbitmq/**",
+      "@leveret/*",
+      "@cloudamqp/amqp-client",
+      "playwright-core",
+      "ws",
+      ...testTools,
+    ],
   },
   { name: "adapter for Node", files: ["adapter-node/src/**"], imports: ["adapter-node/src/**", client, "node:*"] },
   {
@@ -86,7 +94,15 @@ export const layers: readonly Layer[] = [
   {
     name: "runners and tests of conformance",
     files: ["conformance/src/runners/**", ...testFiles.map((files) => `conformance/src/${files}`)],
-    imports: ["conformance/src/**", "tools/rabbitmq/**", "@leveret/*", "playwright-core", "ws", ...testTools],
+    imports: [
+      "conformance/src/**",
+      "tools/rabbitmq/**",
+      "@leveret/*",
+      "esbuild",
+      "playwright-core",
+      "ws",
+      ...testTools,
+    ],
   },
   {
     name: "conformance in Node",

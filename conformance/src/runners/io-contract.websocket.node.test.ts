@@ -4,7 +4,8 @@ import { webSocketIo } from "@leveret/websocket";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { WebSocket } from "ws";
 import { ioContract } from "../io-contract/index.ts";
-import { greetingIo, RelayPeerHost } from "../testing/relay-peer-host.ts";
+import { greetingIo } from "../testing/greeting-io.ts";
+import { RelayPeerHost } from "../testing/relay-peer-host.ts";
 
 /** Node's own class, and one that can pause. */
 const implementations = {

@@ -2,19 +2,17 @@
  * Peers that are reached by WebSocket: those of `NodePeerHost`, behind a relay.
  *
  * The relay lets nobody through who does not begin with the protocol header of AMQP. So `greetingIo` sends one before
- * its owner gets to write, and a gatekeeper behind the relay takes it off again.
+ * its owner gets to write, and a gatekeeper between relay and peer takes it off again.
  */
 
 import { once } from "node:events";
 import net from "node:net";
 import { pipeline } from "node:stream";
-import type { Endpoint, IoServices, StreamHandler, TcpEndpoint } from "@leveret/core/client";
+import type { Endpoint, TcpEndpoint } from "@leveret/core/client";
 import { type Relay, silentLog, startRelay } from "@leveret/websocket/relay";
 import type { Peer, PeerCertificates, PeerHost, PeerOptions } from "../io-contract/index.ts";
+import { protocolHeader } from "./greeting-io.ts";
 import { NodePeerHost } from "./peer-host.ts";
-
-/** `AMQP`, 0, and the version 0-9-1. */
-const header = Uint8Array.of(0x41, 0x4d, 0x51, 0x50, 0, 0, 9, 1);
 
 /** See the file's comment. */
 export class RelayPeerHost implements PeerHost {
@@ -64,25 +62,6 @@ export class RelayPeerHost implements PeerHost {
   }
 }
 
-/** I/O services whose streams have greeted the relay before they are opened for their owner. */
-export function greetingIo(io: IoServices): IoServices {
-  return {
-    ...io,
-    connect(endpoint: Endpoint, handler: StreamHandler) {
-      const stream = io.connect(endpoint, {
-        opened() {
-          stream.write([header]);
-          handler.opened();
-        },
-        received: (chunk) => handler.received(chunk),
-        writable: () => handler.writable(),
-        closed: (cause) => handler.closed(cause),
-      });
-      return stream;
-    },
-  };
-}
-
 function urlOf({ address }: Relay): string {
   return `ws://${address.host}:${address.port}/`;
 }
@@ -94,10 +73,10 @@ async function startGatekeeper(peer: TcpEndpoint): Promise<net.Server> {
     let greeting = Buffer.alloc(0);
     relayed.on("data", function greet(chunk: Buffer) {
       greeting = Buffer.concat([greeting, chunk]);
-      if (greeting.length < header.length) return;
+      if (greeting.length < protocolHeader.length) return;
       relayed.off("data", greet).pause();
-      if (!greeting.subarray(0, header.length).equals(header)) return void relayed.destroy();
-      if (greeting.length > header.length) relayed.unshift(greeting.subarray(header.length));
+      if (!greeting.subarray(0, protocolHeader.length).equals(protocolHeader)) return void relayed.destroy();
+      if (greeting.length > protocolHeader.length) relayed.unshift(greeting.subarray(protocolHeader.length));
 
       const direct = net.connect({ ...options, host: peer.host, port: peer.port });
       pipeline(relayed, direct, relayed, () => {});

@@ -1,0 +1,83 @@
+/** A headless Chromium, with pages that are served from here. */
+
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { type Browser, chromium, type Page } from "playwright-core";
+
+/** Without a sandbox, which the user root cannot have, and without a word to anyone outside. */
+const flags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+const places = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+/** The path of a Chromium on this machine. */
+export function findChromium(): string {
+  const found = places.find((place) => place !== undefined && existsSync(place));
+  if (found === undefined)
+    throw new Error("There is no Chromium; install the package chromium, or set CHROMIUM to a path");
+  return found;
+}
+
+/** Starts a Chromium. */
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({ executablePath: findChromium(), args: flags });
+}
+
+/** A program in a page that has nothing else. */
+export interface ProgramPage {
+  readonly page: Page;
+  close(): Promise<void>;
+}
+
+/** Bundles a program from its sources, and opens a page that runs it; it is also at `/program.js`, for workers. */
+export async function openProgram(browser: Browser, program: URL): Promise<ProgramPage> {
+  const server = await serve(await bundle(program));
+  const page = await browser.newPage();
+  const { port } = server.address() as AddressInfo;
+  await page.goto(`http://127.0.0.1:${port}/`);
+  return {
+    page,
+    async close() {
+      await page.close();
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+async function bundle(program: URL): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(program)],
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    conditions: ["@leveret/source"],
+  });
+  return outputFiles.map(({ text }) => text).join("\n");
+}
+
+async function serve(program: string): Promise<Server> {
+  const server = createServer((request, response) => {
+    if (request.url === "/program.js") response.setHeader("Content-Type", "text/javascript").end(program);
+    else
+      response
+        .setHeader("Content-Type", "text/html")
+        .end('<!doctype html><script type="module" src="/program.js"></script>');
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return server;
+}
