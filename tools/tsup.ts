@@ -33,5 +33,7 @@ export function packageBuild(tsconfig = "tsconfig.json") {
     dts: true,
     clean: true,
     external: [/^node:/],
+    // Deno knows Node's modules by their full names only.
+    removeNodeProtocol: false,
   };
 }
