@@ -17,7 +17,7 @@ const unknownHost = "no-such-host.invalid";
 
 /** Connects to where that must fail, and gives the reason. */
 export async function failure(bench: Bench, endpoint: Endpoint): Promise<TransportError> {
-  const probe = bench.connect(endpoint);
+  const probe = bench.connect(endpoint, { opened: (stream) => stream.abort() });
   const cause = await probe.closed();
   ok(!probe.isOpen, "the stream never opened");
   ok(cause instanceof TransportError, "the cause is a TransportError");
