@@ -56,14 +56,7 @@ export const layers: readonly Layer[] = [
   {
     name: "tests of adapters",
     files: testFiles.map((files) => `adapter-*/src/${files}`),
-    imports: [
-      "adapter-*/src/**",
-      "tools/rabbitmq/**",
-      "@leveret/*",
-      "playwright-core",
-      "ws",
-      ...testTools,
-    ],
+    imports: ["adapter-*/src/**", "tools/rabbitmq/**", "@leveret/*", "playwright-core", "ws", ...testTools],
   },
   { name: "adapter for Node", files: ["adapter-node/src/**"], imports: ["adapter-node/src/**", client, "node:*"] },
   {
