@@ -51,7 +51,8 @@ export default defineConfig({
       project("tools", ["tools/**/!(*.broker).test.ts"]),
       project("rabbitmq", ["tools/**/*.broker.test.ts"], { fileParallelism: false }),
       // Runners are named after their runtime; each sees only its own.
-      project("io-contract", [`conformance/src/runners/io-contract*.${runtime}.test.ts`]),
+      project("io-contract", [`conformance/src/runners/io-contract!(*.chromium).${runtime}.test.ts`]),
+      project("io-chromium", [`conformance/src/runners/io-contract.chromium.${runtime}.test.ts`]),
       project("conformance", [`conformance/src/runners/!(io-contract*).${runtime}.test.ts`], {
         globalSetup: "./tools/rabbitmq/global-setup.ts",
         // All files share a broker that some of them pause, block and kill.

@@ -6,8 +6,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { ensureChromium } from "./chromium.ts";
 import { CommandError, run, runOrThrow } from "./lib/process.ts";
-import { RabbitMQUnavailableError } from "./rabbitmq/index.ts";
+import { UnavailableError } from "./lib/unavailable.ts";
 import { Brokers } from "./test/brokers.ts";
 import { type Counts, closingLine, countTests, nothing, sum } from "./test/results.ts";
 import { schedule } from "./test/schedule.ts";
@@ -54,7 +55,7 @@ async function runSuite(suite: Suite): Promise<Counts> {
     await versionOf(suite.runtime);
     env = await environmentOf(suite);
   } catch (error) {
-    if (!(error instanceof RabbitMQUnavailableError || error instanceof CommandError)) throw error;
+    if (!(error instanceof UnavailableError || error instanceof CommandError)) throw error;
     notTested.push(`${describe(suite)}: ${error.message}`);
     report("NOT RUN", suite, [], error.message);
     return isCI ? { ...nothing, failed: 1 } : { ...nothing, skipped: 1 };
@@ -77,8 +78,13 @@ async function runSuite(suite: Suite): Promise<Counts> {
   return counts;
 }
 
-/** Tells the tests of a suite which broker to use. */
+/** Tells the tests of a suite which browser and broker to use. */
 async function environmentOf(suite: Suite): Promise<Record<string, string>> {
+  const browser = suite.browser === true ? { CHROMIUM: await ensureChromium() } : {};
+  return { ...browser, ...(await brokerVariables(suite)) };
+}
+
+async function brokerVariables(suite: Suite): Promise<Record<string, string>> {
   if (suite.ownBroker !== undefined) {
     const release = await brokers.get(suite.ownBroker).then(
       () => suite.ownBroker as string,

@@ -20,7 +20,9 @@ export interface Layer {
 }
 
 const testFiles = ["**/*.test.ts", "**/*.test-d.ts", "**/testing/**"];
-const testTools = ["vitest", "fast-check", "node:*"];
+const testTools = ["vitest", "fast-check", "playwright-core", "esbuild", "ws", "node:*"];
+/** Other clients, to be told apart from. */
+const peers = ["amqplib", "rabbitmq-client", "@cloudamqp/amqp-client"];
 const everythingPure: readonly Impurity["what"][] = ["clock", "randomness", "promise", "global object", "evaluation"];
 const onlyThroughIoServices: readonly Impurity["what"][] = ["clock", "randomness", "global object", "evaluation"];
 const client = "@leveret/core/client";
@@ -86,16 +88,7 @@ export const layers: readonly Layer[] = [
   {
     name: "runners and tests of conformance",
     files: ["conformance/src/runners/**", ...testFiles.map((files) => `conformance/src/${files}`)],
-    imports: [
-      "conformance/src/**",
-      "tools/rabbitmq/**",
-      "@leveret/*",
-      "@cloudamqp/amqp-client",
-      "esbuild",
-      "playwright-core",
-      "ws",
-      ...testTools,
-    ],
+    imports: ["conformance/src/**", "tools/rabbitmq/**", "@leveret/*", ...peers, ...testTools],
   },
   {
     name: "conformance in Node",

@@ -6,11 +6,12 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import path from "node:path";
+import { installPackage, obstacleToApt } from "../lib/apt.ts";
 import { CommandError, run, runOrThrow } from "../lib/process.ts";
+import { UnavailableError } from "../lib/unavailable.ts";
 import { RabbitMQUnavailableError } from "./errors.ts";
 
 const archiveKeys = "/usr/share/keyrings/debian-archive-keyring.gpg";
-const serviceGate = "/usr/sbin/policy-rc.d";
 
 /** What the scripts of rabbitmq-server need of a system, besides what its package depends on. */
 const privatePackages = [
@@ -25,20 +26,11 @@ const orRunYourOwn = "or start a broker yourself and set AMQP_URL (such as amqp:
  * @throws RabbitMQUnavailableError when this is not possible here.
  */
 export async function installSystemPackage(): Promise<void> {
-  await needRootAndApt("RabbitMQ is not installed", `run: apt-get install rabbitmq-server ${orRunYourOwn}`);
-  console.error("rabbitmq: installing Debian's rabbitmq-server (about half a minute) ...");
-  const env = { DEBIAN_FRONTEND: "noninteractive" };
-  const install = ["-y", "--no-install-recommends", "install", "rabbitmq-server"];
-  const gateIsOurs = !existsSync(serviceGate);
-  // 101: "starting services is not allowed". The package would otherwise start a broker on port 5672.
-  if (gateIsOurs) await writeFile(serviceGate, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
   try {
-    await unavailableOnFailure("installing rabbitmq-server failed", async () => {
-      await runOrThrow("apt-get", ["update"]);
-      await runOrThrow("apt-get", install, { env });
-    });
-  } finally {
-    if (gateIsOurs) await rm(serviceGate);
+    await installPackage("rabbitmq-server");
+  } catch (cause) {
+    if (!(cause instanceof UnavailableError)) throw cause;
+    throw new RabbitMQUnavailableError(`${cause.message}: install rabbitmq-server ${orRunYourOwn}`, { cause });
   }
 }
 
@@ -52,24 +44,26 @@ export async function privateRoot(suite: string): Promise<string> {
   const cache = path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), ".cache"), "leveret", "rabbitmq");
   const root = path.join(cache, `${suite}-${architecture}`);
   const cached = existsSync(root);
-  await needRootAndApt(
-    `RabbitMQ of Debian ${suite} ${cached ? "runs" : "can be fetched and run"} only by root on Debian`,
-    `run the tests there, for example in a container, ${orRunYourOwn}`,
-  );
+  const obstacle = obstacleToApt();
+  if (obstacle !== undefined) {
+    const problem = `RabbitMQ of Debian ${suite} can be fetched and run only by root on Debian (${obstacle})`;
+    throw new RabbitMQUnavailableError(`${problem}: run the tests there, as in a container, ${orRunYourOwn}`);
+  }
   if (cached) return root;
 
   console.error(`rabbitmq: fetching RabbitMQ of Debian ${suite} (about 80 MB, kept in ${root}) ...`);
   await mkdir(cache, { recursive: true });
   const work = await mkdtemp(path.join(cache, "fetching-"));
   try {
-    await unavailableOnFailure(`fetching RabbitMQ of Debian ${suite} failed`, async () => {
-      const archives = await download(suite, architecture, work);
-      await unpack(archives, path.join(work, "root"));
-    });
+    await unpack(await download(suite, architecture, work), path.join(work, "root"));
     // Whole or not at all; when somebody else was faster, theirs is as good.
     await rename(path.join(work, "root"), root).catch((error: unknown) => {
       if (!existsSync(root)) throw error;
     });
+  } catch (cause) {
+    if (!(cause instanceof CommandError)) throw cause;
+    const problem = `fetching RabbitMQ of Debian ${suite} failed: ${cause.message}`;
+    throw new RabbitMQUnavailableError(`${problem}\nTry again, ${orRunYourOwn}`, { cause });
   } finally {
     await rm(work, { recursive: true, force: true });
   }
@@ -157,25 +151,4 @@ async function debianMirror(): Promise<string> {
   const fetched = await ask();
   if (fetched === undefined) throw new CommandError("apt on this machine gets nothing from a Debian archive");
   return fetched;
-}
-
-async function needRootAndApt(problem: string, remedy: string): Promise<void> {
-  const isRoot = process.getuid?.() === 0;
-  const hasApt = existsSync("/usr/bin/apt-get");
-  if (isRoot && hasApt) return;
-  const reason = isRoot
-    ? "there is no apt-get"
-    : hasApt
-      ? "this is not root"
-      : "this is neither root nor has it apt-get";
-  throw new RabbitMQUnavailableError(`${problem} (${reason}): ${remedy}`);
-}
-
-async function unavailableOnFailure(problem: string, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (cause) {
-    if (!(cause instanceof CommandError)) throw cause;
-    throw new RabbitMQUnavailableError(`${problem}: ${cause.message}\n${orRunYourOwn}`, { cause });
-  }
 }

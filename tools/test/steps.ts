@@ -37,6 +37,8 @@ export interface Suite {
   readonly broker?: string;
   /** The release of RabbitMQ that the tests start nodes of. */
   readonly ownBroker?: string;
+  /** True: the tests need a Chromium. */
+  readonly browser?: boolean;
 }
 
 export type Step = Gate | Suite;
@@ -50,14 +52,13 @@ export const steps: readonly Step[] = [
   { kind: "gate", name: "format", command: ["node_modules/.bin/biome", "format", "."] },
   { kind: "gate", name: "layers", command: [node, "tools/lint/check-layers.ts"] },
   { kind: "gate", name: "bundle", command: [node, "tools/lint/check-bundle.ts"] },
-  {
-    kind: "suite",
-    name: "unit tests",
-    runtime: "node",
-    projects: ["core", "node", "websocket", "broker", "io-contract", "tools"],
-  },
-  { kind: "suite", name: "unit tests in Deno", runtime: "deno", projects: ["deno", "io-contract"] },
-  { kind: "suite", name: "unit tests in Bun", runtime: "bun", projects: ["bun", "io-contract"] },
+  { kind: "suite", name: "unit tests", runtime: "node", projects: ["core", "node", "websocket", "broker", "tools"] },
+  { kind: "suite", name: "unit tests in Deno", runtime: "deno", projects: ["deno"] },
+  { kind: "suite", name: "unit tests in Bun", runtime: "bun", projects: ["bun"] },
+  { kind: "suite", name: "I/O contract in Node", runtime: "node", projects: ["io-contract"] },
+  { kind: "suite", name: "I/O contract in Deno", runtime: "deno", projects: ["io-contract"] },
+  { kind: "suite", name: "I/O contract in Bun", runtime: "bun", projects: ["io-contract"] },
+  { kind: "suite", name: "I/O contract in Chromium", runtime: "node", projects: ["io-chromium"], browser: true },
   { kind: "gate", name: "packages", command: [node, "tools/packages.ts", "check"] },
   { kind: "suite", name: "RabbitMQ nodes", runtime: "node", projects: ["rabbitmq"], ownBroker: "4" },
   { kind: "suite", name: "conformance in Node", runtime: "node", projects: ["conformance"], broker: "system" },
