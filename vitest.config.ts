@@ -1,6 +1,6 @@
 /**
- * One project per package with unit tests, and one for the repository's tools. `io-contract` holds an adapter to the
- * contract of its streams. Two talk to a real RabbitMQ: `rabbitmq` tests what starts it, `conformance` is the suite.
+ * One project per package with unit tests, and one for the repository's tools. `io-contract` holds adapters to the
+ * contract of their streams, `conformance` is the suite against a real RabbitMQ, and `rabbitmq` tests what starts that.
  * Packages are resolved to their sources (condition `@leveret/source`): nothing has to be built first.
  */
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
@@ -42,6 +42,11 @@ const adapters: Record<typeof runtime, readonly TestProjectConfiguration[]> = {
   bun: [project("bun", ["adapter-bun/src/**/*.test.ts"])],
 };
 
+const runners = "conformance/src/runners";
+
+/** All files share a broker that some of them pause, block and kill. */
+const sharedBroker = { globalSetup: "./tools/rabbitmq/global-setup.ts", fileParallelism: false };
+
 export default defineConfig({
   test: {
     projects: [
@@ -51,13 +56,10 @@ export default defineConfig({
       project("tools", ["tools/**/!(*.broker).test.ts"]),
       project("rabbitmq", ["tools/**/*.broker.test.ts"], { fileParallelism: false }),
       // Runners are named after their runtime; each sees only its own.
-      project("io-contract", [`conformance/src/runners/io-contract!(*.chromium).${runtime}.test.ts`]),
-      project("io-chromium", [`conformance/src/runners/io-contract.chromium.${runtime}.test.ts`]),
-      project("conformance", [`conformance/src/runners/!(io-contract*).${runtime}.test.ts`], {
-        globalSetup: "./tools/rabbitmq/global-setup.ts",
-        // All files share a broker that some of them pause, block and kill.
-        fileParallelism: false,
-      }),
+      project("io-contract", [`${runners}/io-contract!(*.chromium).${runtime}.test.ts`]),
+      project("io-contract-chromium", [`${runners}/io-contract.chromium.${runtime}.test.ts`]),
+      project("conformance", [`${runners}/!(io-contract*|*.chromium).${runtime}.test.ts`], sharedBroker),
+      project("conformance-chromium", [`${runners}/!(io-contract*).chromium.${runtime}.test.ts`], sharedBroker),
     ],
   },
 });
