@@ -210,6 +210,15 @@ describe("output", () => {
     expect(driver.events()).toEqual([]);
   });
 
+  it("asks to be woken for the event, when nobody asked for it", () => {
+    const driver = new Driver({ limits: { outputHighWater: 10 } }).open();
+    driver.channel().publish(oneByte);
+    driver.sent();
+    expect(driver.engine.nextDeadline()).toBe(driver.now);
+    driver.events();
+    expect(driver.engine.nextDeadline()).toBeUndefined();
+  });
+
   it("says nothing of being writable once it is over", () => {
     const driver = new Driver({ limits: { outputHighWater: 10 } }).open();
     driver.channel().publish(oneByte);

@@ -231,11 +231,12 @@ export class ConnectionEngine {
   }
 
   /**
-   * When {@link advance} has something to do, or `undefined`: not until something else happens. Ask after every input
-   * and command. A time in the past means at once: commands know no time, so what they start runs from then.
+   * When to call {@link advance} and ask for events again, or `undefined`: not until something else happens. Ask after
+   * every input, command and {@link takeOutput}. A time in the past means at once: an event waits, or a command was
+   * given, which knows no time, so that what it started runs from then.
    */
   nextDeadline(): Millis | undefined {
-    return this.#connection.deadline;
+    return this.#events.size > 0 ? this.#connection.now : this.#connection.deadline;
   }
 
   // How input becomes events

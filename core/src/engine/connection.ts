@@ -73,6 +73,11 @@ export class Connection {
     return this.#tuning;
   }
 
+  /** The time that the engine was told last. */
+  get now(): Millis {
+    return this.#now;
+  }
+
   /** The server's reason while it blocks this connection. */
   get blocked(): string | undefined {
     return this.#blocked;
