@@ -12,7 +12,12 @@
  */
 
 import { parseArgs } from "node:util";
-import { defaultSteps, type Feature, replayArguments, type SimulationPlan } from "../../conformance/src/simulation/engine-tier/plan.ts";
+import {
+  defaultSteps,
+  type Feature,
+  replayArguments,
+  type SimulationPlan,
+} from "../../conformance/src/simulation/engine-tier/plan.ts";
 import { simulateEngines } from "../../conformance/src/simulation/engine-tier/run.ts";
 import { shrink } from "../../conformance/src/simulation/engine-tier/shrink.ts";
 

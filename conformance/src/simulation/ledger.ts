@@ -120,6 +120,7 @@ export class Ledger {
   checkAtRest(queues: readonly QueueSnapshot[]): void {
     const found = new Map<number, string>();
     for (const queue of queues) {
+      const order: SeenInOrder = new Map();
       for (const { properties } of queue.messages) {
         const id = Number(properties.messageId);
         const entry = this.#entry(id);
@@ -135,6 +136,13 @@ export class Ledger {
         );
         invariant(entry.outcome !== "returned", "a returned message is in no queue", () => `message ${id}`);
         found.set(id, queue.name);
+        const last = order.get(entry.publisher) ?? -1;
+        invariant(
+          entry.number > last,
+          "a queue keeps the order of a publisher, also of what came back",
+          () => `message ${entry.number} of publisher ${entry.publisher} after ${last} in ${queue.name}`,
+        );
+        order.set(entry.publisher, entry.number);
       }
     }
     for (const { id, queue, outcome, mayBeGone } of this.#entries) {

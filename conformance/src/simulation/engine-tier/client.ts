@@ -15,7 +15,7 @@ const smallBody = 40;
 const largestPrefetch = 5;
 const mostChannels = 4;
 const persistent = 2;
-const modeWeights = { confirm: 6, plain: 3, tx: 1 } as const;
+const modeWeights = { confirm: 6, plain: 2, tx: 2 } as const;
 /** Publishes to a queue that there never is. */
 const missShare = 0.03;
 /** How long a client stays away after its connection ended. */
@@ -69,6 +69,7 @@ export class SimulatedClient {
       case "close-connection":
         return this.#connection.do((engine) => engine.close());
       case "stop-reading":
+        this.#connection.disturbed = true;
         return this.#connection.stopReading(this.#random.int(1, longestPause));
       case "misuse":
         return this.#misuse();

@@ -62,8 +62,11 @@ export class ConnectionModel {
   readonly #requests = new Map<Request, RequestModel>();
   #nextPublisher: () => number;
   #ended = false;
+  /** Something happened to the connection that may end it. Otherwise nothing does. */
+  disturbed = false;
   /** Bits were changed on the way to the client: nothing that it hears can be believed any more. */
   poisoned = false;
+  #largestFrame = 0;
   #writable = true;
   #held: Uint8Array[] | undefined;
   #heldEnd = false;
@@ -74,7 +77,14 @@ export class ConnectionModel {
     const { world, brokerSide, random, config, pipes, recorded } = surroundings;
     this.#surroundings = surroundings;
     this.#nextPublisher = nextPublisher;
-    this.engine = new ConnectionEngine(config, world.now);
+    const tapped: ConnectionConfig = {
+      ...config,
+      tap: ({ direction, size }) => {
+        if (direction === "out") this.#largestFrame = Math.max(this.#largestFrame, size);
+      },
+    };
+    // A tap costs time: it watches those that are recorded.
+    this.engine = new ConnectionEngine(recorded ? tapped : config, world.now);
     this.#recording = recorded ? new Recording(config, world.now) : undefined;
     const connection = brokerSide.broker.connect(world.now);
     this.brokerConnection = connection;
@@ -155,6 +165,7 @@ export class ConnectionModel {
 
   /** Both directions are gone, with what was on its way. */
   cut(): void {
+    this.disturbed = true;
     this.up.cut();
     this.down.cut();
   }
@@ -219,6 +230,12 @@ export class ConnectionModel {
       this.up.write(output);
       this.#drain();
     }
+    const { frameMax } = engine;
+    invariant(
+      frameMax === 0 || this.#largestFrame <= frameMax,
+      "no frame exceeds frame-max",
+      () => `${this.#largestFrame} bytes`,
+    );
     invariant(engine.outputSize <= largestOutput, "output stays within its limits", () => `${engine.outputSize} bytes`);
     if (engine.state === "closed") {
       if (this.#writable) this.up.end();
@@ -347,7 +364,9 @@ export class ConnectionModel {
     const channel = this.#channel(number);
     this.channels.delete(number);
     this.#unanswered(channel.requests, requests);
-    if (this.poisoned || error?.code !== "CHANNEL_CLOSED_BY_SERVER") return;
+    if (this.poisoned || error === undefined || error.name === "ConnectionError") return;
+    invariant(error.code !== "REQUEST_TIMEOUT" || this.disturbed, "a request is answered in time", () => error.message);
+    if (error.code !== "CHANNEL_CLOSED_BY_SERVER") return;
     invariant(expectedChannelCodes.includes(error.replyCode), "the server finds nothing wrong", () => error.message);
   }
 
@@ -369,6 +388,20 @@ export class ConnectionModel {
     const channel = this.channels.get(number);
     invariant(channel !== undefined, "events are of channels that there are", () => `channel ${number}`);
     return channel;
+  }
+
+  /** At rest: nobody waits for an answer, unless something happened to the connection. */
+  checkAnswered(): void {
+    if (!this.active || this.disturbed) return;
+    const waiting = [this.#requests, ...[...this.channels.values()].map(({ requests }) => requests)];
+    for (const requests of waiting) {
+      invariant(requests.size === 0, "every request is answered", () =>
+        [...requests.keys()].map(({ method }) => method).join(),
+      );
+    }
+    for (const { unconfirmed } of this.channels.values()) {
+      invariant(unconfirmed.size === 0, "every publish is confirmed", () => [...unconfirmed.values()].join());
+    }
   }
 
   /** Once the run is over: plays the recording to a second engine. */

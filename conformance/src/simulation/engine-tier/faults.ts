@@ -11,6 +11,9 @@ import type { Queues } from "./queues.ts";
 const longestStall = 12_000;
 const longestFreeze = 60_000;
 
+/** What ends no connection. */
+const harmless: readonly FaultName[] = ["unblock", "close-channel", "cancel-consumer", "delete-queue"];
+
 /** Whom a fault can hit. */
 export interface FaultScene {
   readonly world: World;
@@ -29,6 +32,10 @@ export function strike(fault: FaultName, scene: FaultScene): void {
   const connection = random.pick(clients)?.connection;
   if (connection === undefined) return;
   const { brokerConnection } = connection;
+  const whole: readonly FaultName[] = ["block", "restart", "crash-broker", "close-connections"];
+  for (const hit of whole.includes(fault) ? clients.map((client) => client.connection) : [connection]) {
+    hit.disturbed ||= !harmless.includes(fault);
+  }
   const duration = random.int(1, longestStall);
   switch (fault) {
     case "cut":

@@ -65,10 +65,8 @@ export class Recording {
     invariant(events === this.#events, "the same bytes give the same events", () =>
       firstDifference(this.#events, events),
     );
-    invariant(
-      output.join() === this.#output.join(),
-      "the same bytes give the same output",
-      () => firstDifferentOctet(this.#output, output),
+    invariant(output.join() === this.#output.join(), "the same bytes give the same output", () =>
+      firstDifferentOctet(this.#output, output),
     );
   }
 }

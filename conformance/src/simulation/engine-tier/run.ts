@@ -23,10 +23,21 @@ export interface SimulationReport {
   readonly frames: number;
 }
 
-const faultShare = 0.12;
 const recordedShare = 0.1;
-/** Virtual time between two steps, at most. */
-const longestBreath = 60;
+interface Style {
+  /** The part of the steps that are faults. */
+  readonly faultShare: number;
+  /** Virtual time between two steps, at most. */
+  readonly longestBreath: number;
+}
+
+/** How a run goes: in some, much goes wrong in little time; in others connections grow old. */
+const styles: readonly [Style, ...Style[]] = [
+  { faultShare: 0.12, longestBreath: 60 },
+  { faultShare: 0.04, longestBreath: 200 },
+  { faultShare: 0.01, longestBreath: 1_500 },
+  { faultShare: 0, longestBreath: 400 },
+];
 /** Virtual time for everything to come to its end: longer than any timeout of the configuration. */
 const settlingTime = 400_000;
 const mostHappenings = 200_000;
@@ -54,6 +65,7 @@ export function simulateEngines(plan: SimulationPlan): SimulationReport {
     pipes: { latency: random.int(0, 50), largestPiece: random.pick([20, 200, 2_000, 20_000] as const) },
     recorded: random.chance(recordedShare),
   };
+  const { faultShare, longestBreath } = random.pick(styles);
   const clients = Array.from(
     { length: clientCount },
     (_, number) => new SimulatedClient(number, queues, surroundings, () => publishers++),
@@ -144,6 +156,7 @@ function comeToRest({ world, brokerSide, clients }: FaultScene): void {
     }
   };
   letTimePass(world.now + settlingTime / 4);
+  for (const { connection } of clients) connection.checkAnswered();
   for (const client of clients) client.retire();
   letTimePass(quiet);
   for (const connection of clients.flatMap((client) => client.connections)) {
