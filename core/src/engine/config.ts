@@ -59,7 +59,7 @@ export interface ConnectionConfig {
   readonly handshakeTimeout?: Millis | undefined;
   /** From our `connection.close` to its answer. Default 5 s, 0 for none. */
   readonly closeTimeout?: Millis | undefined;
-  /** From a request to its answer; does not count while the connection is blocked. Default 60 s, 0 for none. */
+  /** From a request to its answer; time while the connection is blocked, or is not read, does not count. Default 60 s, 0 for none. */
   readonly requestTimeout?: Millis | undefined;
   /** How long the server may keep the connection blocked. Default 0: for ever. */
   readonly blockedTimeout?: Millis | undefined;

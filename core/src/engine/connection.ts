@@ -194,6 +194,8 @@ export class Connection {
     this.#blocked = undefined;
     this.#deadlines.blocked.stop();
     this.#suspendRequests();
+    // The server has much to catch up with.
+    this.#deadlines.requests.restart(this.#now);
     return { type: "connection.unblocked" };
   }
 

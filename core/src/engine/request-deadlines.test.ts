@@ -44,20 +44,47 @@ describe("RequestDeadlines", () => {
     expect(deadlines.takeLate(1e9)).toBeUndefined();
   });
 
-  it("stops while suspended, and gives the whole time again afterwards", () => {
+  it("stops while suspended, and goes on afterwards", () => {
     const { deadlines, first } = withOne();
-    deadlines.suspend(true, 50);
+    deadlines.suspend(true, 30);
+    deadlines.suspend(true, 60);
     expect(deadlines.deadline(1000)).toBeUndefined();
     expect(deadlines.takeLate(1000)).toBeUndefined();
     deadlines.suspend(false, 1000);
-    expect(deadlines.deadline(1000)).toBe(1100);
-    expect(deadlines.takeLate(1100)).toBe(first);
+    deadlines.suspend(false, 1050);
+    expect(deadlines.deadline(1050)).toBe(1070);
+    expect(deadlines.takeLate(1069)).toBeUndefined();
+    expect(deadlines.takeLate(1070)).toBe(first);
   });
 
-  it("gives no more time for being told twice that it is not suspended", () => {
+  it("is not put off for ever by many short suspensions", () => {
+    const { deadlines, first } = withOne();
+    for (let now = 0; now < 200; now += 2) {
+      expect(deadlines.takeLate(now)).toBeUndefined();
+      deadlines.suspend(true, now);
+      deadlines.suspend(false, now + 1);
+    }
+    expect(deadlines.takeLate(200)).toBe(first);
+  });
+
+  it("gives a request its whole time that was made while suspended, in order", () => {
+    const { deadlines, first } = withOne();
+    deadlines.suspend(true, 90);
+    const second = request(2);
+    deadlines.written(second);
+    deadlines.learn(500);
+    deadlines.suspend(false, 1000);
+    expect(deadlines.takeLate(1010)).toBe(first);
+    expect(deadlines.deadline(1010)).toBe(1100);
+    expect(deadlines.takeLate(1100)).toBe(second);
+  });
+
+  it("gives every request its whole time again when told", () => {
     const { deadlines } = withOne();
-    deadlines.suspend(false, 50);
-    expect(deadlines.deadline(50)).toBe(100);
+    deadlines.suspend(true, 30);
+    deadlines.suspend(false, 1000);
+    deadlines.restart(1000);
+    expect(deadlines.deadline(1000)).toBe(1100);
   });
 
   it("does not keep what was answered behind one that waits", () => {

@@ -6,20 +6,27 @@ import type { PendingRequest } from "./request.ts";
 
 interface Entry {
   readonly request: PendingRequest;
+  /** In the time of {@link RequestDeadlines}. */
   deadline: Millis;
 }
 
 /** Entries of requests that have ended stay until there are this many more than at the last clean-up. */
 const cleanUpAfter = 64;
 
-/** The deadlines of one connection's requests. While no answer can arrive, nobody can be late. */
+/**
+ * The deadlines of one connection's requests. While no answer can arrive, nobody can be late: deadlines are kept in a time
+ * of their own, which stands still meanwhile.
+ */
 export class RequestDeadlines {
   readonly #timeout: Millis;
   #entries = new Deque<Entry>();
   #cleanUpAt = cleanUpAfter;
   /** Requests that were written since the engine last learnt the time. */
   #unstamped: PendingRequest[] = [];
-  #suspended = false;
+  /** When this time began to stand still. */
+  #suspendedAt: Millis | undefined;
+  /** For how long it has stood still in all. */
+  #suspendedFor: Millis = 0;
 
   /** @param timeout - 0 for none. */
   constructor(timeout: Millis) {
@@ -40,25 +47,34 @@ export class RequestDeadlines {
   learn(now: Millis): void {
     if (this.#unstamped.length === 0) return;
     for (const request of this.#unstamped) {
-      if (!request.ended) this.#entries.push({ request, deadline: now + this.#timeout });
+      if (!request.ended) this.#entries.push({ request, deadline: this.#ownTime(now) + this.#timeout });
     }
     this.#unstamped = [];
     if (this.#entries.size > this.#cleanUpAt) this.#cleanUp();
   }
 
-  /** Stops the clocks while no answer can arrive; afterwards every request gets its whole time again. */
+  /** Stops the clock, or lets it go on. */
   suspend(suspended: boolean, now: Millis): void {
-    if (suspended === this.#suspended) return;
-    this.#suspended = suspended;
-    if (!suspended) for (const entry of this.#entries) entry.deadline = now + this.#timeout;
+    if (suspended) {
+      this.#suspendedAt ??= now;
+    } else if (this.#suspendedAt !== undefined) {
+      this.#suspendedFor += now - this.#suspendedAt;
+      this.#suspendedAt = undefined;
+    }
+  }
+
+  /** Gives every request its whole time again. */
+  restart(now: Millis): void {
+    for (const entry of this.#entries) entry.deadline = this.#ownTime(now) + this.#timeout;
   }
 
   /** When the first request is late; `now` when there are requests whose time has not begun. `undefined`: never. */
   deadline(now: Millis): Millis | undefined {
     if (this.#unstamped.length > 0) return now;
-    if (this.#suspended) return undefined;
+    if (this.#suspendedAt !== undefined) return undefined;
     this.#dropEnded();
-    return this.#entries.peek()?.deadline;
+    const first = this.#entries.peek();
+    return first === undefined ? undefined : first.deadline + this.#suspendedFor;
   }
 
   /** Takes out a request that is late, or returns `undefined`. */
@@ -66,6 +82,10 @@ export class RequestDeadlines {
     const deadline = this.deadline(now);
     if (deadline === undefined || deadline > now) return undefined;
     return this.#entries.shift()?.request;
+  }
+
+  #ownTime(now: Millis): Millis {
+    return (this.#suspendedAt ?? now) - this.#suspendedFor;
   }
 
   #dropEnded(): void {
