@@ -236,6 +236,8 @@ export class SimulatedClient {
         for (const id of uncommitted) ledger.settle(id, "ack");
       },
     });
+    // Before the commit is answered; it belongs to the next transaction.
+    if (this.#random.chance(0.5)) this.#publish(channel);
   }
 
   #recover(channel: ChannelModel): void {

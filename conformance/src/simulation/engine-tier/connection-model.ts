@@ -63,7 +63,7 @@ export class ConnectionModel {
   #nextPublisher: () => number;
   #ended = false;
   /** Something happened to the connection that may end it. Otherwise nothing does. */
-  disturbed = false;
+  disturbed: boolean;
   /** Bits were changed on the way to the client: nothing that it hears can be believed any more. */
   poisoned = false;
   #largestFrame = 0;
@@ -87,6 +87,8 @@ export class ConnectionModel {
     this.engine = new ConnectionEngine(recorded ? tapped : config, world.now);
     this.#recording = recorded ? new Recording(config, world.now) : undefined;
     const connection = brokerSide.broker.connect(world.now);
+    // Who publishes while there is an alarm is not read from.
+    this.disturbed = brokerSide.broker.alarm !== undefined;
     this.brokerConnection = connection;
     this.up = new Pipe(world, random.fork(), pipes, {
       received: (chunk) => {
@@ -375,6 +377,11 @@ export class ConnectionModel {
     invariant(this.channels.size === 0, "channels end before their connection", () => [...this.channels.keys()].join());
     this.#unanswered(this.#requests, requests);
     if (this.poisoned || error === undefined) return;
+    invariant(
+      this.disturbed,
+      "a connection lives until something happens to it",
+      () => `${error.code} ${error.message}`,
+    );
     invariant(
       expectedEnds.includes(error.code),
       "a connection ends for a reason that was given",

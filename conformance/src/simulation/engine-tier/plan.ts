@@ -13,7 +13,7 @@ export const actionWeights = {
   qos: 2,
   "open-channel": 10,
   "close-channel": 2,
-  transact: 3,
+  transact: 6,
   recover: 1,
   "update-secret": 1,
   misuse: 3,
