@@ -95,12 +95,6 @@ export const mutations: readonly Mutation[] = [
     'case "tx.commit-ok":\n        this.#output.discard();',
   ),
   engine(
-    "the end of a channel is told twice",
-    "channel.ts",
-    "    if (this.#reported) return undefined;\n    this.#reported = true;",
-    "    this.#reported = false;",
-  ),
-  engine(
     "a redelivery looks like a first delivery",
     "channel.ts",
     "consumerTag, deliveryTag, redelivered, exchange, routingKey, content }",
@@ -109,8 +103,8 @@ export const mutations: readonly Mutation[] = [
   engine(
     "two requests are in flight",
     "request-queue.ts",
-    "if (!request.noWait) this.#inFlight = request;",
-    "this.#inFlight ??= request;\n    if (this.#waiting.size === 0) this.#inFlight = request;",
+    "if (this.#inFlight === undefined || (request.noWait",
+    "if (this.#inFlight !== request || (request.noWait",
   ),
   engine("the next request does not leave with a reply", "request-queue.ts", "    this.#startNext();\n", ""),
   engine(
@@ -140,10 +134,10 @@ export const mutations: readonly Mutation[] = [
     "bytes.subarray(start, end), 0);",
   ),
   engine(
-    "a body is taken for whole one octet early",
+    "a body is taken for whole before its frame ends",
     "content-assembler.ts",
-    "total === this.#bodySize ?",
-    "total >= this.#bodySize - 1 ?",
+    "return frameEnds && total",
+    "return total",
   ),
   engine(
     "properties get lost",
