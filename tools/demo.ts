@@ -5,7 +5,8 @@
  * received once and in order, and acknowledged. `DEMO_MESSAGES` says how many; 10 000 unless it is set.
  */
 
-import { Broker, listenBroker } from "@leveret/conformance/broker";
+import { Broker } from "@leveret/conformance/broker";
+import { listenBroker } from "@leveret/conformance/broker/node";
 import { type Connection, connect } from "@leveret/node";
 
 const total = Number(process.env.DEMO_MESSAGES ?? 10_000);
@@ -21,10 +22,12 @@ interface Tally {
 }
 
 async function main(): Promise<boolean> {
-  const { url, stop } = await findBroker();
+  const { url, name, stop } = await findBroker();
   try {
     const connection = await connect(url);
     try {
+      const { product, version } = connection.serverProperties;
+      console.log(`connected to ${name} (${String(product)} ${String(version)})`);
       return await demonstrate(connection);
     } finally {
       await connection.close();
@@ -34,17 +37,21 @@ async function main(): Promise<boolean> {
   }
 }
 
-async function findBroker(): Promise<{ url: string; stop: () => Promise<void> }> {
+/** A broker to use. */
+interface DemoBroker {
+  readonly url: string;
+  readonly name: string;
+  stop(): Promise<void>;
+}
+
+async function findBroker(): Promise<DemoBroker> {
   const url = process.env.AMQP_URL ?? "";
-  if (url !== "") return { url, stop: async () => {} };
-  const server = await listenBroker(new Broker(), { host: "127.0.0.1", port: 0 });
-  return { url: `amqp://127.0.0.1:${server.port}`, stop: () => server.close() };
+  if (url !== "") return { url, name: "the broker of AMQP_URL", stop: async () => {} };
+  const server = await listenBroker(new Broker(), { port: 0 });
+  return { url: server.url, name: "the embedded broker", stop: () => server.close() };
 }
 
 async function demonstrate(connection: Connection): Promise<boolean> {
-  const { product, version } = connection.serverProperties;
-  console.log(`connected to ${String(product)} ${String(version)}`);
-
   const channel = await connection.openChannel();
   const { queue } = await channel.queueDeclare({ queue: "", exclusive: true });
   console.log(`declared queue ${queue}`);

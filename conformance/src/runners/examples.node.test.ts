@@ -46,6 +46,21 @@ describe("every example", () => {
   );
 });
 
+describe("the demo does the main job", () => {
+  it.each([
+    ["the broker of AMQP_URL", url],
+    ["the embedded broker", ""],
+  ])("on %s", { timeout: exampleTimeout }, async (broker, AMQP_URL) => {
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ["--conditions=@leveret/source", path.join(root, "tools/demo.ts")],
+      { env: { ...process.env, AMQP_URL, NODE_OPTIONS: "", DEMO_MESSAGES: "2000" }, timeout: exampleTimeout },
+    );
+    expect(stdout).toContain(`connected to ${broker}`);
+    expect(stdout).toMatch(/published and confirmed +2000 of 2000\n.*out of order 0, redelivered 0\n.*\n.*all is well/);
+  });
+});
+
 describe("code in the documents is an excerpt of an example", () => {
   const sources = programs.map((name) => readFileSync(path.join(root, "docs/examples", name), "utf8"));
   const documents = [
