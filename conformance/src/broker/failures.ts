@@ -54,6 +54,11 @@ export class Refusal extends AmqpError {
     this.blames = options.blames;
   }
 
+  /** The same, with a method to blame unless it blames one already. */
+  blaming(method: MethodName): Refusal {
+    return new Refusal(this.code, this.explanation, { blames: this.blames ?? method });
+  }
+
   get replyCode(): number {
     return replyCodes[this.code];
   }

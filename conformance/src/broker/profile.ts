@@ -53,8 +53,14 @@ export interface Profile {
   readonly streamNack: boolean;
   /** A bad `x-stream-offset`: ends the channel (406), or crashes it (541). */
   readonly badStreamOffset: "PRECONDITION_FAILED" | "INTERNAL_ERROR";
-  /** Errors about streams say "queue" twice. */
-  readonly doublesStreamNames: boolean;
+  /** Errors say "stream queue 'q'", where older versions say "stream queues queue 'q'". */
+  readonly namesStreams: boolean;
+  /** Messages of a stream that have no delivery-mode leave with the mode 1. */
+  readonly streamsSayTransient: boolean;
+  /** `+5` as an expiration leaves as `5`. */
+  readonly normalisesExpiration: boolean;
+  /** A dead letter keeps its CC header though it has got another routing key. */
+  readonly deadLettersKeepCopies: boolean;
   /** The default queue type is filled in before arguments are compared. */
   readonly fillsQueueType: boolean;
   /** Priorities of a quorum queue: none, two levels, or each its own. */
@@ -93,7 +99,10 @@ const rabbit310: Profile = {
   cancelOk: "COMMAND_INVALID",
   streamNack: false,
   badStreamOffset: "INTERNAL_ERROR",
-  doublesStreamNames: true,
+  namesStreams: false,
+  streamsSayTransient: false,
+  normalisesExpiration: false,
+  deadLettersKeepCopies: false,
   fillsQueueType: false,
   quorumPriorities: "none",
   maxTopicHashes: Number.POSITIVE_INFINITY,
@@ -117,7 +126,10 @@ const rabbit40: Profile = {
   deliveryLimit: 20,
   omitsFirstDeliveryCount: true,
   streamNack: true,
-  doublesStreamNames: false,
+  namesStreams: true,
+  streamsSayTransient: true,
+  normalisesExpiration: true,
+  deadLettersKeepCopies: true,
   fillsQueueType: true,
   quorumPriorities: "two",
 };

@@ -144,15 +144,13 @@ function createConsumer(
 
 function startStream(channel: Channel, stream: StreamQueue, consumer: Consumer, table: TypedFields): void {
   const { profile } = channel.owner.virtualHost;
-  // RabbitMQ 3.10 says "queue" twice.
-  const what = profile.doublesStreamNames ? `queue '${describeQueue(stream)}'` : describeQueue(stream);
+  const name = describeQueue(stream);
   if (consumer.noAck) {
-    const text = `automatic acknowledgement not supported by stream queues ${
-      profile.doublesStreamNames ? `queue ${describeQueue(stream).slice("queue ".length)}` : describeQueue(stream)
-    }`;
-    throw new Refusal("NOT_IMPLEMENTED", text);
+    const what = profile.namesStreams ? `stream ${name}` : `stream queues ${name}`;
+    throw new Refusal("NOT_IMPLEMENTED", `automatic acknowledgement not supported by ${what}`);
   }
   if (consumer.prefetch === 0) {
+    const what = profile.namesStreams ? `stream ${name}` : `'${name}'`;
     throw new Refusal("PRECONDITION_FAILED", `consumer prefetch count is not set for ${what}`);
   }
   const field = lookup(table, "x-stream-offset");

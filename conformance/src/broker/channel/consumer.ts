@@ -24,7 +24,7 @@ export class Consumer implements QueueConsumer {
   readonly priority: number;
   readonly prefetch: number;
   readonly channel: Channel;
-  parked = false;
+  parkedAt: number | undefined;
   /** Deliveries of its own that wait for the client. */
   unsettled = 0;
 

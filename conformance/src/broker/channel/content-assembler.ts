@@ -72,7 +72,7 @@ export class ContentAssembler {
   content(type: number, payload: Uint8Array): ReceivedPublish | undefined {
     switch (this.#state.expects) {
       case "method":
-        throw unexpected("expected method frame, got non method frame instead", "none");
+        throw contentOutOfPlace();
       case "header":
         if (type !== frameType.header) throw notHeader();
         return this.#header(payload, this.#state.fields);
@@ -126,6 +126,11 @@ export class ContentAssembler {
     const body = state.parts.length === 1 && only !== undefined ? only : concat(state.parts);
     return { fields: state.fields, properties: state.properties, body, bodySize: state.bodySize };
   }
+}
+
+/** A header or a body that no method has announced. */
+export function contentOutOfPlace(): Refusal {
+  return unexpected("expected method frame, got non method frame instead", "none");
 }
 
 function notHeader(): Refusal {

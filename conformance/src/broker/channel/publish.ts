@@ -130,6 +130,10 @@ function checkCopies(headers: Fields | undefined): void {
 
 /** What leaves: without blind copies, and with headers in the version's order. */
 function cleaned(properties: Properties, headers: Fields | undefined, profile: Profile): Properties {
+  if (profile.normalisesExpiration && properties.expiration?.startsWith("+") === true) {
+    const expiration = properties.expiration.slice(1);
+    return cleaned(properties.with({ expiration }), headers, profile);
+  }
   if (headers === undefined) return properties;
   const visible = lookup(headers, "BCC") === undefined ? headers : headers.filter(({ name }) => name !== "BCC");
   const ordered = profile.normalisesHeaders ? normalised(visible) : visible;

@@ -60,8 +60,10 @@ export const queueMethods: Handlers = {
     checkMayBind(channel, name, exchangeName);
     const exchange = virtualHost.exchanges.get(exchangeName);
     const queue = virtualHost.queues.get(name);
-    queue?.checkAccess(channel.owner);
-    if (exchange !== undefined && queue !== undefined) virtualHost.unbind(exchange, queue, routingKey, table);
+    if (exchange !== undefined && queue !== undefined && virtualHost.isBound(exchange, queue, routingKey, table)) {
+      queue.checkAccess(channel.owner);
+      virtualHost.unbind(exchange, queue, routingKey, table);
+    }
     channel.send("queue.unbind-ok", {});
   },
 

@@ -66,7 +66,7 @@ export class FrameSource {
   /**
    * The next frame, `undefined` while it is not whole.
    *
-   * @throws Refusal FRAME_ERROR or UNEXPECTED_FRAME; there is no way on from there.
+   * @throws Refusal FRAME_ERROR when it is too large or does not end as a frame does; there is no way on from there.
    */
   next(): Frame | undefined {
     if (this.#size < frameHeaderSize) return undefined;
@@ -84,7 +84,6 @@ export class FrameSource {
     const payload = whole.subarray(frameHeaderSize, frameHeaderSize + size);
     const end = whole[frameHeaderSize + size];
     if (end !== frameEnd) throw frameError(type, payload, `{invalid_frame_end_marker,${end}}`);
-    checkType(type, channel, payload);
     return { type, channel, payload };
   }
 
@@ -106,7 +105,16 @@ export class FrameSource {
   }
 }
 
-function checkType(type: number, channel: number, payload: Uint8Array): void {
+/** A method has its class and id, a content header all that comes before the properties. */
+const leastSize: Readonly<Record<number, number>> = { [frameType.method]: 4, [frameType.header]: 12 };
+
+/**
+ * Checks what a frame says about itself.
+ *
+ * @throws Refusal FRAME_ERROR or UNEXPECTED_FRAME; the frames behind it can be read.
+ */
+export function checkFrame({ type, channel, payload }: Frame): void {
+  if (payload.length < (leastSize[type] ?? 0)) throw frameError(type, payload, "unknown_frame");
   switch (type) {
     case frameType.method:
       return;
@@ -123,8 +131,7 @@ function checkType(type: number, channel: number, payload: Uint8Array): void {
   }
 }
 
-/** A frame that cannot be read. */
-export function frameError(type: number, payload: Uint8Array, reason: string): Refusal {
+function frameError(type: number, payload: Uint8Array, reason: string): Refusal {
   return new Refusal("FRAME_ERROR", `type ${type}, all octets = ${binary(payload)}: ${reason}`, { blames: "none" });
 }
 

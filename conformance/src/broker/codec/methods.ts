@@ -48,7 +48,7 @@ export function receiveMethod(payload: Uint8Array): ReceivedMethod {
   const places = placesOf(name, payload);
   if (places === undefined) throw new Refusal("FRAME_ERROR", `cannot decode ${binary(payload.subarray(idSize))}`);
   if (name !== unchecked && !places.shortstrs.every(isUtf8)) {
-    throw new Refusal("FRAME_ERROR", "Malformed UTF-8 in shortstr");
+    throw new Refusal("FRAME_ERROR", "Malformed UTF-8 in shortstr", { blames: "none" });
   }
   return { method: decode(payload, places.table), table: typedTable(payload, places.table) };
 }

@@ -37,6 +37,7 @@ export class MalformedProperties extends Error {
 /** What {@link Properties.with} can change; `undefined` takes the property away. */
 export interface PropertyChanges {
   readonly headers?: Fields | undefined;
+  readonly deliveryMode?: number | undefined;
   readonly expiration?: string | undefined;
   readonly replyTo?: string | undefined;
 }
@@ -117,6 +118,7 @@ export class Properties {
       viewOf(length).setUint32(0, fields.length);
       return concat([length, fields]);
     });
+    change(values, changes, "deliveryMode", (mode) => Uint8Array.of(mode));
     change(values, changes, "expiration", shortstr);
     change(values, changes, "replyTo", shortstr);
     return new Properties(compose(values));

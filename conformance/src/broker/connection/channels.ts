@@ -12,6 +12,7 @@ import { queueMethods } from "../channel/queue-methods.ts";
 import type { Frame } from "../codec/frames.ts";
 import { nameOf, type ReceivedMethod, receiveMethod } from "../codec/methods.ts";
 import { Refusal } from "../failures.ts";
+import { contentOutOfPlace } from "../channel/content-assembler.ts";
 
 const handlers: Handlers = { ...exchangeMethods, ...queueMethods, ...basicMethods, ...modeMethods };
 
@@ -49,7 +50,7 @@ export class Channels {
   frame({ type, channel: number, payload }: Frame): void {
     const channel = this.#channels.get(number);
     if (type !== frameType.method) {
-      if (channel === undefined) throw notOpened("none");
+      if (channel === undefined) throw contentOutOfPlace();
       const received = channel.content.content(type, payload);
       if (received === undefined || channel.isClosing) return;
       this.#guard(channel, "basic.publish", () => {
@@ -69,6 +70,7 @@ export class Channels {
     if (received.method.name === "basic.publish") channel.content.begin(received.method.fields);
     else if (name === "channel.close-ok" && channel.isClosing) this.#channels.delete(number);
     else if (name === "channel.close") this.#close(channel);
+    else if (name === "channel.open") throw new Refusal("CHANNEL_ERROR", "second 'channel.open' seen");
     else if (!channel.isClosing) this.#guard(channel, name, () => handle(channel, received));
   }
 
@@ -112,12 +114,13 @@ export class Channels {
     channel.send("channel.close-ok", {});
   }
 
-  /** Runs a handler; a refusal of the soft kind ends the channel alone. */
+  /** Runs the handler of a method; a refusal of the soft kind ends the channel alone. */
   #guard(channel: Channel, method: MethodName, handler: () => void): void {
     try {
       handler();
     } catch (error) {
-      if (!(error instanceof Refusal) || !error.isSoft) throw error;
+      if (!(error instanceof Refusal)) throw error;
+      if (!error.isSoft) throw error.blaming(method);
       this.fail(channel, closeFields(error, method));
     }
   }
@@ -142,7 +145,6 @@ export function blamedMethod(frame: Frame): MethodName | "none" {
 
 function handle(channel: Channel, { method, table }: ReceivedMethod): void {
   checkIdle(channel);
-  if (method.name === "channel.open") throw new Refusal("CHANNEL_ERROR", "second 'channel.open' seen");
   const handler = handlers[method.name as ClientMethodName] as Handler<ClientMethodName> | undefined;
   if (handler === undefined) throw unimplemented(channel, method.name);
   handler(channel, method.fields as never, table);
@@ -159,7 +161,7 @@ function checkIdle(channel: Channel): void {
   if (channel.mode.kind === "transaction") channel.mode.transaction.checkIdle();
 }
 
-function notOpened(method: MethodName | "none"): Refusal {
+function notOpened(method: MethodName): Refusal {
   return new Refusal("CHANNEL_ERROR", "expected 'channel.open'", { blames: method });
 }
 

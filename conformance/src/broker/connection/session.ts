@@ -9,16 +9,18 @@ import {
   frameType,
   type MethodName,
   type Output,
+  protocolHeader,
   type ServerMethodName,
   writeHeartbeat,
   writeMethod,
 } from "@leveret/core/wire";
 import type { ChannelOwner, ChannelServices } from "../channel/owner.ts";
-import { type Frame, FrameSource } from "../codec/frames.ts";
+import { checkFrame, type Frame, FrameSource } from "../codec/frames.ts";
 import { ReaderCrash, receiveMethod } from "../codec/methods.ts";
 import { Refusal } from "../failures.ts";
 import type { Millis, Timer } from "../lib/timers.ts";
 import type { TuningOptions } from "../options.ts";
+import type { Profile } from "../profile.ts";
 import type { VirtualHost } from "../topology/virtual-host.ts";
 import type { User } from "../users.ts";
 import { blamedMethod, Channels, closeFields } from "./channels.ts";
@@ -133,7 +135,7 @@ export class Session implements ChannelOwner {
       if (this.handshake.greet(Uint8Array.from(this.#header))) {
         this.phase = "handshake";
       } else {
-        this.output().bytes(this.#host.profile.headerReply);
+        this.output().bytes(headerFor(this.#header, this.#host.profile));
         this.end();
       }
     }
@@ -176,8 +178,8 @@ export class Session implements ChannelOwner {
     if (this.phase === "closing" || this.phase === "over" || this.phase === "header") return;
     this.release();
     this.#send("connection.close", fields);
+    this.#awaitEnd(this.phase === "running" ? limits.closing : limits.silence);
     this.phase = "closing";
-    this.#awaitEnd(limits.closing);
   }
 
   /** Ends the stream behind what was sent so far. */
@@ -250,8 +252,9 @@ export class Session implements ChannelOwner {
   }
 
   #handle(frame: Frame): void {
-    if (frame.type === frameType.heartbeat) return;
     try {
+      checkFrame(frame);
+      if (frame.type === frameType.heartbeat) return;
       if (this.phase === "handshake") this.#handshakeFrame(frame);
       else if (frame.channel === 0) this.#ownMethod(frame);
       else if (this.phase === "running") this.#channelFrame(frame);
@@ -337,6 +340,12 @@ export class Session implements ChannelOwner {
     const patience = limit === limits.closing && heartbeat > 0 ? Math.min(limit, heartbeat) : limit;
     this.#deadline.set(this.#host.services.now() + patience);
   }
+}
+
+/** Who wants another 0-9 is told which one there is; everybody else hears what the version likes best. */
+function headerFor(received: readonly number[], profile: Profile): Uint8Array {
+  const wantsAnother = [0x41, 0x4d, 0x51, 0x50, 0, 0, 9].every((octet, index) => received[index] === octet);
+  return wantsAnother ? protocolHeader : profile.headerReply;
 }
 
 function unexpectedMethod(method: MethodName): Refusal {

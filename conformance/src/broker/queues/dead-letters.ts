@@ -25,7 +25,9 @@ export function deadLetter(
 ): Message {
   const { deadLetterRoutingKey: key } = grave;
   const headers = message.headers ?? [];
-  const kept = headers.filter(({ name }) => !(name === "CC" && key !== undefined) && !isDeathHeader(name));
+  const kept = headers.filter(
+    ({ name }) => !(name === "CC" && key !== undefined && !profile.deadLettersKeepCopies) && !isDeathHeader(name),
+  );
   const counts = message.hasDied || profile.honoursPublishedDeaths;
   const earlier = counts ? deathsOf(headers) : [];
   const deaths = recordDeath(earlier, deathOf(message, grave.name, reason, now));
@@ -38,7 +40,7 @@ export function deadLetter(
         "x-death",
         deaths.map((death) => table("", death)),
       ),
-      ...(first.length > 0 ? first : summary("x-first-death", message, grave.name, reason)),
+      ...(earlier.length > 0 ? first : summary("x-first-death", message, grave.name, reason)),
       ...(profile.reportsLastDeath ? summary("x-last-death", message, grave.name, reason) : []),
     ],
   });

@@ -26,10 +26,10 @@ export class MessageQueue extends Queue {
 
   constructor(declaration: QueueDeclaration, host: QueueHost) {
     super(declaration, host);
-    const { type, maxPriority } = this.settings;
+    const { type, maxPriority, deliveryLimit } = this.settings;
     this.#ready =
       type === "quorum"
-        ? new ReadyMessages("quorum", quorumLanes(host.profile))
+        ? new ReadyMessages(deliveryLimit === undefined ? "unlimited" : "limited", quorumLanes(host.profile))
         : new ReadyMessages("classic", maxPriority === undefined ? oneLane : priorityLanes(maxPriority));
     this.#expiry = host.timers.create(() => this.#expire());
   }
@@ -69,7 +69,9 @@ export class MessageQueue extends Queue {
   override get(): QueueEntry | undefined {
     this.touch();
     this.#expire();
-    return this.#ready.take();
+    const entry = this.#ready.take();
+    this.#expire();
+    return entry;
   }
 
   override delivered(entry: QueueEntry): void {
@@ -120,6 +122,8 @@ export class MessageQueue extends Queue {
       const consumer = this.consumers.next();
       if (consumer === undefined) return;
       consumer.deliver(this.#ready.take() as QueueEntry);
+      // The next one may have been waiting for its turn to expire.
+      this.#expire();
     }
   }
 

@@ -10,8 +10,8 @@ export interface QueueConsumer {
   readonly priority: number;
   readonly exclusive: boolean;
   readonly noAck: boolean;
-  /** The queue passed it over for want of credit; whoever gives it credit tells the queue. */
-  parked: boolean;
+  /** When the queue passed it over for want of credit, as a count; whoever gives it credit tells the queue. */
+  parkedAt: number | undefined;
   /** It takes a message now: its prefetch limit is not reached, and its connection keeps up. */
   hasCredit(): boolean;
   deliver(entry: QueueEntry): void;
@@ -29,6 +29,9 @@ export class QueueConsumers {
   /** The priorities of `#waiting`, highest first. */
   #priorities: readonly number[] = [];
   #active: QueueConsumer | undefined;
+  /** Consumers that were passed over and may have credit again. */
+  #revived: QueueConsumer[] = [];
+  #parkings = 0;
 
   constructor(singleActive: boolean) {
     this.#singleActive = singleActive;
@@ -66,6 +69,7 @@ export class QueueConsumers {
 
   /** Whose turn it is; `undefined` when nobody takes. */
   next(): QueueConsumer | undefined {
+    if (this.#revived.length > 0) this.#revive();
     if (this.#singleActive) return this.#active?.hasCredit() === true ? this.#active : undefined;
     for (const priority of this.#priorities) {
       const line = this.#waiting.get(priority) as Deque<QueueConsumer>;
@@ -75,7 +79,7 @@ export class QueueConsumers {
           line.push(consumer);
           return consumer;
         }
-        consumer.parked = true;
+        consumer.parkedAt = this.#parkings++;
       }
     }
     return undefined;
@@ -83,9 +87,18 @@ export class QueueConsumers {
 
   /** A consumer that was passed over has credit again. */
   unpark(consumer: QueueConsumer): void {
-    if (!consumer.parked) return;
-    consumer.parked = false;
-    if (this.#all.has(consumer)) this.#enqueue(consumer);
+    if (consumer.parkedAt !== undefined) this.#revived.push(consumer);
+  }
+
+  /** Those that waited longest come first. */
+  #revive(): void {
+    const revived = this.#revived.sort((left, right) => (left.parkedAt ?? 0) - (right.parkedAt ?? 0));
+    this.#revived = [];
+    for (const consumer of revived) {
+      if (consumer.parkedAt === undefined) continue;
+      consumer.parkedAt = undefined;
+      if (this.#all.has(consumer)) this.#enqueue(consumer);
+    }
   }
 
   #enqueue(consumer: QueueConsumer): void {

@@ -59,13 +59,20 @@ class ClassicLine implements Line {
   }
 }
 
-/** A line of a quorum queue: what comes back leaves first, in the order in which it came back. */
+/**
+ * A line of a quorum queue: what comes back leaves first, in the order in which it came back. Where returns are not
+ * limited it goes to the end instead, so that a message that comes back for ever does not hold up the log.
+ */
 class QuorumLine implements Line {
   readonly #fresh = new Deque<QueueEntry>();
-  readonly #returned = new Deque<QueueEntry>();
+  readonly #returned: Deque<QueueEntry>;
+
+  constructor(isLimited: boolean) {
+    this.#returned = isLimited ? new Deque() : this.#fresh;
+  }
 
   get length(): number {
-    return this.#fresh.length + this.#returned.length;
+    return this.#fresh === this.#returned ? this.#fresh.length : this.#fresh.length + this.#returned.length;
   }
 
   push(entry: QueueEntry): void {
@@ -85,7 +92,7 @@ class QuorumLine implements Line {
   }
 
   *[Symbol.iterator](): Generator<QueueEntry, void, undefined> {
-    yield* this.#returned;
+    if (this.#returned !== this.#fresh) yield* this.#returned;
     yield* this.#fresh;
   }
 }
@@ -123,10 +130,11 @@ export class ReadyMessages {
   /** How many in a row were taken from the highest line. */
   #streak = 0;
 
-  constructor(kind: "classic" | "quorum", lanes: Lanes) {
+  /** @param kind - How messages come back; `"limited"` is a quorum queue with a delivery limit. */
+  constructor(kind: "classic" | "limited" | "unlimited", lanes: Lanes) {
     this.#lanes = lanes;
     this.#lines = Array.from({ length: lanes.count }, () =>
-      kind === "classic" ? new ClassicLine() : new QuorumLine(),
+      kind === "classic" ? new ClassicLine() : new QuorumLine(kind === "limited"),
     );
   }
 

@@ -33,6 +33,8 @@ export function parseStreamStart(field: Field | undefined, now: Millis): StreamS
   return { from: "offset", offset: Number(number) };
 }
 
+const transientMode = 1;
+
 /** What is dropped at once. */
 interface Segment {
   count: number;
@@ -97,10 +99,7 @@ export class StreamQueue extends Queue {
       for (;;) {
         const cursor = Math.max(this.#cursors.get(consumer) ?? this.#nextOffset, this.#firstOffset);
         if (cursor >= this.#nextOffset) break;
-        if (!consumer.hasCredit()) {
-          consumer.parked = true;
-          break;
-        }
+        if (!consumer.hasCredit()) break;
         this.#cursors.set(consumer, cursor + 1);
         consumer.deliver(this.#log.at(cursor - this.#firstOffset) as QueueEntry);
       }
@@ -137,7 +136,9 @@ export class StreamQueue extends Queue {
   override propertiesOf(entry: QueueEntry): EncodedProperties {
     const { properties } = entry.message;
     const kept = (properties.headers ?? []).filter((field) => field.name !== "x-stream-offset");
-    return properties.with({ headers: [...kept, long("x-stream-offset", entry.position)] }).encoded;
+    const deliveryMode = properties.deliveryMode ?? (this.host.profile.streamsSayTransient ? transientMode : undefined);
+    const headers = [...kept, long("x-stream-offset", entry.position)];
+    return properties.with({ headers, deliveryMode }).encoded;
   }
 
   override loseTransient(): void {}

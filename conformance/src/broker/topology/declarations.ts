@@ -26,7 +26,10 @@ export type ExchangeWish = Omit<ExchangeDeclaration, "type"> & { readonly type: 
 /** @throws Refusal COMMAND_INVALID or PRECONDITION_FAILED, by version */
 export function checkExchangeType(type: string, virtualHost: VirtualHost): void {
   if (isExchangeType(type)) return;
-  throw new Refusal(virtualHost.profile.unknownExchangeType, `unknown exchange type '${type}'`);
+  throw new Refusal(
+    virtualHost.profile.unknownExchangeType,
+    `${type === "" ? "invalid" : "unknown"} exchange type '${type}'`,
+  );
 }
 
 /** @throws Refusal ACCESS_REFUSED */
@@ -128,7 +131,12 @@ function checkSameQueue(queue: Queue, wish: QueueProperties & { readonly argumen
   const same = new Equivalence("queue", queue.name, queue.virtualHost);
   same.property("durable", queue.durable, wish.durable);
   same.property("auto_delete", queue.autoDelete, wish.autoDelete);
-  for (const name of comparedArguments(queue.type)) same.argument(name, queue.arguments, wish.arguments);
+  for (const name of comparedArguments(queue.type)) {
+    // Whether a classic queue says that it is one makes no difference.
+    const isSaidTwice =
+      name === "x-queue-type" && queue.type === queueTypeOf(wish.arguments) && queue.type === "classic";
+    if (!isSaidTwice) same.argument(name, queue.arguments, wish.arguments);
+  }
 }
 
 /** Replicated types live for ever, and transient queues that outlive their connection went out of use. */

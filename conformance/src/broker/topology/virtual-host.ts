@@ -140,6 +140,11 @@ export class VirtualHost {
     source.table.add(binding);
   }
 
+  /** True when there is that binding. */
+  isBound(source: Exchange, destination: Destination, routingKey: string, bindingArguments: Fields): boolean {
+    return source.outbound.get(destination)?.has(bindingIdentity(routingKey, bindingArguments)) ?? false;
+  }
+
   /** Removes a binding, if it is there. */
   unbind(source: Exchange, destination: Destination, routingKey: string, bindingArguments: Fields): void {
     const bindings = source.outbound.get(destination);
