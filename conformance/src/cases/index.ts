@@ -1,0 +1,82 @@
+/** The conformance suite: what the client does with a broker, case by case, in any runtime. */
+
+import type { IoServices, Millis } from "@leveret/core/client";
+import type { BrokerHost, ConformanceCase, GroupedCase } from "./case.ts";
+import { channelCases } from "./channel-cases.ts";
+import { confirmCases } from "./confirm-cases.ts";
+import { connectCases } from "./connect-cases.ts";
+import { connectFailureCases } from "./connect-failure-cases.ts";
+import { connectionCases } from "./connection-cases.ts";
+import { consumeCases } from "./consume-cases.ts";
+import { exchangeCases } from "./exchange-cases.ts";
+import { faultCases } from "./fault-cases.ts";
+import { getCases } from "./get-cases.ts";
+import { iterateCases } from "./iterate-cases.ts";
+import { publishCases } from "./publish-cases.ts";
+import { publisherCases } from "./publisher-cases.ts";
+import { queueCases } from "./queue-cases.ts";
+import { queueTypeCases } from "./queue-type-cases.ts";
+import { Scene } from "./scene.ts";
+import { settleCases } from "./settle-cases.ts";
+import { tlsCases } from "./tls-cases.ts";
+import { transactionCases } from "./transaction-cases.ts";
+import { valueCases } from "./value-cases.ts";
+
+export type {
+  Break,
+  BrokerFacts,
+  BrokerHost,
+  CaseNeed,
+  ConformanceCase,
+  Direction,
+  GroupedCase,
+  ProxyFaults,
+  ProxyHandle,
+  TlsFacts,
+} from "./case.ts";
+export { CaseError } from "./expect.ts";
+export { Scene } from "./scene.ts";
+
+const defaultTimeout: Millis = 20_000;
+
+/** Every case, in groups. */
+export const cases: readonly GroupedCase[] = Object.entries({
+  connecting: connectCases,
+  "connecting that fails": connectFailureCases,
+  TLS: tlsCases,
+  connections: connectionCases,
+  channels: channelCases,
+  exchanges: exchangeCases,
+  queues: queueCases,
+  "queue types": queueTypeCases,
+  publishing: publishCases,
+  confirms: confirmCases,
+  publishers: publisherCases,
+  getting: getCases,
+  consuming: consumeCases,
+  iterating: iterateCases,
+  settling: settleCases,
+  transactions: transactionCases,
+  values: valueCases,
+  faults: faultCases,
+} satisfies Record<string, readonly ConformanceCase[]>).flatMap(([group, members]) =>
+  members.map((one) => ({ ...one, group })),
+);
+
+/** Whether a broker offers what a case needs. */
+export function canRun({ needs = [] }: ConformanceCase, { facts }: BrokerHost): boolean {
+  return needs.every((need) => facts.offers.includes(need));
+}
+
+/** Runs one case, and cleans up behind it. Rejects with what is not as it should be. */
+export async function runCase(one: ConformanceCase, host: BrokerHost, io: IoServices): Promise<void> {
+  const scene = new Scene(host, io);
+  try {
+    await scene.soon(one.run(scene), `"${one.name}" to end`, one.timeout ?? defaultTimeout);
+  } catch (error) {
+    // What went wrong in the case tells more than what its remains do to the cleaning up.
+    await scene.leave().catch(() => {});
+    throw error;
+  }
+  await scene.leave();
+}

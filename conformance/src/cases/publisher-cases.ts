@@ -1,0 +1,111 @@
+/** Publishers. */
+
+import { FlushError } from "@leveret/core/client";
+import type { ConformanceCase } from "./case.ts";
+import { fails, like, ok, same } from "./expect.ts";
+import { bytes, text } from "./scene.ts";
+
+export const publisherCases: readonly ConformanceCase[] = [
+  {
+    name: "publish with confirms, persistently, with their own defaults",
+    async run(scene) {
+      const { connection, channel } = await scene.open();
+      const queue = await scene.queue(channel);
+      const publisher = await connection.openPublisher({ routingKey: queue, properties: { appId: "shop" } });
+      await publisher.publish(bytes("a"));
+      await publisher.publish(bytes("b"), { properties: { deliveryMode: 1, type: "order" } });
+      same(
+        (await channel.basicGet({ queue, noAck: true }))?.properties,
+        { appId: "shop", deliveryMode: 2 },
+        "the first",
+      );
+      like(
+        (await channel.basicGet({ queue, noAck: true }))?.properties,
+        { appId: "shop", deliveryMode: 1, type: "order" },
+        "the second",
+      );
+      await publisher.close();
+      same(publisher.state, "closed", "the state");
+    },
+  },
+  {
+    name: "send without a promise for each, say when to wait, and flush",
+    async run(scene) {
+      const { connection, channel } = await scene.open();
+      const queue = await scene.queue(channel);
+      const publisher = await connection.openPublisher({ routingKey: queue, maxUnconfirmed: 100 });
+      let waits = 0;
+      for (let i = 0; i < 2000; i += 1) {
+        if (publisher.send(bytes(`${i}`))) continue;
+        waits += 1;
+        await scene.soon(publisher.ready(), "room");
+        ok(publisher.unconfirmed < 100, "there was room");
+      }
+      await scene.soon(publisher.flush(), "the flush");
+      same(publisher.unconfirmed, 0, "unconfirmed");
+      ok(waits >= 19, `it had to wait, ${waits} times`);
+      const got = await scene.drain(channel, queue);
+      same(
+        got,
+        Array.from({ length: 2000 }, (_, i) => `${i}`),
+        "what arrived, in order",
+      );
+    },
+  },
+  {
+    name: "keep within their window by count and by bytes, whoever waits",
+    async run(scene) {
+      const { connection, channel } = await scene.open();
+      const queue = await scene.queue(channel);
+      const publisher = await connection.openPublisher({ routingKey: queue, maxUnconfirmedBytes: 10_000 });
+      let most = 0;
+      const body = new Uint8Array(1000);
+      const publishes = Array.from({ length: 300 }, () => {
+        const publish = publisher.publish(body);
+        most = Math.max(most, publisher.unconfirmed);
+        return publish;
+      });
+      await scene.soon(Promise.all(publishes), "all to be confirmed");
+      same(most, 10, "the most in flight");
+    },
+  },
+  {
+    name: "tell what was not confirmed when they flush",
+    async run(scene) {
+      const { connection } = await scene.open();
+      const publisher = await connection.openPublisher({ routingKey: scene.name("nowhere"), mandatory: true });
+      const failed: string[] = [];
+      publisher.on("failed", ({ error, message }) => failed.push(`${error.code} ${text(message)}`));
+      for (let i = 0; i < 3; i += 1) publisher.send(bytes(`${i}`));
+      const error = await fails(publisher.flush(), { code: "FLUSH_FAILED", failed: 3, outcome: "refused" }, "flushing");
+      ok(error instanceof FlushError, "a FlushError");
+      same(failed, ["UNROUTABLE 0", "UNROUTABLE 1", "UNROUTABLE 2"], "what the listener heard");
+      await publisher.flush();
+    },
+  },
+  {
+    name: "wait for what is in flight when they are closed",
+    async run(scene) {
+      const { connection, channel } = await scene.open();
+      const queue = await scene.queue(channel);
+      const publisher = await connection.openPublisher({ routingKey: queue });
+      for (let i = 0; i < 500; i += 1) publisher.send(bytes(`${i}`));
+      await scene.soon(publisher.close(), "the end");
+      same(await scene.messageCount(channel, queue), 500, "messages in the queue");
+    },
+  },
+  {
+    name: "publish without confirms when they are told so",
+    async run(scene) {
+      const { connection, channel } = await scene.open();
+      const queue = await scene.queue(channel);
+      const publisher = await connection.openPublisher({ routingKey: queue, confirm: false, persistent: false });
+      await publisher.publish(bytes("a"));
+      await publisher.flush();
+      await publisher.close();
+      const message = await channel.basicGet({ queue, noAck: true });
+      same(text(message), "a", "the message");
+      same(message?.properties, {}, "its properties");
+    },
+  },
+];

@@ -1,0 +1,39 @@
+/** A real RabbitMQ as the host of conformance cases. */
+
+import { readFileSync } from "node:fs";
+import { attachRabbitMQ } from "../../../tools/rabbitmq/index.ts";
+import type { RabbitMQCoordinates } from "../../../tools/rabbitmq/coordinates.ts";
+import type { BrokerHost, CaseNeed, TlsFacts } from "../cases/index.ts";
+import { startProxy } from "./proxy-handle.ts";
+
+/** See the file's comment. */
+export function rabbitMQHost(coordinates: RabbitMQCoordinates): BrokerHost {
+  const node = attachRabbitMQ(coordinates);
+  const { version, host, port, username, password, virtualHost } = coordinates;
+  const tls = tlsOf(coordinates);
+  const offers: CaseNeed[] = ["tcp", "proxy", "quorum-queues", "streams"];
+  if (coordinates.folder !== undefined) offers.push("operate");
+  if (coordinates.managementUrl !== undefined) offers.push("users");
+  if (tls !== undefined) offers.push("tls");
+  if (tls?.client !== undefined) offers.push("client-certificate");
+  return {
+    facts: { version, address: { host, port }, host, port, username, password, virtualHost, tls, offers },
+    proxy: () => startProxy({ host, port }),
+    block: () => node.blockMemory(),
+    unblock: () => node.unblock(),
+    closeConnections: (reason) => node.closeAllConnections(reason),
+    addUser: (name, secret) => node.addUser(name, secret),
+    deleteUser: (name) => node.deleteUser(name),
+  };
+}
+
+function tlsOf(coordinates: RabbitMQCoordinates): TlsFacts | undefined {
+  const { host, tlsPort, caFile, clientCertFile, clientKeyFile, clientUser } = coordinates;
+  if (tlsPort === undefined || caFile === undefined) return undefined;
+  const read = (file: string): string => readFileSync(file, "utf8");
+  const client =
+    clientCertFile === undefined || clientKeyFile === undefined || clientUser === undefined
+      ? undefined
+      : { cert: read(clientCertFile), key: read(clientKeyFile), user: clientUser };
+  return { host, port: tlsPort, ca: read(caFile), client };
+}
