@@ -215,6 +215,54 @@ export class ConnectError extends ConnectionError {
   }
 }
 
+/** There is no connection at the moment, and the call did not wait for it, or not for longer. Nothing was sent. */
+export class NotConnectedError extends AmqpError {
+  declare readonly code: "NOT_CONNECTED";
+
+  constructor(message: string, cause: unknown) {
+    super("NOT_CONNECTED", message, { cause, outcome: "not-sent" });
+  }
+
+  override get retryable(): boolean {
+    return true;
+  }
+}
+
+/** A consumer could not be started again after its channel was lost; `cause` is what the server said. */
+export class ConsumerRecoveryError extends AmqpError {
+  declare readonly code: "CONSUMER_NOT_RECOVERED";
+  readonly consumerTag: string;
+
+  constructor(consumerTag: string, cause: unknown) {
+    const problem = cause instanceof Error ? `: ${cause.message}` : "";
+    super("CONSUMER_NOT_RECOVERED", `Consumer ${JSON.stringify(consumerTag)} could not be recovered${problem}`, {
+      cause,
+    });
+    this.consumerTag = consumerTag;
+  }
+}
+
+/** What a {@link TransactionError} can be about. */
+export type TransactionErrorCode =
+  /** The channel was lost with work in its transaction, which the server undid. `txRollback` begins a new one. */
+  | "TRANSACTION_ABORTED"
+  /** The channel was lost while a commit was under way: it happened, or not. `txRollback` begins a new transaction. */
+  | "COMMIT_UNKNOWN";
+
+/** A transaction did not survive the loss of its channel. */
+export class TransactionError extends AmqpError {
+  declare readonly code: TransactionErrorCode;
+
+  constructor(code: TransactionErrorCode, cause: unknown) {
+    super(code, transactionProblems[code], { cause, outcome: code === "COMMIT_UNKNOWN" ? "unknown" : "not-sent" });
+  }
+}
+
+const transactionProblems: Readonly<Record<TransactionErrorCode, string>> = {
+  TRANSACTION_ABORTED: "The channel was lost, and the work of its transaction with it; roll back to begin a new one",
+  COMMIT_UNKNOWN: "The channel was lost during a commit, which may have happened; roll back to begin a new one",
+};
+
 /** Why a channel or a connection is over. */
 export type EndError = ChannelError | ConnectionError;
 

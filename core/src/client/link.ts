@@ -18,7 +18,7 @@ const largestPart = 1024 * 1024;
 const lingerTime: Millis = 1000;
 
 /** How often a paused link reads one chunk, while somebody waits for an answer that may be behind the deliveries. */
-const peekInterval: Millis = 50;
+const peekInterval: Millis = 10;
 
 /** Whoever a link works for. No method is called from inside the engine, and none may throw. */
 export interface LinkOwner {

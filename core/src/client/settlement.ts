@@ -10,6 +10,13 @@ import type { ChannelEngine } from "../engine/channel-engine.ts";
 import { UsageError } from "../wire/errors.ts";
 import { SettlementError } from "./errors.ts";
 import type { Link, TurnEnd } from "./link.ts";
+import type { Transaction } from "./transaction.ts";
+
+/**
+ * What became of settling a delivery: `"settled"`, or `"stale"` when its connection or channel was lost meanwhile and
+ * recovered: nothing was sent then, and the server delivers the message again.
+ */
+export type SettleResult = "settled" | "stale";
 
 /** What is known of a delivery tag. Of those below the lowest outstanding one, nothing has to be known. */
 const settled = 0;
