@@ -10,6 +10,7 @@ import type { Admission } from "./admission.ts";
 import { clientOf } from "./client-address.ts";
 import type { Clock, Millis } from "./clock.ts";
 import type { HostAndPort } from "./config/values.ts";
+import type { ServePage } from "./demo.ts";
 import { answer, listen, makeServer, refuse, type Server, stopListening } from "./http.ts";
 import type { RelayLog } from "./log.ts";
 import type { RelayMetrics } from "./metrics.ts";
@@ -40,8 +41,10 @@ export interface FrontServices {
   readonly log: RelayLog;
   readonly metrics: RelayMetrics;
   readonly admission: Admission;
-  readonly rules: UpgradeRules;
+  rules(): UpgradeRules;
   isDraining(): boolean;
+  /** Pages, where there are any. */
+  readonly serve: ServePage | undefined;
   /** A client has come in. */
   entered(client: WebSocket, admitted: Admitted, request: IncomingMessage, id: string): void;
 }
@@ -80,7 +83,7 @@ export class Front {
     this.#webSockets.on("wsClientError", (_, socket, request) => this.#refuse(request, socket, "not-websocket"));
 
     this.#server.on(options.tls === undefined ? "connection" : "secureConnection", (socket) => this.#connected(socket));
-    this.#server.on("request", (_, response) => this.#requested(response));
+    this.#server.on("request", (request, response) => this.#requested(request, response));
     this.#server.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket, head));
   }
 
@@ -113,7 +116,8 @@ export class Front {
     });
   }
 
-  #requested(response: ServerResponse): void {
+  #requested(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#services.serve?.(request, response)) return;
     response.setHeader("Upgrade", "websocket");
     answer(response, 426, "this is for WebSocket");
   }
@@ -125,10 +129,10 @@ export class Front {
     if (pending === undefined) return refuse(socket, 400, "one upgrade is enough");
     pending.asked = true;
 
-    const { admission, log, rules } = this.#services;
+    const { admission, log } = this.#services;
     const admitted = this.#services.isDraining()
       ? "draining"
-      : await checkUpgrade(request, rules, admission, log, pending.signal);
+      : await checkUpgrade(request, this.#services.rules(), admission, log, pending.signal);
     pending.stopTimer();
     this.#pending.delete(socket);
     if (typeof admitted === "string") return this.#refuse(request, socket, admitted);
@@ -147,10 +151,14 @@ export class Front {
   }
 
   #refuse(request: IncomingMessage, socket: Duplex, reason: RefusalReason): void {
-    const { log, metrics, rules } = this.#services;
+    const { log, metrics } = this.#services;
     metrics.refused(reason);
     log.info(
-      { reason, client: clientOf(request, rules).address, origin: request.headers.origin?.slice(0, maxShown) },
+      {
+        reason,
+        client: clientOf(request, this.#services.rules()).address,
+        origin: request.headers.origin?.slice(0, maxShown),
+      },
       "upgrade refused",
     );
     refuse(socket, refusalStatus[reason], reason);

@@ -13,6 +13,7 @@ import { checkSettings, RelayConfigError } from "./config/check.ts";
 import type { RelayOptions } from "./config/options.ts";
 import type { RelayConfig } from "./config/schema.ts";
 import type { HostAndPort } from "./config/values.ts";
+import { demoOrigins, loadDemo, type ServePage } from "./demo.ts";
 import { Front } from "./front.ts";
 import { errorName, jsonLog, type RelayLog } from "./log.ts";
 import { RelayMetrics } from "./metrics.ts";
@@ -58,6 +59,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     authenticate: authenticate ?? (await loadHook(config.authModule)),
     frontTls: await readFrontTls(config),
     upstreamTls: await readUpstreamTls(config),
+    serve: config.demo ? await loadDemo() : undefined,
   });
   await relay.listen();
   return relay;
@@ -69,6 +71,7 @@ interface Parts {
   readonly authenticate: Authenticate | undefined;
   readonly frontTls: SecureContextOptions | undefined;
   readonly upstreamTls: UpstreamTls;
+  readonly serve: ServePage | undefined;
 }
 
 class RunningRelay implements Relay {
@@ -79,7 +82,7 @@ class RunningRelay implements Relay {
   readonly #admission: Admission;
   readonly #front: Front;
   readonly #admin: AdminServer | undefined;
-  readonly #rules: UpgradeRules;
+  #rules: UpgradeRules;
   #upstreamTls: UpstreamTls;
   #address: HostAndPort;
   #adminAddress: HostAndPort | undefined;
@@ -113,7 +116,8 @@ class RunningRelay implements Relay {
         log: parts.log,
         metrics: this.#metrics,
         admission: this.#admission,
-        rules: this.#rules,
+        rules: () => this.#rules,
+        serve: parts.serve,
         isDraining: () => this.#end !== undefined,
         entered: (client, admitted, request, id) => this.#entered(client, admitted, request, id),
       },
@@ -150,7 +154,15 @@ class RunningRelay implements Relay {
       await this.#admin?.close();
       throw error;
     }
+    if (this.#config.demo) this.#letInDemo();
     this.#log.info({ ...this.#address, tls: this.#config.tlsCert !== undefined }, "relay listening");
+  }
+
+  /** Only now is the port known, which is part of the page's origin. */
+  #letInDemo(): void {
+    const { origin, allowNoOrigin, tlsCert } = this.#config;
+    const origins = [...origin, ...demoOrigins(this.#address, tlsCert !== undefined)];
+    this.#rules = { ...this.#rules, allowsOrigin: checkOrigins(origins, allowNoOrigin) };
   }
 
   async reload(): Promise<void> {
