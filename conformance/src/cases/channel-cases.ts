@@ -118,9 +118,9 @@ export const channelCases: readonly ConformanceCase[] = [
     name: "answer a flow that is active, and refuse to stop it before anything is sent",
     async run(scene) {
       const { channel } = await scene.open();
-      same(await channel.channelFlow({ active: true }), true, "the answer");
+      same(await channel.flow({ active: true }), true, "the answer");
       same(channel.flowActive, true, "flowActive");
-      await fails(channel.channelFlow({ active: false }), { code: "NOT_SUPPORTED" }, "stopping");
+      await fails(channel.flow({ active: false }), { code: "NOT_SUPPORTED" }, "stopping");
       same(channel.state, "open", "the state");
     },
   },

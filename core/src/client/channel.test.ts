@@ -21,7 +21,7 @@ describe("the methods of a channel", () => {
       [channel.basicQos({ prefetchCount: 5 }), undefined],
       [channel.basicGet({ queue: "q" }), undefined],
       [channel.basicRecover(), undefined],
-      [channel.channelFlow({ active: true }), true],
+      [channel.flow({ active: true }), true],
       [channel.txSelect(), undefined],
       [channel.txCommit(), undefined],
       [channel.txRollback(), undefined],
@@ -77,7 +77,7 @@ describe("the methods of a channel", () => {
     ["a prefetch that is too large", (channel) => channel.basicQos({ prefetchCount: 65_536 }), "INVALID_ARGUMENT"],
     ["a prefetch size", (channel) => channel.basicQos({ prefetchCount: 1, prefetchSize: 1 }), "NOT_SUPPORTED"],
     ["recovering without requeueing", (channel) => channel.basicRecover({ requeue: false }), "NOT_SUPPORTED"],
-    ["stopping the flow", (channel) => channel.channelFlow({ active: false }), "NOT_SUPPORTED"],
+    ["stopping the flow", (channel) => channel.flow({ active: false }), "NOT_SUPPORTED"],
     [
       "a body that is no bytes",
       (channel) => channel.basicPublish({ exchange: "", routingKey: "q", body: "text" as unknown as Uint8Array }),

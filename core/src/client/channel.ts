@@ -220,7 +220,7 @@ export class Channel extends Topology {
   }
 
   /** Asks the server to go on sending. RabbitMQ cannot be asked to pause: use `Consumer.pause` and a prefetch. */
-  async channelFlow({ active, signal }: CallerOptions & { readonly active: boolean }): Promise<boolean> {
+  async flow({ active, signal }: CallerOptions & { readonly active: boolean }): Promise<boolean> {
     if (!active) throw notSupported("channel.flow with active: false");
     return (await this.#core.call("channel.flow", { active }, signal)).active;
   }
