@@ -1,4 +1,4 @@
 import { defineConfig } from "tsup";
 import { packageBuild } from "../tools/tsup.ts";
 
-export default defineConfig(packageBuild("tsconfig.build.json"));
+export default defineConfig(packageBuild());

@@ -3,7 +3,7 @@
  * run a part of it. With `CI` set, what cannot be tested on this machine counts as failed.
  */
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { ensureChromium } from "./chromium.ts";
@@ -27,6 +27,10 @@ const possible = steps.filter(
 );
 const { steps: chosen, vitestArguments } = select(possible, process.argv.slice(2));
 const brokers = new Brokers();
+const scratch = mkdtempSync(path.join(tmpdir(), "leveret-test-"));
+process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
+// Brokers end with this process, by themselves.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(130));
 const notTested: string[] = [];
 
 function report(outcome: "ok" | "FAILED" | "NOT RUN", step: Step, details: readonly string[], output = ""): void {
@@ -61,13 +65,11 @@ async function runSuite(suite: Suite): Promise<Counts> {
     return isCI ? { ...nothing, failed: 1 } : { ...nothing, skipped: 1 };
   }
   const since = performance.now();
-  const folder = await mkdtemp(path.join(tmpdir(), "leveret-test-"));
-  const reportFile = path.join(folder, "report.json");
+  const reportFile = path.join(scratch, `${chosen.indexOf(suite)}.json`);
   const [program, ...args] = commandOf(suite, vitestArguments);
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${reportFile}`];
   const { code, output } = await run(program, [...args, ...reporters], { env, timeout: suiteWithin });
   const counts = countTests(reportFile, code);
-  await rm(folder, { recursive: true });
   report(
     counts.failed === 0 ? "ok" : "FAILED",
     suite,

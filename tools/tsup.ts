@@ -19,7 +19,7 @@ function entriesOf({ exports, bin = {} }: Manifest): Record<string, string> {
  *
  * @param tsconfig one under which all entries type-check.
  */
-export function packageBuild(tsconfig = "tsconfig.json") {
+export function packageBuild(tsconfig = "tsconfig.build.json") {
   return {
     entry: entriesOf(JSON.parse(readFileSync("package.json", "utf8")) as Manifest),
     tsconfig,

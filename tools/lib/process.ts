@@ -1,7 +1,14 @@
 /** Running other programs, for the tools of the repository. */
 
-import { type SpawnOptions, spawn } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+
+/** What is running. None of it outlives this process. */
+const children = new Set<ChildProcess>();
+
+process.once("exit", () => {
+  for (const child of children) child.kill("SIGTERM");
+});
 
 /** The folder of the repository, without a slash at the end. */
 export const repositoryRoot: string = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
@@ -52,6 +59,8 @@ export async function run(command: string, args: readonly string[], options: Run
     ...(options.timeout === undefined ? {} : { timeout: options.timeout, killSignal: "SIGKILL" as const }),
   };
   const child = spawn(command, args, spawnOptions);
+  children.add(child);
+  child.once("close", () => children.delete(child));
   const stdout: Buffer[] = [];
   const both: Buffer[] = [];
   child.stdout?.on("data", (chunk: Buffer) => {

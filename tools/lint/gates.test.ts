@@ -52,7 +52,7 @@ describe("the types of wire, engine and recovery", () => {
 });
 
 describe("the types of the client", () => {
-  const check = (text: string) => compile("core/tsconfig.json", ["core/types"], text);
+  const check = (text: string) => compile("core/tsconfig.build.json", ["core/types"], text);
 
   it("know promises, cancellation and the microtask queue", async () => {
     const text = `export async function a(signal: AbortSignal): Promise<void> {
