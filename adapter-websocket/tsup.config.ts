@@ -5,7 +5,7 @@ const demo = "demo";
 
 export default defineConfig([
   // The page is built at the same time, in the same folder.
-  { ...packageBuild("tsconfig.build.json"), clean: [`!${demo}/**`] },
+  { ...packageBuild(), clean: [`!${demo}/**`] },
   {
     // The program of the relay's demo page: one file for browsers.
     entry: { page: "src/demo/page.ts" },
