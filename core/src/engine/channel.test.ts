@@ -310,6 +310,32 @@ describe("a request that is not answered in time", () => {
   });
 });
 
+describe("a channel that ended without its own doing", () => {
+  it.each<[string, (driver: Driver, channel: ChannelEngine) => void]>([
+    ["with the connection", (driver) => void driver.hangUp()],
+    ["by closing the connection", (driver) => driver.engine.close()],
+    [
+      "by a request that was not answered",
+      (driver, channel) => {
+        channel.request("basic.qos", qos);
+        driver.pass(0);
+        driver.pass(60_000);
+      },
+    ],
+  ])("is closed already: %s", (_, end) => {
+    const { driver, channel } = open();
+    end(driver, channel);
+    driver.events();
+    driver.sent();
+    expect(channel.state).toBe("closed");
+    channel.close();
+    expect(() => channel.publish(message)).toThrow(expect.objectContaining({ code: "ILLEGAL_STATE" }));
+    expect(() => channel.request("basic.qos", qos)).toThrow(expect.objectContaining({ code: "ILLEGAL_STATE" }));
+    expect(driver.events()).toEqual([]);
+    expect(driver.sentNames()).toEqual([]);
+  });
+});
+
 describe("a flow of the server", () => {
   it("is answered, and is an event", () => {
     const { driver, channel } = open();

@@ -152,7 +152,7 @@ export class Channel implements ChannelEngine {
   }
 
   close(farewell: Farewell = {}): void {
-    if (this.#closeRequested || this.#phase === "closed") return;
+    if (this.#closeRequested || this.#reported) return;
     this.#requests.addLast(new PendingRequest("channel.close", this.number), closeFields(farewell));
     this.#closeRequested = true;
   }
