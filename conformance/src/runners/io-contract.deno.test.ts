@@ -2,8 +2,8 @@
 
 import { denoIo } from "@leveret/deno";
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { type IoNeed, ioContract } from "../io-contract/index.ts";
-import { RemotePeerHost } from "../testing/remote-peer-host.ts";
+import { type IoNeed, ioContract, type PeerHost } from "../io-contract/index.ts";
+import { NodeHosts } from "../testing/node-hosts.ts";
 
 const supports: ReadonlySet<IoNeed> = new Set([
   "tcp",
@@ -16,11 +16,12 @@ const supports: ReadonlySet<IoNeed> = new Set([
 ]);
 
 describe("the I/O contract of @leveret/deno", () => {
-  let peers: RemotePeerHost;
+  const hosts = new NodeHosts();
+  let peers: PeerHost;
   beforeAll(async () => {
-    peers = await RemotePeerHost.start();
+    peers = await hosts.startPeers();
   });
-  afterAll(() => peers.close());
+  afterAll(() => hosts.close());
 
   for (const { name, needs, run } of ioContract) {
     it.skipIf(!needs.every((need) => supports.has(need)))(name, () => run({ io: denoIo(), peers }));
