@@ -106,6 +106,17 @@ describe("the relay in front of RabbitMQ", () => {
     expect(connection).toMatchObject({ code: "AUTHENTICATION_FAILED" });
   });
 
+  it("keeps a connection alive whose timers do not fire, as in a page in the background", async () => {
+    const io = { ...webSocketIo(), setTimer: () => () => {} };
+    const connection = await connectWith(io, { uri: await relayed(), credentials, heartbeat: 2 });
+    onTestFinished(() => connection.close());
+    const before = connection.counters?.framesReceived ?? 0;
+    // The broker sends one a second, and gives up on a peer that is silent for two intervals.
+    const heard = () => (connection.counters?.framesReceived ?? 0) - before;
+    await expect.poll(heard, { timeout: 20_000 }).toBeGreaterThanOrEqual(8);
+    expect(connection.state).toBe("open");
+  });
+
   it.runIf(rabbitmq.folder !== undefined)("tells the broker the client's address, with and without TLS", async () => {
     await rabbitmq.ctl("eval", "application:set_env(rabbit, proxy_protocol, true).");
     onTestFinished(async () => {
