@@ -70,5 +70,13 @@ export const steps: readonly Step[] = [
   { kind: "suite", name: "conformance in Node", runtime: "node", projects: ["conformance"], broker: "system" },
   { kind: "suite", name: "conformance in Node", runtime: "node", projects: ["conformance"], broker: "4" },
   { kind: "suite", name: "conformance in Deno", runtime: "deno", projects: ["conformance"], broker: "system" },
+  {
+    kind: "suite",
+    name: "conformance in Chromium",
+    runtime: "node",
+    projects: ["conformance-chromium"],
+    broker: "system",
+    browser: true,
+  },
   { kind: "suite", name: "conformance in Bun", runtime: "bun", projects: ["conformance"], broker: "4" },
 ];
