@@ -40,8 +40,14 @@ export class Transcriber {
   readonly #contents = new Map<number, PendingContent>();
   readonly #confirms = new Map<number, ConfirmLog>();
   readonly #lines: Line[] = [];
+  readonly #isRaw: boolean;
   #header: number[] | undefined = [];
   #frames = 0;
+
+  /** @param options - `isRaw`: everything in the order in which it came, confirms as they are. */
+  constructor(options: { readonly isRaw?: boolean } = {}) {
+    this.#isRaw = options.isRaw ?? false;
+  }
 
   /** Frames that were received, heartbeats aside. */
   get frames(): number {
@@ -79,6 +85,7 @@ export class Transcriber {
   /** Takes the lines so far: replies in their order, then what is not tied to them, then confirms. */
   take(): string[] {
     const lines = this.#lines.splice(0);
+    if (this.#isRaw) return lines.map(({ text }) => text);
     const confirms = [...this.#confirms].flatMap(([channel, log]) => log.take(channel));
     const replies = lines.filter(({ consumer }) => consumer === undefined);
     const others = lines.filter(({ consumer }) => consumer !== undefined);
@@ -108,7 +115,7 @@ export class Transcriber {
       if (!this.#confirms.has(channel)) this.#confirms.set(channel, new ConfirmLog());
     }
     if (method.name === "channel.open-ok") this.#confirms.delete(channel);
-    if (method.name === "basic.ack" || method.name === "basic.nack") {
+    if (!this.#isRaw && (method.name === "basic.ack" || method.name === "basic.nack")) {
       const { deliveryTag, multiple } = method.fields;
       this.#confirms.get(channel)?.settled(method.name === "basic.ack" ? "ack" : "nack", deliveryTag, multiple);
       return;
@@ -117,7 +124,7 @@ export class Transcriber {
       this.#contents.set(channel, { method, properties: {}, left: 0, body: [] });
       return;
     }
-    this.#add(`${channel} ${describeMethod(method)}`, consumerOf(method));
+    this.#add(`${channel} ${describeMethod(method, this.#isRaw)}`, consumerOf(method));
   }
 
   #contentHeader(channel: number, payload: Uint8Array, start: number, end: number): void {
@@ -143,7 +150,7 @@ export class Transcriber {
     this.#contents.delete(channel);
     const text = new TextDecoder().decode(Uint8Array.from(body));
     const shown = text.length > 40 ? `${text.length} characters` : JSON.stringify(text);
-    const line = `${channel} ${describeMethod(method)} ${describeValue(properties)} ${shown}`;
+    const line = `${channel} ${describeMethod(method, this.#isRaw)} ${describeValue(properties)} ${shown}`;
     this.#add(line, consumerOf(method));
   }
 }
@@ -178,14 +185,16 @@ class ConfirmLog {
 }
 
 /** A method and its fields. */
-export function describeMethod({ name, fields }: Method): string {
+export function describeMethod({ name, fields }: Method, withDeliveryTags = true): string {
   if (name === "connection.close" || name === "channel.close") {
     const { replyCode, replyText, classId, methodId } = fields;
     const blamed = names.get(classId * 65_536 + methodId) ?? `${classId},${methodId}`;
     return `${name} ${replyCode} ${scrub(JSON.stringify(replyText))} (${blamed})`;
   }
   // Delivery tags tell in which order queues were served, which is up to them.
-  const telling = Object.entries(fields).filter(([field]) => name !== "basic.deliver" || field !== "deliveryTag");
+  const telling = Object.entries(fields).filter(
+    ([field]) => withDeliveryTags || name !== "basic.deliver" || field !== "deliveryTag",
+  );
   const shown = telling.map(([field, value]) => `${field}=${describeValue(value)}`);
   return [name, ...shown].join(" ");
 }
