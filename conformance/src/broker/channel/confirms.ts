@@ -96,7 +96,8 @@ export class Confirms {
         ? [...singly(this.#acked, "ack"), ...singly(this.#nacked, "nack")]
         : [
             ...coalesce(this.#acked, "ack", smallestOpen, this.#nacked),
-            ...coalesce(this.#nacked, "nack", smallestOpen, this.#acked),
+            // The acks of this turn have gone before: a nack of many may cover their numbers.
+            ...coalesce(this.#nacked, "nack", smallestOpen, []),
           ];
     this.#acked = [];
     this.#nacked = [];
@@ -131,7 +132,7 @@ export class Confirms {
  * the first of the other kind, goes as one `multiple`; the rest goes one by one.
  *
  * @param smallestOpen - The first publish without an outcome; `undefined` where there is none.
- * @param others - The publishes of this turn with the other outcome.
+ * @param others - The publishes with the other outcome that will be answered later.
  */
 export function coalesce(
   sequences: readonly number[],

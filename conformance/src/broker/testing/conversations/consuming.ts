@@ -367,7 +367,7 @@ export const queueTypeConversations: readonly Conversation[] = [
         await talk.settle();
       }
       await a.call(1, "basic.qos", { prefetchSize: 0, prefetchCount: 100 });
-      const offsets = { first: "first", next: "next", two: 2, hour: "1h", then: new TypedValue("timestamp", 1) };
+      const offsets = { first: "first", next: "next", two: 2, hour: "1h", since: new TypedValue("timestamp", 1) };
       for (const [consumerTag, offset] of Object.entries(offsets)) {
         await a.call(1, "basic.consume", { queue: "st", consumerTag, arguments: { "x-stream-offset": offset } });
         await a.call(1, "basic.cancel", { consumerTag });
