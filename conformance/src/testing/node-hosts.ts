@@ -102,10 +102,9 @@ export function toJson(value: unknown): string {
 
 /** See {@link toJson}. */
 export function fromJson(text: string): unknown {
-  return JSON.parse(text, (_, item: unknown) => {
-    const isBytes = typeof item === "object" && item !== null && "base64" in item && typeof item.base64 === "string";
-    return isBytes ? new Uint8Array(Buffer.from(item.base64, "base64")) : item;
-  });
+  return JSON.parse(text, (_, item: { readonly base64?: unknown } | null) =>
+    typeof item?.base64 === "string" ? new Uint8Array(Buffer.from(item.base64, "base64")) : item,
+  );
 }
 
 /** The Node that the repository pins, where there is a build of it for this machine; else the one that the shell finds. */
