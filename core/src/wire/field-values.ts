@@ -8,7 +8,7 @@
  * | string | `S` | `S` |
  * | boolean | `t` | `t` |
  * | integral number | `I` when it fits 32 bits, else `l` | `b B s u I i l L` when safe |
- * | other number | `d` | `d f` |
+ * | other finite number | `d` | `d f` |
  * | bigint | `l` | `l L` beyond 2^53 |
  * | Date | `T`, whole seconds | `T` |
  * | Uint8Array | `x` | `x`, and `S` that is not UTF-8 |

@@ -112,6 +112,8 @@ class TableWriter {
   /** Integral numbers go as integers, because RabbitMQ refuses a double where it expects an integer. */
   #number(value: number, name: string): void {
     const out = this.#out;
+    if (!Number.isFinite(value))
+      throw this.#invalid(name, "is NaN or infinite, for which RabbitMQ closes the connection");
     if (!Number.isInteger(value)) {
       out.octet(tag.double);
       out.double(value);
@@ -186,9 +188,7 @@ class TableWriter {
     }
     const number = Number(value);
     const sent = type === "float" ? Math.fround(number) : number;
-    if (!Number.isFinite(sent) && (typeof value === "bigint" || Number.isFinite(value))) {
-      throw this.#invalid(name, `is out of the range of ${type}`);
-    }
+    if (!Number.isFinite(sent)) throw this.#invalid(name, `is out of the range of ${type}, or no number`);
     return type === "float" ? this.#out.float(number) : this.#out.double(number);
   }
 

@@ -37,8 +37,6 @@ describe("sending a table", () => {
     ["a bigint as l", 5n, "6c 0000000000000005"],
     ["a negative bigint as l", -1n, "6c ffffffffffffffff"],
     ["another number as d", 1.5, "64 3ff8000000000000"],
-    ["not a number as d", Number.NaN, "64 7ff8000000000000"],
-    ["infinity as d", Number.NEGATIVE_INFINITY, "64 fff0000000000000"],
     ["a Date as T in whole seconds", new Date(1_999), "54 0000000000000001"],
     ["bytes as x", Uint8Array.of(1, 255), "78 00000002 01ff"],
     ["a Buffer as x", Buffer.from([3]), "78 00000001 03"],
@@ -85,6 +83,10 @@ describe("sending a table", () => {
 
   const refused: readonly (readonly [string, unknown])[] = [
     ["an integer beyond 64 bits", 2 ** 63],
+    ["NaN, which RabbitMQ cannot read", Number.NaN],
+    ["infinity, which RabbitMQ cannot read", Number.NEGATIVE_INFINITY],
+    ["NaN as a double", new TypedValue("double", Number.NaN)],
+    ["infinity as a float", new TypedValue("float", Number.POSITIVE_INFINITY)],
     ["a huge integral number", 1e300],
     ["a bigint beyond 64 bits", 2n ** 63n],
     ["a bigint below 64 bits", -(2n ** 63n) - 1n],
