@@ -19,6 +19,18 @@ describe("heartbeats", () => {
     expect(driver.engine.nextDeadline()).toBe(11_000);
   });
 
+  it("are put off by other output, from when it leaves", () => {
+    const driver = open({}, { heartbeat: 10 });
+    const channel = driver.channel();
+    driver.pass(2000);
+    channel.ack(1, false);
+    driver.pass(1000);
+    expect(driver.sentNames()).toEqual(["basic.ack"]);
+    expect(driver.engine.nextDeadline()).toBe(driver.now + 5000);
+    driver.pass(4999);
+    expect(driver.sentNames()).toEqual([]);
+  });
+
   it("begin with tuning, before the connection is open", () => {
     const driver = new Driver({ heartbeat: 10, handshakeTimeout: 0 });
     expect(driver.engine.nextDeadline()).toBeUndefined();

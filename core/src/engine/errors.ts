@@ -109,6 +109,8 @@ export type ChannelErrorCode =
   | "CHANNEL_CLOSED"
   /** The server closed it, with a reply code. */
   | "CHANNEL_CLOSED_BY_SERVER"
+  /** The server that the client reconnected to allows fewer channels than the one before. */
+  | "CHANNEL_LIMIT"
   /** A request was not answered in `requestTimeout`. Its late answer could not be told from the next one, so the channel was closed. */
   | "REQUEST_TIMEOUT";
 
