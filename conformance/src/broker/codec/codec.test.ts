@@ -202,7 +202,6 @@ describe("frames", () => {
           for (let next = source.next(); next !== undefined; next = source.next()) {
             seen.push({ channel: next.channel, payload: next.payload.slice() });
           }
-          source.detach();
         }
         expect(seen).toEqual(payloads.map((payload, index) => ({ channel: index + 1, payload })));
         expect(source.waiting).toBe(0);

@@ -49,18 +49,11 @@ export class FrameSource {
     return this.#size;
   }
 
-  /** Adds octets. They are kept until they have been read. */
+  /** Adds octets. The chunk is borrowed for the call: what is in it is copied, once. */
   append(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
-    this.#later.push(chunk);
+    this.#later.push(new Uint8Array(chunk));
     this.#size += chunk.length;
-  }
-
-  /** Copies what waits out of the caller's memory. */
-  detach(): void {
-    if (this.#size > 0) this.#piece = new Uint8Array(this.#gather(this.#size));
-    else this.#piece = nothing;
-    this.#offset = 0;
   }
 
   /**

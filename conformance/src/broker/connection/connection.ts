@@ -64,7 +64,6 @@ export class BrokerConnection {
     this.#host.turn(now, () => {
       session.frames.append(session.phase === "header" ? session.readHeader(chunk) : chunk);
       session.readFrames();
-      session.frames.detach();
       if (session.frames.waiting > maxUnread && !session.isReading) session.drop();
     });
   }
