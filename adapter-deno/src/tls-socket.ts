@@ -34,15 +34,18 @@ class TlsSocket implements Socket {
   readonly #tls: TLSSocket;
   /** Decrypted and not read: no more than one read of the connection brings. */
   readonly #held: Uint8Array[] = [];
-  #state: "handshake" | "secure" | "over" = "handshake";
+  #isSecure = false;
+  #isOver = false;
   #failure: Error | undefined;
   #onNews: () => void = () => {};
+  /** Rejects the call that writes, if there is one: `node:tls` does not say that it calls back after `destroy`. */
+  #abandonWrite: (reason: Error) => void = () => {};
 
   constructor(socket: Socket, options: TlsConnectOptions) {
     this.#cipher = cipherStream(socket, (error) => this.#over(error));
     this.#tls = process.getBuiltinModule("node:tls").connect({ ...options, socket: this.#cipher.duplex });
     this.#tls.on("secureConnect", () => {
-      this.#state = "secure";
+      this.#isSecure = true;
       this.#onNews();
     });
     this.#tls.on("data", (bytes: Uint8Array) => {
@@ -55,8 +58,8 @@ class TlsSocket implements Socket {
   }
 
   async handshake(): Promise<void> {
-    while (this.#state === "handshake") await this.#news();
-    if (this.#failure !== undefined) throw this.#failure;
+    while (!this.#isSecure && !this.#isOver) await this.#news();
+    if (!this.#isSecure) throw this.#failure ?? Object.assign(new Error("The peer ended"), { code: "ECONNRESET" });
   }
 
   async read(): Promise<Uint8Array | null> {
@@ -64,25 +67,29 @@ class TlsSocket implements Socket {
       const bytes = this.#held.shift();
       if (bytes !== undefined) return bytes;
       if (this.#failure !== undefined) throw this.#failure;
-      if (this.#state === "over") return null;
+      if (this.#isOver) return null;
       await this.#news();
     }
   }
 
   write(bytes: Uint8Array): Promise<number> {
     return new Promise((resolve, reject) => {
+      this.#abandonWrite = reject;
       this.#tls.write(bytes, (error) => (error ? reject(error) : resolve(bytes.length)));
     });
   }
 
   closeWrite(): Promise<void> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
+      this.#abandonWrite = reject;
       this.#tls.end(resolve);
     });
   }
 
   close(): void {
-    this.#over(new Error("The connection was closed"));
+    const reason = new Error("The connection was closed");
+    this.#over(reason);
+    this.#abandonWrite(reason);
     this.#tls.destroy();
     this.#cipher.duplex.destroy();
   }
@@ -99,7 +106,7 @@ class TlsSocket implements Socket {
 
   #over(failure?: Error): void {
     this.#failure ??= failure;
-    this.#state = "over";
+    this.#isOver = true;
     this.#onNews();
   }
 }
@@ -142,6 +149,7 @@ function cipherStream(socket: Socket, failed: (error: Error) => void): CipherStr
       done(error);
     },
   });
+  duplex.on("error", failed);
   return {
     duplex,
     setReading: (reading) => {
