@@ -55,7 +55,7 @@ export class Scene {
 
   // Connections
 
-  /** Connects to the broker, as its user. */
+  /** Connects to the broker, as its user. A loss is the end, unless `options` ask for recovery. */
   connect(options: ConnectOptions = {}): Promise<Connection> {
     const { address, username, password, virtualHost } = this.broker;
     const own = options.uri !== undefined || options.endpoints !== undefined || options.host !== undefined;
@@ -63,6 +63,7 @@ export class Scene {
       ...(own ? {} : address),
       credentials: { username, password },
       virtualHost,
+      recovery: false,
       ...options,
     });
   }

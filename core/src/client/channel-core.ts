@@ -6,18 +6,22 @@
 import type { ChannelEngine, ChannelRequestName, Farewell, OneWayName } from "../engine/channel-engine.ts";
 import { ChannelError } from "../engine/errors.ts";
 import type { ChannelClosedEvent, ConnectionEvent, DeliverEvent } from "../engine/events.ts";
+import type { Outcome } from "../wire/errors.ts";
 import type { Arguments, Fields, ReplyName } from "../wire/method-types.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { ConsumerDelivery, GotMessage } from "./delivery.ts";
-import { AbortError, type EndError, endedWith } from "./errors.ts";
+import { AbortError, type EndError, endedWith, TransactionError } from "./errors.ts";
+import { Gate } from "./gate.ts";
 import { done, Future, rejection } from "./futures.ts";
 import type { Link } from "./link.ts";
 import { Listeners, type Report } from "./listeners.ts";
-import { type PublishWindow, Publishing } from "./publishing.ts";
+import { Publishing, type PublishingHost, type PublishingPolicy, type PublishWindow } from "./publishing.ts";
+import { ChannelMemory, type Recorder } from "./recording.ts";
 import type { Answer, CallOptions, Replies } from "./replies.ts";
 import type { ReturnedMessage } from "./returned-message.ts";
 import { Settlement } from "./settlement.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import { Transaction } from "./transaction.ts";
 
 /** What the listeners of a channel are given. */
 export interface ChannelEvents {
@@ -33,42 +37,91 @@ export interface ChannelEvents {
 
 /** What a connection lends to its channels. */
 export interface ChannelHost {
+  /** The link that the connection has, or had last. */
   readonly link: Link;
   readonly replies: Replies;
   readonly deadlines: Deadlines;
   /** Takes what a listener or a handler threw. */
   readonly report: Report;
+  /** Keeps what recovery makes again; `undefined` on a connection that does not recover, and on a channel of recovery's own. */
+  readonly recorder: Recorder | undefined;
+  readonly policy: PublishingPolicy;
 }
+
+/** Where a channel stands. `"recovering"`: it was lost, and comes back; calls wait for it. */
+export type ChannelState = "opening" | "open" | "recovering" | "closing" | "closed";
 
 /** The reply of a method, as its fields. */
 export type ReplyFields<M extends ChannelRequestName> = Fields<ReplyName<M>>;
 
-export class ChannelCore {
+/** A channel that lives through several connections. What belongs to one of them is replaced by {@link attach}. */
+export class ChannelCore implements PublishingHost {
   readonly host: ChannelHost;
-  readonly engine: ChannelEngine;
-  readonly settlement: Settlement;
+  readonly memory: ChannelMemory;
+  /** The number on the wire, which the channel keeps. */
+  readonly number: number;
+  readonly gate: Gate;
+  /** Whether the channel is reopened when the server closes it; asked with the server's reason. */
+  reopensAfter: (error: ChannelError) => boolean = () => false;
   readonly publishing: Publishing;
   readonly subscriptions: Subscriptions;
   readonly listeners: Listeners<ChannelEvents>;
   readonly #opened = new Future<void>();
   readonly #closed = new Future<EndError | undefined>();
   readonly #over = new Future<void>();
+  /** Whoever waits for the channel to be open again. */
+  #attached: Future<void> | undefined;
+  #engine: ChannelEngine;
+  #settlement: Settlement;
   #wasOpened = false;
   #end: EndError | undefined;
   #closing = false;
+  /** What the server's delivery tags begin from, since the channel was opened last. */
+  #offset = 0;
+  /** Calls without an answer that nothing has proved right yet. */
+  #unproven: { readonly method: string; readonly undo: () => void }[] = [];
+  #transaction: Transaction | undefined;
 
-  constructor(host: ChannelHost, engine: ChannelEngine, window: PublishWindow) {
-    const { link, deadlines, report } = host;
+  constructor(host: ChannelHost, engine: ChannelEngine, id: number, window: PublishWindow) {
     this.host = host;
-    this.engine = engine;
-    this.settlement = new Settlement(engine, link);
-    this.publishing = new Publishing({ link, engine, deadlines }, window);
+    this.memory = new ChannelMemory(id);
+    this.number = engine.number;
+    this.gate = new Gate(host.policy.allowance, host.deadlines);
+    this.#engine = engine;
+    this.#settlement = new Settlement(engine, host.link);
+    this.publishing = new Publishing(this, window, host.policy);
     this.subscriptions = new Subscriptions(this);
-    this.listeners = new Listeners<ChannelEvents>(report);
+    this.listeners = new Listeners<ChannelEvents>(host.report);
   }
 
-  get number(): number {
-    return this.engine.number;
+  get engine(): ChannelEngine {
+    return this.#engine;
+  }
+
+  /** Of the deliveries since the channel was opened last. */
+  get settlement(): Settlement {
+    return this.#settlement;
+  }
+
+  get link(): Link {
+    return this.host.link;
+  }
+
+  get deadlines(): Deadlines {
+    return this.host.deadlines;
+  }
+
+  /** Whether calls go to the server. */
+  get live(): boolean {
+    return this.gate.isOpen;
+  }
+
+  get cause(): EndError | undefined {
+    return this.gate.cause;
+  }
+
+  get transaction(): Transaction | undefined {
+    return this.#transaction;
   }
 
   /** Settles when the channel is open, or could not be opened. */
@@ -76,9 +129,11 @@ export class ChannelCore {
     return this.#opened.promise;
   }
 
-  get state(): "opening" | "open" | "closing" | "closed" {
+  get state(): ChannelState {
     if (this.#end !== undefined) return "closed";
-    return this.#closing ? "closing" : this.engine.state;
+    if (this.#closing) return "closing";
+    if (!this.live) return this.#wasOpened ? "recovering" : "opening";
+    return this.engine.state;
   }
 
   /** Resolves with the reason when the channel is closed. */
@@ -93,39 +148,105 @@ export class ChannelCore {
     return this.ask(method, fields, { signal, value: (answer) => replyFields<M>(answer) });
   }
 
-  /** Makes a request, and returns a promise of what is made of its answer. */
+  /** Makes a request, and returns a promise of what is made of its answer. While the channel is lost it waits. */
   ask<M extends ChannelRequestName, T>(method: M, fields: Arguments<M>, options: CallOptions<T>): Promise<T> {
     const { signal } = options;
     const end = this.#unusable();
     if (end !== undefined) return rejection(() => endedWith(end, "not-sent"));
     if (signal?.aborted === true) return rejection(() => new AbortError(signal.reason, "not-sent"));
+    const again = (): Promise<T> => this.ask(method, fields, options);
+    if (!this.live) return this.gate.pass(again, signal);
+    return this.#request(method, fields, { ...options, again });
+  }
+
+  /** Makes a request of recovery's own, which does not wait until the channel is recovered, and is not recorded. */
+  async restore<M extends ChannelRequestName>(method: M, fields: Arguments<M>): Promise<ReplyFields<M>> {
+    const request = this.engine.request(method, fields);
+    this.link.touch();
+    return this.host.replies.expect(request, { value: (answer) => replyFields<M>(answer) });
+  }
+
+  /** Sends a method that is not answered. While the channel is lost it waits. */
+  tell<M extends OneWayName>(method: M, fields: Arguments<M>): Promise<void> {
+    const end = this.#unusable();
+    if (end !== undefined) return rejection(() => endedWith(end, "not-sent"));
+    if (!this.live) return this.gate.pass(() => this.tell(method, fields));
+    return this.#send(method, fields);
+  }
+
+  /** Cancels a consumer at the server. It does not wait: on a channel that is lost there is nothing to cancel. */
+  async cancelConsumer(consumerTag: string, noWait: boolean): Promise<void> {
+    if (this.engine.state === "closed") return;
+    if (noWait) await this.#send("basic.cancel", { consumerTag, noWait });
+    else await this.#request("basic.cancel", { consumerTag }, { value: () => {} });
+  }
+
+  #request<M extends ChannelRequestName, T>(method: M, given: Arguments<M>, options: CallOptions<T>): Promise<T> {
     this.settlement.flush();
+    const { recorder } = this.host;
     try {
+      const fields = recorder?.resolve(this.memory, method, given) ?? given;
       const request = this.engine.request(method, fields);
-      this.host.link.touch();
-      return this.host.replies.expect(request, options);
+      const sent = recorder?.sent(this.memory, method, fields);
+      this.link.touch();
+      return this.host.replies.expect(request, {
+        ...options,
+        value: (answer) => {
+          sent?.done(answer);
+          this.#unproven = [];
+          if (method === "tx.select") this.#transaction ??= new Transaction();
+          return options.value(answer);
+        },
+        failed: (end) => sent?.failed(end),
+      });
     } catch (error) {
       return Promise.reject(error as Error);
     }
   }
 
-  /** Sends a method that is not answered. */
-  tell<M extends OneWayName>(method: M, fields: Arguments<M>): Promise<void> {
-    const end = this.#unusable();
-    if (end !== undefined) return rejection(() => endedWith(end, "not-sent"));
+  #send<M extends OneWayName>(method: M, given: Arguments<M>): Promise<void> {
     this.settlement.flush();
+    const { recorder } = this.host;
     try {
+      const fields = recorder?.resolve(this.memory, method, given) ?? given;
       this.engine.send(method, fields);
+      const sent = recorder?.sent(this.memory, method as ChannelRequestName, fields as Arguments<ChannelRequestName>);
+      sent?.done(undefined);
+      if (sent?.undo !== undefined) this.#unproven.push({ method, undo: () => sent.undo?.() });
     } catch (error) {
       return Promise.reject(error as Error);
     }
-    this.host.link.touch();
+    this.link.touch();
     return done;
+  }
+
+  // Transactions
+
+  /** Commits, or says why that cannot be. */
+  async commit(signal: AbortSignal | undefined): Promise<void> {
+    const transaction = this.#transaction;
+    if (transaction?.aborted === true) throw transaction.problem();
+    const errorOf = (end: EndError, outcome: Outcome): Error =>
+      outcome === "unknown" && !this.live ? new TransactionError("COMMIT_UNKNOWN", end) : endedWith(end, outcome);
+    await this.ask("tx.commit", {}, { signal, errorOf, value: () => transaction?.finished() });
+  }
+
+  /** Rolls back. What was lost with a connection is rolled back already. */
+  async rollback(signal: AbortSignal | undefined): Promise<void> {
+    const transaction = this.#transaction;
+    if (transaction?.aborted === true) return transaction.rolledBack();
+    await this.ask("tx.rollback", {}, { signal, value: () => transaction?.finished() });
   }
 
   /** Closes the channel; resolves when it is closed, for whatever reason. */
   close(farewell: Farewell): Promise<void> {
     if (this.#closing || this.#end !== undefined) return this.#over.promise;
+    // Nothing of it is left at the server, and nobody brings it back now.
+    if (this.engine.state === "closed") {
+      this.#closing = true;
+      this.ended({ type: "channel-closed", channel: this.number, error: undefined, requests: [] });
+      return this.#over.promise;
+    }
     try {
       this.settlement.flush();
       this.engine.close(farewell);
@@ -155,9 +276,58 @@ export class ChannelCore {
         this.publishing.makeUseOfRoom();
         return this.listeners.emit("flow", { active: event.active });
       case "channel-open":
+        // A channel that is recovered is open when everything on it is as it was.
+        if (!this.live) return this.#isAttached();
         this.#wasOpened = true;
         return this.#opened.resolve();
     }
+  }
+
+  // Recovery
+
+  /** The channel was lost, and will be recovered: calls wait from now on. */
+  lost({ requests }: ChannelClosedEvent, end: EndError): void {
+    this.#blame(end);
+    this.#attached?.fail(() => endedWith(end, "unknown"));
+    this.#attached = undefined;
+    this.gate.shut(end);
+    this.#offset = this.settlement.offset + this.settlement.highest;
+    this.settlement.lose();
+    this.#transaction?.lost(end);
+    this.host.replies.end(requests, end, true);
+    this.publishing.lost(end);
+    this.subscriptions.lost();
+  }
+
+  /** The channel is opened anew, in a new connection or after it was closed. Resolves when it is open. */
+  attach(engine: ChannelEngine): Promise<void> {
+    this.#engine = engine;
+    const attached = new Future<void>();
+    this.#attached = attached;
+    // Whoever brings the channel back hears of its end by the step that is under way, too.
+    attached.promise.catch(() => {});
+    this.#settlement = new Settlement(engine, this.link, this.#offset, this.#transaction);
+    return attached.promise;
+  }
+
+  #isAttached(): void {
+    this.#attached?.resolve();
+    this.#attached = undefined;
+  }
+
+  /** The channel is as it was: calls that waited are made. */
+  resume(): void {
+    const isNew = !this.#wasOpened;
+    this.#wasOpened = true;
+    this.gate.open();
+    if (isNew) this.#opened.resolve();
+    this.publishing.resume(() => this.gate.admit());
+  }
+
+  /** Calls without an answer that the server now complains of. */
+  #blame({ method }: EndError): void {
+    for (const unproven of this.#unproven) if (unproven.method === method) unproven.undo();
+    this.#unproven = [];
   }
 
   /** The channel is closed. */
@@ -166,7 +336,12 @@ export class ChannelCore {
     const reason = error?.code === "CONNECTION_CLOSED" ? undefined : error;
     if (!this.#wasOpened) this.#opened.fail(() => endedWith(end, end instanceof ChannelError ? "refused" : "unknown"));
     this.#end = end;
+    this.#blame(end);
+    this.#attached?.fail(() => endedWith(end, "unknown"));
+    this.#attached = undefined;
+    this.gate.end(end);
     this.settlement.end();
+    this.host.recorder?.topology.channelClosed(this.memory.id);
     this.host.replies.end(requests, end);
     this.publishing.end(end);
     this.subscriptions.end(reason === undefined ? { type: "closed" } : { type: "lost", error: end });
@@ -179,7 +354,7 @@ export class ChannelCore {
   gotMessage(answer: Answer, noAck: boolean): GotMessage | undefined {
     if (answer.type !== "basic.get-ok") return undefined;
     this.settlement.delivered(answer.deliveryTag, noAck);
-    return new GotMessage(answer, noAck ? undefined : this.settlement);
+    return new GotMessage(answer, this.settlement, noAck);
   }
 
   #deliver(event: DeliverEvent): void {
@@ -190,7 +365,7 @@ export class ChannelCore {
     settlement.delivered(event.deliveryTag, noAck);
     // On a channel that is closing nothing can be settled any more: the server gives the message back.
     if (this.#closing && !noAck) return;
-    subscription.deliver(new ConsumerDelivery(event, noAck ? undefined : settlement));
+    subscription.deliver(new ConsumerDelivery(event, settlement, noAck));
   }
 
   #unusable(): EndError | undefined {

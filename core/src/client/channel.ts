@@ -3,7 +3,7 @@
 import type { ChannelRequestName, Farewell } from "../engine/channel-engine.ts";
 import type { Arguments } from "../wire/method-types.ts";
 import { UsageError } from "../wire/errors.ts";
-import type { ChannelCore, ChannelEvents, ReplyFields } from "./channel-core.ts";
+import type { ChannelCore, ChannelEvents, ChannelState, ReplyFields } from "./channel-core.ts";
 import type {
   BasicAckOptions,
   BasicCancelOptions,
@@ -20,6 +20,7 @@ import type { Consumer, IterableConsumer } from "./consumer.ts";
 import type { ConsumeOptions, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
 import type { GotMessage } from "./delivery.ts";
 import type { EndError } from "./errors.ts";
+import type { SettleResult } from "./settlement.ts";
 import { Topology } from "./topology.ts";
 
 /** The requests that have no method of their own where the client has to know of their effect. */
@@ -47,7 +48,7 @@ export class Channel extends Topology {
     return this.#core.number;
   }
 
-  get state(): "opening" | "open" | "closing" | "closed" {
+  get state(): ChannelState {
     return this.#core.state;
   }
 
@@ -164,30 +165,51 @@ export class Channel extends Topology {
   /**
    * Acknowledges a delivery. Acknowledgements of one turn of the loop leave together, as one where that means the same.
    *
+   * @returns `"stale"` when the delivery was lost with a connection: nothing was sent, and the server delivers it again.
    * @throws SettlementError when the delivery is settled, unknown, or from a channel that is gone. Nothing was sent then.
    */
-  basicAck({ deliveryTag, multiple = false }: BasicAckOptions): void {
-    if (multiple) this.#core.settlement.ackUpTo(deliveryTag);
-    else this.#core.settlement.ack(deliveryTag);
+  basicAck({ deliveryTag, multiple = false }: BasicAckOptions): SettleResult {
+    const tag = this.#wireTag(deliveryTag, multiple);
+    if (tag === undefined) return "stale";
+    if (multiple) this.#core.settlement.ackUpTo(tag);
+    else this.#core.settlement.ack(tag);
+    return "settled";
   }
 
   /**
    * Refuses a delivery, or with `multiple` all up to it.
    *
+   * @returns as {@link basicAck}.
    * @throws SettlementError as {@link basicAck}.
    */
-  basicNack({ deliveryTag, multiple = false, requeue = true }: BasicNackOptions): void {
-    if (multiple) this.#core.settlement.nackUpTo(deliveryTag, requeue);
-    else this.#core.settlement.refuse(deliveryTag, requeue, "nack");
+  basicNack({ deliveryTag, multiple = false, requeue = true }: BasicNackOptions): SettleResult {
+    const tag = this.#wireTag(deliveryTag, multiple);
+    if (tag === undefined) return "stale";
+    if (multiple) this.#core.settlement.nackUpTo(tag, requeue);
+    else this.#core.settlement.refuse(tag, requeue, "nack");
+    return "settled";
   }
 
   /**
    * Refuses one delivery.
    *
+   * @returns as {@link basicAck}.
    * @throws SettlementError as {@link basicAck}.
    */
-  basicReject({ deliveryTag, requeue = true }: BasicRejectOptions): void {
-    this.#core.settlement.refuse(deliveryTag, requeue, "reject");
+  basicReject({ deliveryTag, requeue = true }: BasicRejectOptions): SettleResult {
+    const tag = this.#wireTag(deliveryTag, false);
+    if (tag === undefined) return "stale";
+    this.#core.settlement.refuse(tag, requeue, "reject");
+    return "settled";
+  }
+
+  /** The server's tag of a delivery; `undefined` when the delivery was lost with its connection. Never 0 by calculation. */
+  #wireTag(deliveryTag: number, multiple: boolean): number | undefined {
+    const { settlement } = this.#core;
+    if (settlement.isStale) return undefined;
+    if (deliveryTag === 0 && multiple) return 0;
+    if (deliveryTag > 0 && deliveryTag <= settlement.offset) return undefined;
+    return deliveryTag - settlement.offset;
   }
 
   /** Has the server put back all outstanding deliveries of the channel. RabbitMQ does not support it without requeueing. */
@@ -210,13 +232,14 @@ export class Channel extends Topology {
     await this.#core.call("tx.select", {}, signal);
   }
 
+  /** @throws TransactionError when the transaction, or the answer, was lost with a connection; ChannelError; ConnectionError. */
   async txCommit({ signal }: CallerOptions = {}): Promise<void> {
-    await this.#core.call("tx.commit", {}, signal);
+    await this.#core.commit(signal);
   }
 
   /** Undoes what was published and settled since the last commit. Deliveries are not sent again. */
   async txRollback({ signal }: CallerOptions = {}): Promise<void> {
-    await this.#core.call("tx.rollback", {}, signal);
+    await this.#core.rollback(signal);
   }
 
   /** Asks the server to go on sending. RabbitMQ cannot be asked to pause: use `Consumer.pause` and a prefetch. */

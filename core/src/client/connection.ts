@@ -1,8 +1,8 @@
 /** Connections, as an application uses them. */
 
-import { ConnectionError } from "../engine/errors.ts";
-import type { ConnectionEvent } from "../engine/events.ts";
-import type { Farewell } from "../engine/channel-engine.ts";
+import { ChannelError, ConnectionError } from "../engine/errors.ts";
+import type { ChannelClosedEvent, ClosedEvent, ConnectionEvent, OpenEvent } from "../engine/events.ts";
+import type { ChannelEngine, Farewell } from "../engine/channel-engine.ts";
 import type { Millis } from "../engine/config.ts";
 import type { EngineCounters } from "../engine/frame-writer.ts";
 import { isBytes } from "../wire/bytes.ts";
@@ -12,33 +12,25 @@ import { encodeText } from "../wire/text.ts";
 import { Channel } from "./channel.ts";
 import { ChannelCore, type ChannelHost } from "./channel-core.ts";
 import type { CallerOptions } from "./channel-options.ts";
+import type { ConnectionEvents, ConnectionState } from "./connection-events.ts";
 import type { Consumer, ConsumerHost, IterableConsumer } from "./consumer.ts";
 import type { ConsumeOptions, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
 import { consumeByIterating, consumeWithHandler } from "./consuming.ts";
 import { Deadlines } from "./deadlines.ts";
 import { dial } from "./dialing.ts";
 import { AbortError, endedWith } from "./errors.ts";
-import { Future, onAbort, rejection } from "./futures.ts";
+import { done, Future, onAbort, rejection } from "./futures.ts";
+import { Allowance, Gate } from "./gate.ts";
 import type { IoServices } from "./io-services.ts";
 import type { Link, LinkOwner } from "./link.ts";
 import { Listeners } from "./listeners.ts";
 import type { ConnectPlan } from "./parameters.ts";
 import { Publisher } from "./publisher.ts";
 import { defaultMaxUnconfirmed, defaultMaxUnconfirmedBytes, type PublisherOptions } from "./publisher-options.ts";
-import type { PublishWindow } from "./publishing.ts";
+import type { PublishingPolicy, PublishWindow } from "./publishing.ts";
+import type { Recorder } from "./recording.ts";
+import { Recovery, type RecoveryHost } from "./recovery.ts";
 import { Replies } from "./replies.ts";
-
-/** What the listeners of a connection are given. */
-export interface ConnectionEvents {
-  /** The server stopped reading from this connection: publishes wait. */
-  readonly blocked: { readonly reason: string };
-  /** The server reads again. */
-  readonly unblocked: undefined;
-  /** The connection is over; `error` is `undefined` when this client closed it. */
-  readonly closed: { readonly error: ConnectionError | undefined };
-  /** A listener or a handler of the application threw, or its promise was rejected. The connection goes on. */
-  readonly "callback-error": { readonly error: unknown };
-}
 
 /** What was negotiated when the connection was opened. 0 stands for no limit, and for no heartbeats. */
 export interface Negotiated {
@@ -57,43 +49,84 @@ export interface CloseOptions extends Farewell {
   readonly timeout?: Millis | undefined;
 }
 
+/** Of any connection. */
+const highestChannel = 65_535;
+
 /** Channels that are not publishers have no window: their senders wait for confirms, or do not. */
 const noWindow: PublishWindow = { messages: Infinity, bytes: Infinity };
 
-/** A connection to a server. Nothing needs a listener: whoever waits for something hears of its end. */
+/** A connection that does not recover is never down and alive: nothing ever waits for it. */
+const neverDown = {
+  whenDown: "fail",
+  acquireTimeout: Infinity,
+  maxWaitingCalls: 0,
+  maxWaitingBytes: 0,
+  republish: false,
+  republishLimit: 0,
+} as const;
+
+/**
+ * What the server closes a consumer's channel for that may pass: the queue is not there, held by another connection, or
+ * a delivery was not acknowledged in time (406).
+ */
+const passingForConsumers: ReadonlySet<number> = new Set([404, 405, 406]);
+
+/**
+ * A connection to a server. Nothing needs a listener: whoever waits for something hears of its end.
+ *
+ * The handle outlives the transport. When that is lost, the client connects again and brings back channels, topology and
+ * consumers; calls that are made meanwhile wait. With `recovery: false` a loss is the end.
+ */
 export class Connection {
   readonly #listeners = new Listeners<ConnectionEvents>((error) => this.#report(error));
   readonly #replies = new Replies();
   readonly #deadlines: Deadlines;
+  /** By number. */
   readonly #channels: (ChannelCore | undefined)[] = [];
+  /** Channels of recovery's own, which may have the number of one that is lost. */
+  readonly #privateChannels: (ChannelCore | undefined)[] = [];
   readonly #closed = new Future<ConnectionError | undefined>();
   readonly #over = new Future<void>();
+  readonly #gate: Gate;
+  readonly #policy: PublishingPolicy;
+  readonly #host: ChannelHost;
+  readonly #recovery: Recovery | undefined;
+  #channelIds = 0;
+  #ready: Future<void> | undefined;
   #link: Link | undefined;
   #negotiated: Negotiated = { mechanism: "", channelMax: 0, frameMax: 0, heartbeat: 0 };
   #end: ConnectionError | undefined;
   #closing = false;
+  /** Whether the server does not read at the moment, as far as listeners know. */
+  #blocked = false;
+  /** Whether the engine of the present link has said its last word. */
+  #linkClosed = false;
   #reporting = false;
 
-  private constructor(io: IoServices) {
+  private constructor(io: IoServices, plan: ConnectPlan) {
     this.#deadlines = new Deadlines(io);
+    const { recovery } = plan;
+    const allowance = new Allowance(recovery ?? neverDown);
+    const { republish, republishLimit } = recovery ?? neverDown;
+    this.#policy = { allowance, republish, republishLimit };
+    this.#gate = new Gate(allowance, this.#deadlines);
+    this.#recovery = recovery === undefined ? undefined : new Recovery(this.#recoveryHost(io, plan), recovery);
+    this.#host = this.#channelHost(this.#recovery?.recorder);
   }
 
   /** Connects as planned; `connect` is the way in. */
   static async open(io: IoServices, plan: ConnectPlan): Promise<Connection> {
-    const connection = new Connection(io);
-    await dial(io, plan, (link, { mechanism, channelMax, frameMax, heartbeat }) => {
-      connection.#link = link;
-      connection.#negotiated = { mechanism, channelMax, frameMax, heartbeat };
-      return connection.#owner;
-    });
+    const connection = new Connection(io, plan);
+    await dial(io, plan, (link, event) => connection.#adopt(link, event));
     return connection;
   }
 
   // What is known
 
-  get state(): "open" | "closing" | "closed" {
+  get state(): ConnectionState {
     if (this.#end !== undefined) return "closed";
-    return this.#closing ? "closing" : "open";
+    if (this.#closing) return "closing";
+    return this.#recovery?.state ?? "open";
   }
 
   /** Resolves when the connection is over: with the reason, or with `undefined` when this client closed it. Never rejects. */
@@ -135,6 +168,29 @@ export class Connection {
     return this.#channels.reduce((count, channel) => (channel === undefined ? count : count + 1), 0);
   }
 
+  /** Exchanges, queues, bindings and consumers that recovery would bring back. */
+  get recordedCount(): number {
+    return this.#recovery?.recorder.topology.size ?? 0;
+  }
+
+  /**
+   * Resolves when the connection is open: at once, or when it has recovered.
+   *
+   * @throws ConnectionError when it is closed, or will not recover; AbortError.
+   */
+  ready({ signal }: CallerOptions = {}): Promise<void> {
+    if (this.state === "open") return done;
+    if (this.#usableLink === undefined) return this.#refusedCall();
+    if (signal?.aborted === true) return rejection(() => new AbortError(signal.reason, "not-sent"));
+    this.#ready ??= new Future<void>();
+    // Nobody may be left waiting when it fails.
+    this.#ready.promise.catch(() => {});
+    if (signal === undefined) return this.#ready.promise;
+    const aborted = new Future<void>();
+    const stopListening = onAbort(signal, () => aborted.fail(() => new AbortError(signal.reason, "not-sent")));
+    return Promise.race([this.#ready.promise, aborted.promise]).finally(stopListening);
+  }
+
   /** Adds a listener; the returned function removes it. */
   on<Name extends keyof ConnectionEvents>(
     name: Name,
@@ -170,6 +226,7 @@ export class Connection {
     try {
       const publisher = new Publisher(core, options);
       if (confirm) await core.call("confirm.select", {}, signal);
+      core.reopensAfter = () => true;
       return publisher;
     } catch (error) {
       void core.close({});
@@ -189,8 +246,12 @@ export class Connection {
     const core = await this.#openChannel({ signal: options.signal });
     const host: ConsumerHost = { deadlines: this.#deadlines, consumerClosed: () => core.close({}) };
     try {
-      if (handler === undefined) return await consumeByIterating(core, options, host);
-      return await consumeWithHandler(core, options, handler, host);
+      const consumer =
+        handler === undefined
+          ? await consumeByIterating(core, options, host)
+          : await consumeWithHandler(core, options, handler, host);
+      core.reopensAfter = ({ replyCode = 0 }) => passingForConsumers.has(replyCode);
+      return consumer;
     } catch (error) {
       void core.close({});
       throw error;
@@ -212,6 +273,7 @@ export class Connection {
     const link = this.#usableLink;
     if (link === undefined) return this.#refusedCall();
     if (signal?.aborted === true) return rejection(() => new AbortError(signal.reason, "not-sent"));
+    if (!this.#gate.isOpen) return this.#gate.pass(() => this.updateSecret({ newSecret, reason, signal }), signal);
     try {
       if (typeof newSecret !== "string" && !isBytes(newSecret)) {
         throw new UsageError("INVALID_ARGUMENT", "newSecret is a string or a Uint8Array");
@@ -233,17 +295,24 @@ export class Connection {
    * @throws UsageError INVALID_ARGUMENT when the farewell cannot be sent.
    */
   close({ timeout, ...farewell }: CloseOptions = {}): Promise<void> {
-    if (!this.#closing && this.#end === undefined) {
-      try {
-        this.#link?.endTurnEarly();
-        this.#link?.engine.close(farewell);
-      } catch (error) {
-        return Promise.reject(error as Error);
-      }
+    if (this.#closing || this.#end !== undefined) return this.#over.promise;
+    if (this.#recovery?.state === "connecting") {
       this.#closing = true;
-      this.#link?.touch();
-      if (timeout !== undefined) this.#deadlines.add(timeout, { expire: () => this.#link?.abort() });
+      this.#link?.abort();
+      this.#finish(undefined);
+      this.#over.resolve();
+      return this.#over.promise;
     }
+    try {
+      this.#link?.endTurnEarly();
+      this.#link?.engine.close(farewell);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    this.#closing = true;
+    this.#recovery?.stop();
+    this.#link?.touch();
+    if (timeout !== undefined) this.#deadlines.add(timeout, { expire: () => this.#link?.abort() });
     return this.#over.promise;
   }
 
@@ -253,22 +322,106 @@ export class Connection {
 
   // Inside
 
+  #adopt(link: Link, { mechanism, channelMax, frameMax, heartbeat }: OpenEvent): LinkOwner {
+    const isFirst = this.#link === undefined;
+    this.#link = link;
+    this.#linkClosed = false;
+    this.#negotiated = { mechanism, channelMax, frameMax, heartbeat };
+    if (isFirst) this.#recovery?.begin();
+    else this.#recovery?.adopted(link);
+    return {
+      handle: (event) => this.#handle(event),
+      expectsAnswers: () => this.#expectsAnswers(),
+      ended: () => this.#ended(link),
+    };
+  }
+
+  /** What channels are lent. Those of recovery's own are not recorded. */
+  #channelHost(recorder: Recorder | undefined): ChannelHost {
+    const link = (): Link => this.#link as Link;
+    return {
+      get link() {
+        return link();
+      },
+      replies: this.#replies,
+      deadlines: this.#deadlines,
+      report: (error) => this.#report(error),
+      recorder,
+      policy: this.#policy,
+    };
+  }
+
+  #recoveryHost(io: IoServices, connectPlan: ConnectPlan): RecoveryHost {
+    const link = (): Link => this.#link as Link;
+    const channels = (): ChannelCore[] => this.#channels.filter((core) => core !== undefined);
+    return {
+      get link() {
+        return link();
+      },
+      get channels() {
+        return channels();
+      },
+      io,
+      connectPlan,
+      deadlines: this.#deadlines,
+      report: (error) => this.#report(error),
+      adopt: (opened, event) => this.#adopt(opened, event),
+      openPrivateChannel: () => this.#openPrivateChannel(),
+      channelFailed: (core, error) => this.#endChannel(core, { error, requests: [] }),
+      emit: (name, value) => this.#listeners.emit(name, value),
+      shut: (cause) => this.#gate.shut(cause),
+      open: () => this.#opened(),
+      gaveUp: (error) => this.#finish(error),
+      close: () => void this.close(),
+    };
+  }
+
+  #newChannel(number: number | undefined, window: PublishWindow): ChannelCore {
+    const engine = number === undefined ? this.#nextChannel() : this.#host.link.engine.openChannel(number);
+    return this.#register(new ChannelCore(this.#host, engine, this.#channelIds, window), this.#channels);
+  }
+
+  /** A channel of recovery's own. When everything is lost the numbers of all channels are free for it. */
+  #openPrivateChannel(): ChannelCore {
+    const host = this.#channelHost(undefined);
+    const engine = this.#gate.isOpen ? this.#nextChannel() : host.link.engine.openChannel();
+    return this.#register(new ChannelCore(host, engine, this.#channelIds, noWindow), this.#privateChannels);
+  }
+
+  #register(core: ChannelCore, channels: (ChannelCore | undefined)[]): ChannelCore {
+    this.#channelIds += 1;
+    channels[core.number] = core;
+    core.link.touch();
+    // Whoever opens it waits for that, or for the answer of the first call.
+    core.opened.catch(() => {});
+    return core;
+  }
+
+  /** Opens a channel with the lowest number that is free, and not that of a channel which is about to be reopened. */
+  #nextChannel(): ChannelEngine {
+    const { engine } = this.#host.link;
+    if (!this.#channels.some((core) => core?.live === false)) return engine.openChannel();
+    const highest = this.#negotiated.channelMax || highestChannel;
+    for (let number = 1; number <= highest; number += 1) {
+      if (this.#channels[number] !== undefined || this.#privateChannels[number] !== undefined) continue;
+      try {
+        return engine.openChannel(number);
+      } catch (error) {
+        // The server has not agreed yet that it is closed.
+        if (!(error instanceof UsageError) || error.code !== "INVALID_ARGUMENT") throw error;
+      }
+    }
+    throw new UsageError("LIMIT_REACHED", `All ${highest} channels of the connection are in use (channelMax)`);
+  }
+
   async #openChannel(
     { number, signal }: CallerOptions & { readonly number?: number | undefined },
     window: PublishWindow = noWindow,
   ): Promise<ChannelCore> {
-    const link = this.#usableLink;
-    if (link === undefined) return this.#refusedCall();
+    if (this.#usableLink === undefined) return this.#refusedCall();
     if (signal?.aborted === true) throw new AbortError(signal.reason, "not-sent");
-    const host: ChannelHost = {
-      link,
-      replies: this.#replies,
-      deadlines: this.#deadlines,
-      report: (error) => this.#report(error),
-    };
-    const core = new ChannelCore(host, link.engine.openChannel(number), window);
-    this.#channels[core.number] = core;
-    link.touch();
+    if (!this.#gate.isOpen) return this.#gate.pass(() => this.#openChannel({ number, signal }, window), signal);
+    const core = this.#newChannel(number, window);
     if (signal === undefined) {
       await core.opened;
       return core;
@@ -287,19 +440,13 @@ export class Connection {
   }
 
   get #usableLink(): Link | undefined {
-    return this.state === "open" ? this.#link : undefined;
+    return this.#end === undefined && !this.#closing ? this.#link : undefined;
   }
 
   #refusedCall(): Promise<never> {
-    const end = this.#end ?? new ConnectionError("CONNECTION_CLOSED", "The connection was closed by the client");
+    const end = this.#end ?? closedByClient();
     return rejection(() => endedWith(end, "not-sent"));
   }
-
-  readonly #owner: LinkOwner = {
-    handle: (event) => this.#handle(event),
-    expectsAnswers: () => this.#expectsAnswers(),
-    ended: () => this.#ended(),
-  };
 
   #handle(event: ConnectionEvent): void {
     switch (event.type) {
@@ -307,23 +454,21 @@ export class Connection {
       case "basic.get-ok":
         return this.#replies.answer(event);
       case "connection.blocked":
+        this.#blocked = true;
         return this.#listeners.emit("blocked", { reason: event.reason });
       case "connection.unblocked":
         this.#makeUseOfRoom();
-        return this.#listeners.emit("unblocked", undefined);
+        return this.#unblocked();
       case "writable":
         return this.#makeUseOfRoom();
-      case "channel-closed": {
-        const channel = this.#channels[event.channel];
-        this.#channels[event.channel] = undefined;
-        return channel?.ended(event);
-      }
+      case "channel-closed":
+        return this.#channelClosed(event);
       case "closed":
-        return this.#endsWith(event.error, event.requests);
+        return this.#connectionClosed(event);
       case "open":
         return;
       default:
-        this.#channels[event.channel]?.handle(event);
+        (this.#privateChannels[event.channel] ?? this.#channels[event.channel])?.handle(event);
     }
   }
 
@@ -331,25 +476,73 @@ export class Connection {
     for (const channel of this.#channels) channel?.publishing.makeUseOfRoom();
   }
 
-  #endsWith(error: ConnectionError | undefined, requests: Parameters<Replies["end"]>[0]): void {
-    const end = error ?? new ConnectionError("CONNECTION_CLOSED", "The connection was closed by the client");
-    this.#end = end;
-    this.#deadlines.stop();
-    this.#replies.end(requests, end);
-    this.#closed.resolve(error);
-    this.#listeners.emit("closed", { error });
+  #unblocked(): void {
+    if (!this.#blocked) return;
+    this.#blocked = false;
+    this.#listeners.emit("unblocked", undefined);
   }
 
-  /** The transport is closed. The engine has said its last word, unless it has a bug: nobody may hang for that either. */
-  #ended(): void {
-    if (this.#end === undefined) {
-      const error = new ConnectionError("CONNECTION_LOST", "The connection was lost");
-      for (const [number, channel] of this.#channels.entries()) {
-        channel?.ended({ type: "channel-closed", channel: number, error, requests: [] });
-      }
-      this.#endsWith(error, []);
+  #channelClosed(event: ChannelClosedEvent): void {
+    const core = this.#privateChannels[event.channel] ?? this.#channels[event.channel];
+    const { error } = event;
+    if (core === undefined) return;
+    const comesBack = error !== undefined && core.state !== "closing" && this.#recovery?.keeps(core, error) === true;
+    if (!comesBack) return this.#endChannel(core, event);
+    core.lost(event, error);
+    if (error instanceof ChannelError) this.#recovery?.channelLost(core);
+  }
+
+  #endChannel(core: ChannelCore, { error, requests }: Pick<ChannelClosedEvent, "error" | "requests">): void {
+    for (const channels of [this.#channels, this.#privateChannels]) {
+      if (channels[core.number] === core) channels[core.number] = undefined;
     }
-    this.#over.resolve();
+    core.ended({ type: "channel-closed", channel: core.number, error, requests });
+  }
+
+  #connectionClosed({ error, requests }: ClosedEvent): void {
+    this.#linkClosed = true;
+    const end = error ?? closedByClient();
+    this.#replies.end(requests, end);
+    if (error !== undefined && !this.#closing && this.#recovery?.recoversFrom(error) === true) {
+      this.#unblocked();
+      this.#recovery.lost(error);
+    } else {
+      if (error !== undefined && !this.#closing && this.#recovery !== undefined) {
+        this.#listeners.emit("disconnected", { cause: error, willRecover: false });
+      }
+      this.#finish(error);
+    }
+  }
+
+  /** It is over, for good. */
+  #finish(error: ConnectionError | undefined): void {
+    if (this.#end !== undefined) return;
+    const end = error ?? closedByClient();
+    this.#end = end;
+    this.#recovery?.stop();
+    this.#deadlines.stop();
+    this.#gate.end(end);
+    for (const core of [...this.#privateChannels, ...this.#channels])
+      if (core !== undefined) this.#endChannel(core, { error: end, requests: [] });
+    this.#ready?.fail(() => endedWith(end, "not-sent"));
+    this.#closed.resolve(error);
+    this.#listeners.emit("closed", { error });
+    if (this.#linkClosed && this.#link?.isClosed === true) this.#over.resolve();
+  }
+
+  /** A transport is closed. Its engine has said its last word, unless it has a bug: nobody may hang for that either. */
+  #ended(link: Link): void {
+    if (link !== this.#link) return;
+    if (!this.#linkClosed) this.#finish(new ConnectionError("CONNECTION_LOST", "The connection was lost"));
+    if (this.#end !== undefined) this.#over.resolve();
+  }
+
+  /** Everything is back. */
+  #opened(): void {
+    this.#gate.open();
+    this.#ready?.resolve();
+    this.#ready = undefined;
+    this.#gate.admit();
   }
 
   #expectsAnswers(): boolean {
@@ -363,6 +556,10 @@ export class Connection {
     this.#listeners.emit("callback-error", { error });
     this.#reporting = false;
   }
+}
+
+function closedByClient(): ConnectionError {
+  return new ConnectionError("CONNECTION_CLOSED", "The connection was closed by the client");
 }
 
 function requirePositive(name: string, value: number): void {

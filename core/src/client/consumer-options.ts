@@ -2,7 +2,7 @@
 
 import type { FieldTable } from "../wire/field-values.ts";
 import type { ConsumerDelivery } from "./delivery.ts";
-import type { EndError } from "./errors.ts";
+import type { ConsumerRecoveryError, EndError } from "./errors.ts";
 
 /** Unacknowledged messages that a consumer with acknowledgements may have, unless it is told. */
 export const defaultPrefetch = 256;
@@ -64,4 +64,6 @@ export type ConsumerEnd =
   /** Its channel was closed by this client. */
   | { readonly type: "closed" }
   /** Its channel, or the connection, ended. */
-  | { readonly type: "lost"; readonly error: EndError };
+  | { readonly type: "lost"; readonly error: EndError }
+  /** It could not be started again after an outage; the error's `cause` tells why. */
+  | { readonly type: "not-recovered"; readonly error: ConsumerRecoveryError };

@@ -45,8 +45,9 @@ export class Consumer {
     return this.#subscription.info.consumerTag;
   }
 
+  /** The queue's name; another one after a recovery, when the server made it up. */
   get queue(): string {
-    return this.#subscription.info.queue;
+    return this.#subscription.queue;
   }
 
   get noAck(): boolean {

@@ -4,6 +4,11 @@ import { Deque } from "../engine/deque.ts";
 import type { ConsumerDelivery } from "./delivery.ts";
 import type { Link } from "./link.ts";
 
+/** Has a link, and another one after a recovery. */
+export interface LinkSource {
+  readonly link: Link;
+}
+
 /** What a delivery counts beside its body. */
 const overhead = 256;
 
@@ -20,14 +25,15 @@ const lowCount = highCount / 4;
  * the server wait is not to read from it any more: then everything on this connection waits.
  */
 export class DeliveryBuffer {
-  readonly #link: Link;
+  readonly #host: LinkSource;
   readonly #boundedByServer: boolean;
   readonly #deliveries = new Deque<ConsumerDelivery>();
   #bytes = 0;
-  #pausing = false;
+  /** The link that this buffer paused. */
+  #paused: Link | undefined;
 
-  constructor(link: Link, boundedByServer: boolean) {
-    this.#link = link;
+  constructor(host: LinkSource, boundedByServer: boolean) {
+    this.#host = host;
     this.#boundedByServer = boundedByServer;
   }
 
@@ -39,16 +45,16 @@ export class DeliveryBuffer {
     this.#deliveries.push(delivery);
     if (this.#boundedByServer) return;
     this.#bytes += delivery.body.length + overhead;
-    if (this.#pausing || (this.#bytes < highWater && this.size < highCount)) return;
-    this.#pausing = true;
-    this.#link.pause();
+    if (this.#paused !== undefined || (this.#bytes < highWater && this.size < highCount)) return;
+    this.#paused = this.#host.link;
+    this.#paused.pause();
   }
 
   shift(): ConsumerDelivery | undefined {
     const delivery = this.#deliveries.shift();
     if (delivery === undefined || this.#boundedByServer) return delivery;
     this.#bytes -= delivery.body.length + overhead;
-    if (this.#pausing && this.#bytes <= lowWater && this.size <= lowCount) this.letRead();
+    if (this.#paused !== undefined && this.#bytes <= lowWater && this.size <= lowCount) this.letRead();
     return delivery;
   }
 
@@ -59,10 +65,9 @@ export class DeliveryBuffer {
     return this.#deliveries.drain();
   }
 
-  /** Nothing more will come: reading need not wait for this buffer. */
+  /** Nothing more will come, for now or for ever: reading need not wait for this buffer. */
   letRead(): void {
-    if (!this.#pausing) return;
-    this.#pausing = false;
-    this.#link.resume();
+    this.#paused?.resume();
+    this.#paused = undefined;
   }
 }

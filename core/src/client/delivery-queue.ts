@@ -4,7 +4,7 @@ import type { Millis } from "../engine/config.ts";
 import type { ConsumerEnd } from "./consumer-options.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { ConsumerDelivery } from "./delivery.ts";
-import { AbortError, ConsumerCancelledError, endedWith } from "./errors.ts";
+import { AbortError, ConsumerCancelledError, ConsumerRecoveryError, endedWith } from "./errors.ts";
 import { Future, onAbort, rejection } from "./futures.ts";
 import type { DeliverySink, Subscription } from "./subscription.ts";
 
@@ -97,6 +97,8 @@ export class DeliveryQueue implements DeliverySink {
         return rejection(() => new ConsumerCancelledError(this.#subscription.info.consumerTag));
       case "lost":
         return rejection(() => endedWith(end.error, "unknown"));
+      case "not-recovered":
+        return rejection(() => new ConsumerRecoveryError(this.#subscription.info.consumerTag, end.error.cause));
       default:
         return Promise.resolve(undefined);
     }

@@ -3,17 +3,19 @@
 import type { DeliverEvent, GetOkEvent } from "../engine/events.ts";
 import type { BasicProperties } from "../wire/properties.ts";
 import { SettlementError } from "./errors.ts";
-import type { Settlement } from "./settlement.ts";
+import type { SettleResult, Settlement } from "./settlement.ts";
 
 /** A message from a queue. It is to be settled once: acknowledged, or refused. With `noAck` it is settled already. */
 export class Delivery {
   readonly #event: DeliverEvent | GetOkEvent;
   /** `undefined` for a delivery that the server considers settled. */
   readonly #settlement: Settlement | undefined;
+  readonly #offset: number;
 
-  constructor(event: DeliverEvent | GetOkEvent, settlement: Settlement | undefined) {
+  constructor(event: DeliverEvent | GetOkEvent, settlement: Settlement, noAck: boolean) {
     this.#event = event;
-    this.#settlement = settlement;
+    this.#settlement = noAck ? undefined : settlement;
+    this.#offset = settlement.offset;
   }
 
   /** The body; it belongs to the receiver. */
@@ -45,9 +47,12 @@ export class Delivery {
     return this.#event.redelivered;
   }
 
-  /** The server's number for this delivery; it means something on its channel only. */
+  /**
+   * The number of this delivery, which means something on its channel only. It is the server's number, plus the highest
+   * number of the times before where the channel was recovered: no number is used twice.
+   */
   get deliveryTag(): number {
-    return this.#event.deliveryTag;
+    return this.#event.deliveryTag + this.#offset;
   }
 
   /** The number of the channel that the message came on. */
@@ -64,32 +69,50 @@ export class Delivery {
    * Acknowledges the message: the server forgets it. With `multiple`, all outstanding deliveries of the channel up to
    * this one.
    *
-   * @throws SettlementError ALREADY_SETTLED or STALE_DELIVERY; nothing was sent then.
+   * @returns `"stale"` when the connection was lost and recovered meanwhile: the server delivers the message again.
+   * @throws SettlementError ALREADY_SETTLED, or STALE_DELIVERY on a channel that is closed; nothing was sent then.
    */
-  ack({ multiple = false }: { readonly multiple?: boolean } = {}): void {
-    if (multiple) this.#open().ackUpTo(this.#event.deliveryTag);
-    else this.#open().ack(this.#event.deliveryTag);
+  ack({ multiple = false }: { readonly multiple?: boolean } = {}): SettleResult {
+    const settlement = this.#open();
+    if (settlement.isStale) return "stale";
+    if (multiple) settlement.ackUpTo(this.#event.deliveryTag);
+    else settlement.ack(this.#event.deliveryTag);
+    return "settled";
   }
 
   /**
    * Refuses the message: it goes back to its queue, or with `requeue: false` to the dead-letter exchange of the queue,
    * or nowhere. With `multiple`, all outstanding deliveries of the channel up to this one.
    *
-   * @throws SettlementError ALREADY_SETTLED or STALE_DELIVERY; nothing was sent then.
+   * @returns as {@link ack}.
+   * @throws as {@link ack}.
    */
-  nack({ requeue = true, multiple = false }: { readonly requeue?: boolean; readonly multiple?: boolean } = {}): void {
-    if (multiple) this.#open().nackUpTo(this.#event.deliveryTag, requeue);
-    else this.#open().refuse(this.#event.deliveryTag, requeue, "nack");
+  nack({
+    requeue = true,
+    multiple = false,
+  }: {
+    readonly requeue?: boolean;
+    readonly multiple?: boolean;
+  } = {}): SettleResult {
+    const settlement = this.#open();
+    if (settlement.isStale) return "stale";
+    if (multiple) settlement.nackUpTo(this.#event.deliveryTag, requeue);
+    else settlement.refuse(this.#event.deliveryTag, requeue, "nack");
+    return "settled";
   }
 
   /**
    * As {@link nack} for one message, with AMQP's own method. RabbitMQ 4.3 and newer count a rejection towards the
    * delivery limit of a quorum queue, and a nack not.
    *
-   * @throws SettlementError ALREADY_SETTLED or STALE_DELIVERY; nothing was sent then.
+   * @returns as {@link ack}.
+   * @throws as {@link ack}.
    */
-  reject({ requeue = true }: { readonly requeue?: boolean } = {}): void {
-    this.#open().refuse(this.#event.deliveryTag, requeue, "reject");
+  reject({ requeue = true }: { readonly requeue?: boolean } = {}): SettleResult {
+    const settlement = this.#open();
+    if (settlement.isStale) return "stale";
+    settlement.refuse(this.#event.deliveryTag, requeue, "reject");
+    return "settled";
   }
 
   #open(): Settlement {
@@ -103,8 +126,8 @@ export class GotMessage extends Delivery {
   /** How many messages were ready in the queue after this one. */
   readonly messageCount: number;
 
-  constructor(event: GetOkEvent, settlement: Settlement | undefined) {
-    super(event, settlement);
+  constructor(event: GetOkEvent, settlement: Settlement, noAck: boolean) {
+    super(event, settlement, noAck);
     this.messageCount = event.messageCount;
   }
 }
@@ -113,8 +136,8 @@ export class GotMessage extends Delivery {
 export class ConsumerDelivery extends Delivery {
   readonly consumerTag: string;
 
-  constructor(event: DeliverEvent, settlement: Settlement | undefined) {
-    super(event, settlement);
+  constructor(event: DeliverEvent, settlement: Settlement, noAck: boolean) {
+    super(event, settlement, noAck);
     this.consumerTag = event.consumerTag;
   }
 }

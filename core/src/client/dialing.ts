@@ -27,6 +27,12 @@ const incurable: ReadonlySet<ConnectAttemptErrorCode> = new Set([
   "VIRTUAL_HOST_REFUSED",
 ]);
 
+/** How to dial, besides the plan. */
+export interface DialOptions {
+  /** Do not take a refusal at one endpoint for a refusal at all of them. Default false. */
+  readonly triesAllTargets?: boolean;
+}
+
 /** Takes over a link that has just opened, before anything else arrives on it. */
 export type Adopt = (link: Link, event: OpenEvent) => LinkOwner;
 
@@ -38,7 +44,12 @@ export type Adopt = (link: Link, event: OpenEvent) => LinkOwner;
  *
  * @throws ConnectError with every attempt's failure; UsageError when the options turn out to be wrong.
  */
-export async function dial(io: IoServices, plan: ConnectPlan, adopt: Adopt): Promise<void> {
+export async function dial(
+  io: IoServices,
+  plan: ConnectPlan,
+  adopt: Adopt,
+  { triesAllTargets = false }: DialOptions = {},
+): Promise<void> {
   const abort = new Abort(plan.signal);
   const failures: ConnectAttemptError[] = [];
   try {
@@ -53,7 +64,7 @@ export async function dial(io: IoServices, plan: ConnectPlan, adopt: Adopt): Pro
           if (failure === undefined) return;
           keep(failures, failure);
           abort.check();
-          if (incurable.has(failure.code)) throw refused(failure, failures);
+          if (incurable.has(failure.code) && !triesAllTargets) throw refused(failure, failures);
         }
       }
       if (round >= plan.connectionAttempts) throw exhausted(failures, round);

@@ -1,6 +1,5 @@
 /** Runs the handler of a consumer: so many at a time, and settles what they return. */
 
-import { UsageError } from "../wire/errors.ts";
 import type { DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
 import type { ConsumerDelivery } from "./delivery.ts";
 import { isThenable } from "./futures.ts";
@@ -76,7 +75,13 @@ export class HandlerRunner implements DeliverySink {
   }
 
   #succeeded(delivery: ConsumerDelivery): void {
-    if (this.#options.settle === "auto" && delivery.outstanding) delivery.ack();
+    if (this.#options.settle !== "auto" || !delivery.outstanding) return;
+    try {
+      delivery.ack();
+    } catch (error) {
+      // The transaction that it would belong to was lost.
+      this.#options.report(error);
+    }
   }
 
   #failed(delivery: ConsumerDelivery, error: unknown): void {
@@ -89,8 +94,7 @@ export class HandlerRunner implements DeliverySink {
     try {
       delivery.nack({ requeue });
     } catch (problem) {
-      // Too much output waits. The message stays outstanding, and goes back with the channel.
-      if (!(problem instanceof UsageError)) throw problem;
+      // Too much output waits, or a transaction was lost. The message stays outstanding, and goes back with the channel.
       report(problem);
     }
   }

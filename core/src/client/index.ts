@@ -7,10 +7,11 @@
 
 export type { ExchangeArguments, QueueArguments } from "./arguments.ts";
 export type { Channel, RawRequestName } from "./channel.ts";
-export type { ChannelEvents, ReplyFields } from "./channel-core.ts";
+export type { ChannelEvents, ChannelState, ReplyFields } from "./channel-core.ts";
 export type * from "./channel-options.ts";
 export { connect } from "./connect.ts";
-export type { CloseOptions, Connection, ConnectionEvents, Negotiated } from "./connection.ts";
+export type { CloseOptions, Connection, Negotiated } from "./connection.ts";
+export type { ConnectionEvents, ConnectionState } from "./connection-events.ts";
 export type { Consumer, ConsumerClosed, IterableConsumer } from "./consumer.ts";
 export type { ConsumeOptions, ConsumerEnd, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
 export type { ConsumerDelivery, Delivery, GotMessage } from "./delivery.ts";
@@ -21,12 +22,16 @@ export {
   type ConnectAttemptErrorCode,
   ConnectError,
   ConsumerCancelledError,
+  ConsumerRecoveryError,
   type EndError,
   FlushError,
   NackError,
+  NotConnectedError,
   SettlementError,
   type SettlementErrorCode,
   TimeoutError,
+  TransactionError,
+  type TransactionErrorCode,
   UnroutableError,
 } from "./errors.ts";
 export * from "./io-services.ts";
@@ -34,7 +39,9 @@ export type * from "./parameters.ts";
 export type { Publisher, PublisherEvents, SendFailure } from "./publisher.ts";
 export type { PublisherOptions, PublishOptions } from "./publisher-options.ts";
 export type { WaitOptions } from "./publishing.ts";
+export type { RecoveryOptions, TopologyAction, TopologyFailure, TopologyItem } from "./recovery-options.ts";
 export type { ReturnedMessage } from "./returned-message.ts";
+export type { SettleResult } from "./settlement.ts";
 export { StreamGate } from "./stream-gate.ts";
 export { parseUri, type ParsedUri } from "./uri.ts";
 
@@ -49,6 +56,9 @@ export {
   type ConnectionErrorOptions,
   type ConnectPhase,
 } from "../engine/errors.ts";
+export { type BackoffOptions, defaultBackoff } from "../recovery/backoff.ts";
+export type { BindingRecord, ChannelRecord, ConsumerRecord, ExchangeRecord, QueueRecord } from "../recovery/records.ts";
+export type { TopologyFilter, TopologyMode } from "../recovery/replay.ts";
 export type { EngineCounters, Publication } from "../engine/frame-writer.ts";
 export { defaultLimits } from "../engine/limits.ts";
 export { amqplain, anonymous, external, plain, type SaslMechanism } from "../engine/sasl.ts";

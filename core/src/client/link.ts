@@ -85,6 +85,11 @@ export class Link {
     return this.#wasOpen;
   }
 
+  /** Whether the transport is closed. */
+  get isClosed(): boolean {
+    return this.#transport === "closed";
+  }
+
   /** Drops the transport. `ended` follows. */
   abort(): void {
     this.#stream?.abort();

@@ -10,6 +10,7 @@ import type { EngineLimits, ConnectionConfig, Millis, TappedFrame } from "../eng
 import type { SaslMechanism } from "../engine/sasl.ts";
 import type { FieldTable } from "../wire/field-values.ts";
 import type { Endpoint, TcpOptions, TlsOptions, UnixEndpoint, WebSocketEndpoint } from "./io-services.ts";
+import type { RecoveryOptions, RecoveryPlan } from "./recovery-options.ts";
 
 /** A user name and a password, for the mechanisms PLAIN and AMQPLAIN. */
 export interface PasswordCredentials {
@@ -121,6 +122,12 @@ export interface ConnectOptions {
   readonly closeTimeout?: Millis | undefined;
   readonly limits?: Partial<EngineLimits> | undefined;
 
+  /**
+   * What becomes of the connection when it is lost. By default the client connects again, by itself, and brings back
+   * channels, topology and consumers; `false`: a loss is the end. See docs/recovery.md.
+   */
+  readonly recovery?: boolean | RecoveryOptions | undefined;
+
   /** Ends connecting, with a `ConnectionError` CONNECT_ABORTED. It does not close a connection that is open. */
   readonly signal?: AbortSignal | undefined;
   /** Sees every frame, in both directions. For debugging: it costs time. */
@@ -164,4 +171,6 @@ export interface ConnectPlan {
   /** Per target, until it is open for AMQP. 0 for none. */
   readonly openTimeout: Millis;
   readonly signal: AbortSignal | undefined;
+  /** `undefined`: a loss is the end. */
+  readonly recovery: RecoveryPlan | undefined;
 }

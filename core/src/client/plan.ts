@@ -21,6 +21,7 @@ import {
 } from "./option-checks.ts";
 import type { ConnectOptions, ConnectPlan, ConnectTarget, EndpointOption } from "./parameters.ts";
 import { checkTcp, endpointOf, listedPlaces, type Place, placeOfOptions, placeOfUri } from "./places.ts";
+import { checkRecovery, planRecovery } from "./recovery-options.ts";
 import { checkTls } from "./tls-options.ts";
 import { type ParsedUri, parseUri } from "./uri.ts";
 
@@ -56,6 +57,7 @@ const optionChecks: Checks<ConnectOptions> = {
   requestTimeout: duration,
   closeTimeout: duration,
   limits: record,
+  recovery: checkRecovery,
   signal: (value, name) => {
     if (!isRecord(value) || typeof value["aborted"] !== "boolean") throw illegal(name, "an AbortSignal", value);
   },
@@ -98,6 +100,7 @@ export function planConnection(given: ConnectOptions | string): ConnectPlan {
     connectTimeout: options.connectTimeout ?? defaults.connectTimeout,
     openTimeout: options.openTimeout ?? defaults.openTimeout,
     signal: options.signal,
+    recovery: planRecovery(options.recovery),
   };
 }
 

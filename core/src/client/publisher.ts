@@ -4,7 +4,7 @@ import type { Millis } from "../engine/config.ts";
 import type { Publication } from "../engine/frame-writer.ts";
 import type { AmqpError } from "../wire/errors.ts";
 import { type BasicProperties, EncodedProperties, encodeProperties } from "../wire/properties.ts";
-import type { ChannelCore } from "./channel-core.ts";
+import type { ChannelCore, ChannelState } from "./channel-core.ts";
 import { AbortError, type EndError, FlushError, TimeoutError } from "./errors.ts";
 import { Future, onAbort, rejection } from "./futures.ts";
 import { Listeners } from "./listeners.ts";
@@ -66,7 +66,7 @@ export class Publisher {
     core.listeners.on("return", (message) => this.#listeners.emit("return", message));
   }
 
-  get state(): "opening" | "open" | "closing" | "closed" {
+  get state(): ChannelState {
     return this.#core.state;
   }
 
@@ -163,7 +163,8 @@ export class Publisher {
 
   async #close(timeout: Millis): Promise<void> {
     try {
-      if (this.#core.state === "open" || this.#failed > 0) await this.flush({ timeout });
+      if (this.#core.state === "open" || this.#core.state === "recovering" || this.#failed > 0)
+        await this.flush({ timeout });
     } finally {
       await this.#core.close({});
     }

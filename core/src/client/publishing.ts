@@ -16,11 +16,13 @@ import { writePublish } from "../wire/encode.ts";
 import { type Outcome, UsageError } from "../wire/errors.ts";
 import { Output } from "../wire/output.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
-import { AbortError, type EndError, endedWith, TimeoutError } from "./errors.ts";
+import { AbortError, type EndError, endedWith, NotConnectedError, TimeoutError } from "./errors.ts";
 import { done, Future, onAbort, type Resolve, rejection } from "./futures.ts";
+import { type Allowance, waitedTooLong } from "./gate.ts";
 import type { Link } from "./link.ts";
 import { ReturnedMessage } from "./returned-message.ts";
-import { type ConfirmListener, Unconfirmed } from "./unconfirmed.ts";
+import type { Transaction } from "./transaction.ts";
+import { type ConfirmListener, type LostPublish, Unconfirmed } from "./unconfirmed.ts";
 
 /** What a publish costs beside its body while it waits for room. */
 const waitingOverhead = 256;
@@ -40,6 +42,19 @@ export interface PublishingHost {
   readonly link: Link;
   readonly engine: ChannelEngine;
   readonly deadlines: Deadlines;
+  /** False while the channel is lost and comes back. */
+  readonly live: boolean;
+  /** Why it is lost. */
+  readonly cause: EndError | undefined;
+  /** Of a channel in transactions. */
+  readonly transaction: Transaction | undefined;
+}
+
+/** What becomes of publishes when the channel is lost and comes back. */
+export interface PublishingPolicy {
+  readonly allowance: Allowance;
+  readonly republish: boolean;
+  readonly republishLimit: number;
 }
 
 /** How long a call waits. */
@@ -58,7 +73,8 @@ interface Flush {
 export class Publishing {
   readonly #host: PublishingHost;
   readonly #window: PublishWindow;
-  readonly #unconfirmed = new Unconfirmed();
+  readonly #policy: PublishingPolicy;
+  readonly #unconfirmed: Unconfirmed;
   #waiting = new Deque<WaitingPublish | Future<void>>();
   #waitingBytes = 0;
   #cancelled = 0;
@@ -66,9 +82,11 @@ export class Publishing {
   #flushes: Flush[] = [];
   #end: EndError | undefined;
 
-  constructor(host: PublishingHost, window: PublishWindow) {
+  constructor(host: PublishingHost, window: PublishWindow, policy: PublishingPolicy) {
     this.#host = host;
     this.#window = window;
+    this.#policy = policy;
+    this.#unconfirmed = new Unconfirmed(policy.republish);
   }
 
   /** How many publishes wait for their confirm. */
@@ -98,7 +116,10 @@ export class Publishing {
       return Promise.reject(error as Error);
     }
     link.touch();
-    if (sequence === 0) return done;
+    if (sequence === 0) {
+      this.#host.transaction?.worked();
+      return done;
+    }
     const future = new Future<void>();
     this.#unconfirmed.add(sequence, publication, future.resolve);
     return future.promise;
@@ -111,13 +132,15 @@ export class Publishing {
    */
   send(publication: Publication, listener: ConfirmListener): boolean {
     if (this.#end !== undefined) throw endedWith(this.#end, "not-sent");
+    this.#checkTransaction();
     if (!this.hasRoom) {
       this.#wait(new WaitingPublish(publication, listener));
       return false;
     }
     const sequence = this.#host.engine.publish(publication);
     this.#host.link.touch();
-    if (sequence !== 0) this.#unconfirmed.add(sequence, publication, listener);
+    if (sequence === 0) this.#host.transaction?.worked();
+    else this.#unconfirmed.add(sequence, publication, listener);
     return this.#flows;
   }
 
@@ -132,6 +155,7 @@ export class Publishing {
   /** Resolves when everything that was published before this call is settled, or, without confirms, handed over. */
   flush(): Promise<void> {
     if (this.#end !== undefined) return this.#rejected(this.#end);
+    if (this.#waiting.size === 0 && this.#unconfirmed.count === 0) return done;
     const future = new Future<void>();
     if (this.#waiting.size > 0) this.#waiting.push(future);
     else this.#flushes.push({ upTo: this.#host.engine.nextSequence - 1, future });
@@ -155,11 +179,7 @@ export class Publishing {
 
   /** There may be room again: publishes that waited are sent. */
   makeUseOfRoom(): void {
-    while (this.#waiting.size > 0 && this.#flows) {
-      const next = this.#waiting.shift();
-      if (next instanceof WaitingPublish) this.#sendNow(next);
-      else if (next !== undefined) this.#flushes.push({ upTo: this.#host.engine.nextSequence - 1, future: next });
-    }
+    while (this.#waiting.size > 0 && this.#flows) this.#sendFirstWaiting();
     this.#endFlushes();
     if (this.#ready === undefined || !this.hasRoom) return;
     this.#ready.resolve();
@@ -174,7 +194,7 @@ export class Publishing {
     this.#waitingBytes = 0;
     for (const one of waiting) {
       if (!(one instanceof WaitingPublish)) one.fail(() => endedWith(end, "unknown"));
-      else if (!one.over) one.failed(() => endedWith(end, "not-sent"));
+      else if (!one.over) this.#failWaiting(one, (outcome) => endedWith(end, outcome));
     }
     this.#ready?.fail(() => endedWith(end, "not-sent"));
     this.#ready = undefined;
@@ -188,6 +208,84 @@ export class Publishing {
     this.#flushes = [];
   }
 
+  // Recovery
+
+  /**
+   * The channel was lost, and comes back. What was unconfirmed has failed with an unknown outcome, or is the first to be
+   * published again; what waits goes on waiting, as long as the policy allows.
+   */
+  lost(end: EndError): void {
+    const hadUnconfirmed = this.#unconfirmed.count > 0;
+    const again = this.#unconfirmed.lose(() => endedWith(end, "unknown"));
+    let flushes = this.#flushes;
+    const before = this.#waiting.drain();
+    this.#flushes = [];
+    for (const lost of again) {
+      for (const flush of flushes) if (flush.upTo < lost.sequence) this.#waiting.push(flush.future);
+      flushes = flushes.filter(({ upTo }) => upTo >= lost.sequence);
+      this.#waitAgain(lost, end);
+    }
+    for (const one of [...flushes.map(({ future }) => future), ...before]) {
+      if (one instanceof WaitingPublish) this.#waitOn(one);
+      else if (hadUnconfirmed && !this.#policy.republish) one.fail(() => endedWith(end, "unknown"));
+      else this.#waiting.push(one);
+    }
+  }
+
+  /** The channel is back. What is to be published again comes first, then calls that waited, then everything else. */
+  resume(admitCalls: () => void): void {
+    const waiting = this.#waiting.drain();
+    const isNew = (one: WaitingPublish | Future<void>): boolean => one instanceof WaitingPublish && one.resends === 0;
+    const firstNew = waiting.findIndex(isNew);
+    const rest = firstNew === -1 ? [] : waiting.splice(firstNew);
+    for (const one of waiting) this.#waiting.push(one);
+    this.makeUseOfRoom();
+    admitCalls();
+    for (const one of rest) this.#waiting.push(one);
+    this.makeUseOfRoom();
+  }
+
+  #waitAgain({ publication, waiter }: LostPublish, end: EndError): void {
+    const listener = typeof waiter === "function" ? new PromisedPublish(waiter) : waiter;
+    const publish = listener instanceof WaitingPublish ? listener : new WaitingPublish(publication, listener);
+    publish.sequence = 0;
+    publish.resends += 1;
+    if (publish.resends > this.#policy.republishLimit) return publish.failed(() => endedWith(end, "unknown"));
+    publish.waits = true;
+    this.#waitingBytes += publish.cost;
+    this.#waiting.push(publish);
+  }
+
+  /** A publish that waited for room now waits for a connection. */
+  #waitOn(publish: WaitingPublish): void {
+    if (publish.over) {
+      this.#cancelled -= 1;
+      return;
+    }
+    this.#waiting.push(publish);
+    if (publish.resends > 0 || publish.allowance !== undefined) return;
+    const { allowance } = this.#policy;
+    const refusal = allowance.refusal(publish.cost);
+    if (refusal === undefined) this.#limitOutage(publish);
+    else this.giveUp(publish, () => new NotConnectedError(refusal, this.#host.cause));
+  }
+
+  #limitOutage(publish: WaitingPublish): void {
+    const { allowance } = this.#policy;
+    publish.waitForConnection(allowance, this.#host.deadlines, {
+      expire: () => this.giveUp(publish, () => new NotConnectedError(waitedTooLong, this.#host.cause)),
+    });
+  }
+
+  #failWaiting(publish: WaitingPublish, makeError: (outcome: Outcome) => Error): void {
+    publish.failed(() => makeError(publish.resends > 0 ? "unknown" : "not-sent"));
+  }
+
+  #checkTransaction(): void {
+    const { transaction } = this.#host;
+    if (transaction?.aborted === true) throw transaction.problem();
+  }
+
   /** Somebody does not wait any longer. */
   giveUp(publish: WaitingPublish, makeError: (outcome: Outcome) => Error): void {
     if (publish.sequence > 0) {
@@ -197,7 +295,7 @@ export class Publishing {
     }
     if (publish.waits) this.#waitingBytes -= publish.cost;
     this.#cancelled += 1;
-    publish.failed(() => makeError("not-sent"));
+    this.#failWaiting(publish, makeError);
     if (this.#cancelled > this.#waiting.size / 2) this.#dropCancelled();
   }
 
@@ -207,6 +305,7 @@ export class Publishing {
   get #flows(): boolean {
     const { engine, link } = this.#host;
     return (
+      this.#host.live &&
       link.engine.writable &&
       link.engine.blocked === undefined &&
       engine.flowActive &&
@@ -221,6 +320,7 @@ export class Publishing {
     const future = new Future<void>();
     const publish = new WaitingPublish(publication, new PromisedPublish(future.resolve));
     try {
+      this.#checkTransaction();
       if (this.hasRoom) this.#sendNow(publish);
       else this.#wait(publish);
     } catch (error) {
@@ -231,7 +331,7 @@ export class Publishing {
   }
 
   #wait(publish: WaitingPublish): void {
-    if (this.#host.engine.state !== "open") {
+    if (this.#host.live && this.#host.engine.state !== "open") {
       throw new UsageError("ILLEGAL_STATE", `basic.publish on a channel that is ${this.#host.engine.state}`);
     }
     // Bad input is the caller's to know now, not when its turn comes.
@@ -239,9 +339,12 @@ export class Publishing {
     if (this.#waitingBytes + publish.cost > maxWaitingBytes) {
       throw new UsageError("LIMIT_REACHED", `${this.#waitingBytes} bytes of publishes wait for room on the channel`);
     }
+    const refusal = this.#host.live ? undefined : this.#policy.allowance.refusal(publish.cost);
+    if (refusal !== undefined) throw new NotConnectedError(refusal, this.#host.cause);
     publish.waits = true;
     this.#waitingBytes += publish.cost;
     this.#waiting.push(publish);
+    if (!this.#host.live) this.#limitOutage(publish);
   }
 
   #sendNow(publish: WaitingPublish): void {
@@ -250,8 +353,10 @@ export class Publishing {
       return;
     }
     if (publish.waits) this.#waitingBytes -= publish.cost;
+    publish.connected();
     let sequence: number;
     try {
+      if (publish.waits) this.#checkTransaction();
       sequence = this.#host.engine.publish(publish.publication);
     } catch (error) {
       if (!publish.waits) throw error;
@@ -260,8 +365,18 @@ export class Publishing {
     }
     this.#host.link.touch();
     publish.sequence = sequence;
-    if (sequence === 0) publish.confirmed();
-    else this.#unconfirmed.add(sequence, publish.publication, publish);
+    if (sequence === 0) {
+      this.#host.transaction?.worked();
+      publish.confirmed();
+    } else {
+      this.#unconfirmed.add(sequence, publish.publication, publish);
+    }
+  }
+
+  #sendFirstWaiting(): void {
+    const next = this.#waiting.shift();
+    if (next instanceof WaitingPublish) this.#sendNow(next);
+    else if (next !== undefined) this.#flushes.push({ upTo: this.#host.engine.nextSequence - 1, future: next });
   }
 
   #dropCancelled(): void {
@@ -289,8 +404,13 @@ class WaitingPublish implements ConfirmListener, Expiring {
   readonly cost: number;
   /** Its number, once it is sent in confirm mode. */
   sequence = 0;
+  /** How often it was published again. */
+  resends = 0;
   over = false;
   waits = false;
+  /** Where it counts while there is no connection. */
+  allowance: Allowance | undefined;
+  #cancelOutageDeadline: (() => void) | undefined;
   readonly #listener: ConfirmListener;
   #publishing: Publishing | undefined;
   #cancelDeadline: (() => void) | undefined;
@@ -318,6 +438,20 @@ class WaitingPublish implements ConfirmListener, Expiring {
     }
   }
 
+  /** There is no connection, and it may wait for one for so long. */
+  waitForConnection(allowance: Allowance, deadlines: Deadlines, tooLate: Expiring): void {
+    this.allowance = allowance;
+    allowance.take(this.cost);
+    this.#cancelOutageDeadline = deadlines.add(allowance.acquireTimeout, tooLate);
+  }
+
+  /** It waits for a connection no longer. */
+  connected(): void {
+    this.allowance?.giveBack(this.cost);
+    this.allowance = undefined;
+    this.#cancelOutageDeadline?.();
+  }
+
   expire(): void {
     this.#publishing?.giveUp(this, (outcome) => new TimeoutError("The message was not confirmed in time", outcome));
   }
@@ -334,6 +468,7 @@ class WaitingPublish implements ConfirmListener, Expiring {
 
   #finish(): void {
     this.over = true;
+    this.connected();
     this.#cancelDeadline?.();
     this.#stopListening?.();
   }

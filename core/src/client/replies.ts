@@ -2,6 +2,7 @@
 
 import type { ReplyEvent, GetOkEvent } from "../engine/events.ts";
 import type { Request } from "../engine/request.ts";
+import type { Outcome } from "../wire/errors.ts";
 import { AbortError, type EndError, endedWith } from "./errors.ts";
 import { Future, onAbort } from "./futures.ts";
 
@@ -10,7 +11,7 @@ export type Answer = ReplyEvent | GetOkEvent;
 
 interface Waiting {
   readonly answered: (answer: Answer) => void;
-  readonly ended: (end: EndError, guilty: boolean) => void;
+  readonly ended: (end: EndError, guilty: boolean, comesBack: boolean) => void;
 }
 
 /** What is to be known of a call beside its request. */
@@ -20,6 +21,12 @@ export interface CallOptions<T> {
   readonly value: (answer: Answer) => T;
   /** Undoes the effect of an answer that comes after the caller gave up. */
   readonly undo?: ((value: T) => void) | undefined;
+  /** There will be no answer. */
+  readonly failed?: ((end: EndError) => void) | undefined;
+  /** Makes the call again, where it was not sent and its channel comes back. */
+  readonly again?: (() => Promise<T>) | undefined;
+  /** The error of a call that has an own one for its end. */
+  readonly errorOf?: ((end: EndError, outcome: Outcome) => Error) | undefined;
 }
 
 /** The requests of one connection that are not answered yet. Each ends once: answered, or with its channel. */
@@ -31,7 +38,8 @@ export class Replies {
   }
 
   /** A promise of the value of a request's answer. Rejects when the channel ends first, or the signal aborts. */
-  expect<T>(request: Request, { signal, value, undo }: CallOptions<T>): Promise<T> {
+  expect<T>(request: Request, options: CallOptions<T>): Promise<T> {
+    const { signal, value, undo, failed, again, errorOf = endedWith } = options;
     const future = new Future<T>();
     let givenUp = false;
     const stopListening =
@@ -49,10 +57,13 @@ export class Replies {
         if (givenUp) undo?.(result);
         else future.resolve(result);
       },
-      ended: (end, guilty) => {
+      ended: (end, guilty, comesBack) => {
         stopListening?.();
+        failed?.(end);
+        if (givenUp) return;
+        if (comesBack && !request.sent && again !== undefined) return future.resolve(again());
         const outcome = !request.sent ? "not-sent" : guilty ? "refused" : "unknown";
-        if (!givenUp) future.fail(() => endedWith(end, outcome));
+        future.fail(() => errorOf(end, outcome));
       },
     });
     return future.promise;
@@ -65,13 +76,13 @@ export class Replies {
     waiting?.answered(answer);
   }
 
-  /** Requests that will not be answered any more, oldest first. */
-  end(requests: readonly Request[], end: EndError): void {
+  /** Requests that will not be answered any more, oldest first. With `comesBack`, their channel is recovered. */
+  end(requests: readonly Request[], end: EndError, comesBack = false): void {
     for (const request of requests) {
       const waiting = this.#waiting.get(request);
       this.#waiting.delete(request);
       // Only one request of a channel is in flight, so when the server blames its method, it is the one.
-      waiting?.ended(end, request.sent && end.method === request.method && end.replyCode !== undefined);
+      waiting?.ended(end, request.sent && end.method === request.method && end.replyCode !== undefined, comesBack);
     }
   }
 }

@@ -28,8 +28,9 @@ const smallestWindow = 64;
 /** Tags, from the lowest outstanding one, that the window spans at most. Older ones, one in a million, are kept in a set. */
 const largestWindow = 1024 * 1024;
 
-/** The deliveries of a channel, from its opening to its end. A new connection brings new tags, and a new settlement. */
+/** The deliveries of a channel, from its opening to its end or loss. A new connection brings new tags, and a new settlement. */
 export class Settlement implements TurnEnd {
+  readonly offset: number;
   readonly #engine: ChannelEngine;
   readonly #link: Link;
   /** States by tag, for tags from `#low` to `#high`; a ring whose length is a power of two. */
@@ -42,10 +43,28 @@ export class Settlement implements TurnEnd {
   readonly #acknowledged: number[] = [];
   #turnEndAsked = false;
   #ended = false;
+  #stale = false;
+  readonly #transaction: Transaction | undefined;
 
-  constructor(engine: ChannelEngine, link: Link) {
+  /**
+   * @param offset - What is added to the server's tags in errors, so that tags are never used twice on a channel that
+   * was recovered.
+   */
+  constructor(engine: ChannelEngine, link: Link, offset = 0, transaction?: Transaction) {
     this.#engine = engine;
     this.#link = link;
+    this.offset = offset;
+    this.#transaction = transaction;
+  }
+
+  /** The highest tag that was received. */
+  get highest(): number {
+    return this.#high;
+  }
+
+  /** Whether the deliveries were lost with their connection or channel, which has recovered or will. */
+  get isStale(): boolean {
+    return this.#stale;
   }
 
   /** A delivery arrived. With `noAck` the server considers it settled. */
@@ -64,6 +83,7 @@ export class Settlement implements TurnEnd {
   /** @throws SettlementError */
   ack(tag: number): void {
     if (this.#ended || this.#state(tag) !== outstanding) return this.#ackStraggler(tag);
+    if (this.#transaction !== undefined) work(this.#transaction);
     this.#states[tag & (this.#states.length - 1)] = acknowledged;
     this.#acknowledged.push(tag);
     this.#askForTurnEnd();
@@ -80,6 +100,7 @@ export class Settlement implements TurnEnd {
   /** @throws SettlementError; UsageError LIMIT_REACHED when too much output waits. */
   refuse(tag: number, requeue: boolean, method: "nack" | "reject"): void {
     if (!this.isOutstanding(tag)) throw this.#problem(tag);
+    if (this.#transaction !== undefined) work(this.#transaction);
     this.flush();
     if (method === "nack") this.#engine.nack(tag, false, requeue);
     else this.#engine.reject(tag, requeue);
@@ -93,6 +114,7 @@ export class Settlement implements TurnEnd {
     this.flush();
     const last = this.#highestOutstanding(tag === 0 ? this.#high : tag);
     if (last === undefined) return;
+    if (this.#transaction !== undefined) work(this.#transaction);
     this.#engine.nack(last, true, requeue);
     this.#link.touch();
     for (const straggler of this.#stragglers) if (straggler <= last) this.#stragglers.delete(straggler);
@@ -112,6 +134,12 @@ export class Settlement implements TurnEnd {
   end(): void {
     this.#ended = true;
     this.forgetAll();
+  }
+
+  /** The connection was lost, or the channel was, and it comes back: with new deliveries, and a new settlement. */
+  lose(): void {
+    this.#stale = true;
+    this.end();
   }
 
   endOfTurn(): boolean {
@@ -175,6 +203,7 @@ export class Settlement implements TurnEnd {
 
   #ackStraggler(tag: number): void {
     if (this.#ended || !this.#stragglers.has(tag)) throw this.#problem(tag);
+    if (this.#transaction !== undefined) work(this.#transaction);
     this.#engine.ack(tag, false);
     this.#link.touch();
     this.#stragglers.delete(tag);
@@ -233,8 +262,15 @@ export class Settlement implements TurnEnd {
   }
 
   #problem(tag: number): SettlementError {
-    if (this.#ended) return new SettlementError("STALE_DELIVERY", tag);
+    const shown = tag + this.offset;
+    if (this.#ended) return new SettlementError("STALE_DELIVERY", shown);
     const known = Number.isSafeInteger(tag) && tag >= 1 && tag <= this.#high;
-    return new SettlementError(known ? "ALREADY_SETTLED" : "UNKNOWN_DELIVERY", tag);
+    return new SettlementError(known ? "ALREADY_SETTLED" : "UNKNOWN_DELIVERY", shown);
   }
+}
+
+/** Something is added to a transaction; to one whose work was lost nothing can be. */
+function work(transaction: Transaction): void {
+  if (transaction.aborted) throw transaction.problem();
+  transaction.worked();
 }

@@ -3,7 +3,7 @@
  * to a sink, which is a handler or an iterator.
  */
 
-import { UsageError } from "../wire/errors.ts";
+import { AmqpError } from "../wire/errors.ts";
 import type { ConsumerEnd } from "./consumer-options.ts";
 import type { ConsumerDelivery } from "./delivery.ts";
 import type { DeliveryBuffer } from "./delivery-buffer.ts";
@@ -29,12 +29,17 @@ export interface SubscriptionHost {
 /** What is fixed from the beginning. */
 export interface SubscriptionInfo {
   readonly consumerTag: string;
-  readonly queue: string;
   readonly noAck: boolean;
+  /** Whether it reads a stream, from an offset that is to be remembered. */
+  readonly fromStream: boolean;
 }
 
 export class Subscription {
   readonly info: SubscriptionInfo;
+  /** The queue's name, which may change when the server named it. */
+  queue: string;
+  /** What was handed out last of a stream. */
+  #latest: ConsumerDelivery | undefined;
   readonly #host: SubscriptionHost;
   readonly #buffer: DeliveryBuffer;
   readonly #ended = new Future<ConsumerEnd>();
@@ -47,8 +52,9 @@ export class Subscription {
   #cancelling: Promise<number> | undefined;
   #idle: Future<void> | undefined;
 
-  constructor(info: SubscriptionInfo, host: SubscriptionHost, buffer: DeliveryBuffer) {
+  constructor(info: SubscriptionInfo, queue: string, host: SubscriptionHost, buffer: DeliveryBuffer) {
     this.info = info;
+    this.queue = queue;
     this.#host = host;
     this.#buffer = buffer;
   }
@@ -83,14 +89,19 @@ export class Subscription {
   deliver(delivery: ConsumerDelivery): void {
     const sink = this.#sink;
     if (this.#state === "ended") return this.#giveBack(delivery);
-    if (sink?.takes === true && !this.#paused && this.#buffer.size === 0 && !this.#holdsBack) sink.take(delivery);
-    else this.#buffer.push(delivery);
+    if (sink?.takes === true && !this.#paused && this.#buffer.size === 0 && !this.#holdsBack) {
+      if (this.info.fromStream) this.#latest = delivery;
+      sink.take(delivery);
+    } else {
+      this.#buffer.push(delivery);
+    }
   }
 
   /** Takes a delivery that waits, where it may be handed out. */
   shift(): ConsumerDelivery | undefined {
     if (this.#paused || this.#holdsBack) return undefined;
     const delivery = this.#buffer.shift();
+    if (this.info.fromStream) this.#latest = delivery ?? this.#latest;
     this.#checkFinished();
     return delivery;
   }
@@ -129,6 +140,23 @@ export class Subscription {
       this.end({ type: "cancelled" });
     }
     return this.#requeued;
+  }
+
+  /** The offset in its stream at which to go on; `undefined` where nothing was handed out of one. */
+  get nextOffset(): number | bigint | undefined {
+    const offset = this.#latest?.properties.headers?.["x-stream-offset"];
+    if (typeof offset === "bigint") return offset + 1n;
+    return typeof offset === "number" ? offset + 1 : undefined;
+  }
+
+  /**
+   * The channel was lost, and will be recovered. What waits to be handed out comes again; what needs no acknowledgement
+   * does not, and stays.
+   */
+  lost(): void {
+    this.#buffer.letRead();
+    if (!this.info.noAck) this.#buffer.drain();
+    this.#checkFinished();
   }
 
   /** Resolves when nothing waits and nothing runs any more. */
@@ -173,8 +201,8 @@ export class Subscription {
     try {
       delivery.nack();
     } catch (error) {
-      // Too much output waits. The message goes back when the channel closes.
-      if (!(error instanceof UsageError)) throw error;
+      // Too much output waits, or a transaction was lost. The message goes back when the channel closes.
+      if (!(error instanceof AmqpError)) throw error;
     }
   }
 

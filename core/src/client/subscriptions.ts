@@ -4,7 +4,9 @@ import type { DeliverEvent } from "../engine/events.ts";
 import { UsageError } from "../wire/errors.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import { type ConsumeOptions, type ConsumerEnd, defaultPrefetch } from "./consumer-options.ts";
-import { AbortError } from "./errors.ts";
+import { AbortError, ConsumerRecoveryError } from "./errors.ts";
+import type { Recorder } from "./recording.ts";
+import type { Removal } from "../recovery/topology.ts";
 import { DeliveryBuffer } from "./delivery-buffer.ts";
 import { Subscription, type SubscriptionHost } from "./subscription.ts";
 
@@ -54,8 +56,10 @@ export class Subscriptions implements SubscriptionHost {
     const prefetch = this.#prefetchOf(options);
     const consumerTag = this.#tagOf(options);
     const boundedByServer = !noAck && prefetch > 0;
-    const buffer = new DeliveryBuffer(this.#channel.host.link, boundedByServer);
-    const subscription = new Subscription({ consumerTag, queue, noAck }, this, buffer);
+    const buffer = new DeliveryBuffer(this.#channel.host, boundedByServer);
+    const { memory } = this.#channel;
+    const info = { consumerTag, noAck, fromStream: this.#isStream(options) };
+    const subscription = new Subscription(info, memory.queueOf(queue), this, buffer);
     const made = make(subscription, prefetch);
 
     if (signal?.aborted === true) throw new AbortError(signal.reason, "not-sent");
@@ -67,6 +71,18 @@ export class Subscriptions implements SubscriptionHost {
         ? this.#channel.tell("basic.consume", fields)
         : this.#channel.call("basic.consume", fields, signal);
       await Promise.all([qos, consume]);
+      subscription.queue ||= memory.lastDeclared ?? "";
+      if (this.#byTag.get(consumerTag) === subscription) {
+        this.#recorder?.topology.consumerStarted({
+          channelId: memory.id,
+          consumerTag,
+          queue: subscription.queue,
+          noAck,
+          exclusive: exclusive ?? false,
+          arguments: options.arguments ?? {},
+          prefetch,
+        });
+      }
     } catch (error) {
       // A consumer whose caller gave up may come about all the same.
       if (error instanceof AbortError) void subscription.cancel();
@@ -77,19 +93,62 @@ export class Subscriptions implements SubscriptionHost {
   }
 
   async cancel(consumerTag: string, noWait: boolean): Promise<void> {
+    const removal = this.#removal(consumerTag);
     try {
-      if (noWait) await this.#channel.tell("basic.cancel", { consumerTag, noWait });
-      else await this.#channel.call("basic.cancel", { consumerTag });
+      await this.#channel.cancelConsumer(consumerTag, noWait);
     } catch {
       // The channel is gone, and the consumer with it.
     }
+    removal?.done();
     this.#forget(consumerTag);
   }
 
   cancelledByServer(consumerTag: string): void {
+    this.#endOne(consumerTag, { type: "cancelled-by-server" });
+  }
+
+  // Recovery
+
+  /** What the server was told last to be the prefetch of consumers to come. */
+  get toldPrefetch(): number {
+    return this.#toldPrefetch;
+  }
+
+  /** The channel was lost, and will be recovered. */
+  lost(): void {
+    this.#gone.clear();
+    for (const subscription of this.all()) subscription.lost();
+  }
+
+  queueRenamed(oldName: string, newName: string): void {
+    for (const subscription of this.all()) if (subscription.queue === oldName) subscription.queue = newName;
+  }
+
+  /** A consumer could not be started again. */
+  notRecovered(consumerTag: string, cause: unknown): void {
+    this.#endOne(consumerTag, { type: "not-recovered", error: new ConsumerRecoveryError(consumerTag, cause) });
+  }
+
+  #endOne(consumerTag: string, end: ConsumerEnd): void {
     const subscription = this.#byTag.get(consumerTag);
+    this.#removal(consumerTag)?.done();
     this.#forget(consumerTag);
-    subscription?.end({ type: "cancelled-by-server" });
+    subscription?.end(end);
+  }
+
+  get #recorder(): Recorder | undefined {
+    return this.#channel.host.recorder;
+  }
+
+  #removal(consumerTag: string): Removal | undefined {
+    return this.#recorder?.topology.removeConsumer({ channelId: this.#channel.memory.id, consumerTag });
+  }
+
+  #isStream({ queue, arguments: table }: ConsumeOptions): boolean {
+    if (this.#recorder === undefined) return false;
+    if (table !== undefined && "x-stream-offset" in table) return true;
+    const declared = this.#recorder.topology.queue(this.#channel.memory.queueOf(queue));
+    return declared?.arguments["x-queue-type"] === "stream";
   }
 
   /** The channel is gone. */

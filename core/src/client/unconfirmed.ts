@@ -17,6 +17,13 @@ export interface ConfirmListener {
 /** Who waits: a promise, which is told through the function that settles it; a listener; or nobody any more. */
 export type ConfirmWaiter = Resolve<void> | ConfirmListener | undefined;
 
+/** A publish whose confirm did not come, and that can be published again. */
+export interface LostPublish {
+  readonly sequence: number;
+  readonly publication: Publication;
+  readonly waiter: Resolve<void> | ConfirmListener;
+}
+
 const smallestRing = 64;
 
 /** Sequence numbers, from the lowest unconfirmed one, that the ring spans at most; what is older is kept in a map. */
@@ -33,9 +40,16 @@ export class Unconfirmed {
   #high = 0;
   readonly #stragglers = new Map<number, { readonly waiter: ConfirmWaiter; readonly size: number }>();
   readonly #mandatory = new Map<number, Publication>();
+  /** What could be published again, where that is asked for. */
+  readonly #kept: Map<number, Publication> | undefined;
   readonly #returned = new ReturnedMessages();
   #count = 0;
   #bytes = 0;
+
+  /** @param keeps - Whether publishes are to be had back from {@link lose}. */
+  constructor(keeps = false) {
+    this.#kept = keeps ? new Map() : undefined;
+  }
 
   /** How many publishes are unconfirmed. */
   get count(): number {
@@ -64,6 +78,7 @@ export class Unconfirmed {
     this.#count += 1;
     this.#bytes += size;
     if (publication.mandatory === true) this.#mandatory.set(sequence, publication);
+    this.#kept?.set(sequence, publication);
   }
 
   /** Nobody waits for a publish any more. It stays unconfirmed. */
@@ -91,19 +106,51 @@ export class Unconfirmed {
     if (this.#mandatory.size === 0) this.#returned.clear();
   }
 
-  /** The channel is gone: whatever is unconfirmed stays so. */
+  /**
+   * The channel is gone: whatever is unconfirmed stays so. What came back already is known not to have been routed.
+   *
+   * @returns the publishes that somebody still waits for, in order, where they were kept; they have not failed then.
+   */
+  lose(makeError: () => Error): LostPublish[] {
+    const lost: LostPublish[] = [];
+    const failed: ConfirmWaiter[] = [];
+    for (const [sequence, waiter] of this.#outstanding()) {
+      const returned = this.#takeReturned(sequence);
+      const publication = this.#kept?.get(sequence);
+      if (returned !== undefined) fail(waiter, () => new UnroutableError(returned));
+      else if (publication === undefined) failed.push(waiter);
+      else if (waiter !== undefined) lost.push({ sequence, publication, waiter });
+    }
+    this.#clear();
+    for (const waiter of failed) fail(waiter, makeError);
+    return lost;
+  }
+
+  /** The channel is gone for good. */
   end(makeError: () => Error): void {
-    const waiters: ConfirmWaiter[] = [...this.#stragglers.values()].map(({ waiter }) => waiter);
-    for (let s = this.#low; s <= this.#high; s += 1) waiters.push(this.#waiters[s & (this.#sizes.length - 1)]);
+    for (const { waiter } of this.lose(makeError)) fail(waiter, makeError);
+  }
+
+  *#outstanding(): Iterable<[number, ConfirmWaiter]> {
+    for (const [sequence, { waiter }] of this.#stragglers) yield [sequence, waiter];
+    for (let s = this.#low; s <= this.#high; s += 1) {
+      const slot = s & (this.#sizes.length - 1);
+      if (this.#sizes[slot] !== nobody) yield [s, this.#waiters[slot]];
+    }
+  }
+
+  /** Sequence numbers begin again with the next channel. */
+  #clear(): void {
     this.#waiters.fill(undefined);
     this.#sizes.fill(nobody);
     this.#stragglers.clear();
     this.#mandatory.clear();
     this.#returned.clear();
-    this.#low = this.#high + 1;
+    this.#kept?.clear();
+    this.#low = 1;
+    this.#high = 0;
     this.#count = 0;
     this.#bytes = 0;
-    for (const waiter of waiters) fail(waiter, makeError);
   }
 
   #takeReturned(sequence: number): ReturnedMessage | undefined {
@@ -115,6 +162,7 @@ export class Unconfirmed {
 
   #take(sequence: number): ConfirmWaiter {
     this.#count -= 1;
+    this.#kept?.delete(sequence);
     if (sequence < this.#low) return this.#takeStraggler(sequence);
     const slot = sequence & (this.#sizes.length - 1);
     const waiter = this.#waiters[slot];

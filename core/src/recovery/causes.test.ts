@@ -62,7 +62,7 @@ it("counts refused logins and virtual hosts apart from failures that time cures"
   expect(attemptOutcome(new ConnectionError("VIRTUAL_HOST_REFUSED", ""))).toBe("refused");
   expect(attemptOutcome(new ConnectionError("CONNECTION_LOST", "", { phase: "sasl" }))).toBe("refused");
   expect(attemptOutcome(new ConnectionError("CONNECTION_LOST", "", { phase: "header" }))).toBe("failed");
-  expect(attemptOutcome(new Error("no route"))).toBe("failed");
+  expect(attemptOutcome({ code: "CONNECTION_REFUSED", phase: "tcp" })).toBe("failed");
 });
 
 it("recovers from every loss but the application's own close", () => {

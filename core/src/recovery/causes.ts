@@ -1,6 +1,6 @@
 /** Which failures are recovered from, and how. */
 
-import { ChannelError, ConnectionError } from "../engine/errors.ts";
+import { ChannelError, type ConnectionError, type ConnectPhase } from "../engine/errors.ts";
 import type { Millis } from "../engine/config.ts";
 
 /**
@@ -10,12 +10,18 @@ import type { Millis } from "../engine/config.ts";
 export type AttemptOutcome = "failed" | "refused";
 
 /** Reads an attempt's error. A silent end during the login counts as a refusal. */
-export function attemptOutcome(error: unknown): AttemptOutcome {
-  if (!(error instanceof ConnectionError)) return "failed";
-  const refusals: readonly string[] = ["AUTHENTICATION_FAILED", "VIRTUAL_HOST_REFUSED", "NO_COMMON_MECHANISM"];
-  if (refusals.includes(error.code)) return "refused";
-  return error.code === "CONNECTION_LOST" && error.phase === "sasl" ? "refused" : "failed";
+export function attemptOutcome({ code, phase }: FailedAttempt): AttemptOutcome {
+  if (refusals.has(code)) return "refused";
+  return code === "CONNECTION_LOST" && phase === "sasl" ? "refused" : "failed";
 }
+
+/** As much of an attempt's error as counts. */
+export interface FailedAttempt {
+  readonly code: string;
+  readonly phase: ConnectPhase | undefined;
+}
+
+const refusals: ReadonlySet<string> = new Set(["AUTHENTICATION_FAILED", "VIRTUAL_HOST_REFUSED", "NO_COMMON_MECHANISM"]);
 
 /** Whether the loss of an open connection is recovered from: always, unless the application closed it. */
 export function isRecoverable(error: ConnectionError | undefined): boolean {

@@ -68,6 +68,12 @@ export class Topology {
     return this.#queues.get(name);
   }
 
+  /** Whether a binding is recorded, and nobody removes it. */
+  holdsBinding(binding: BindingRecord): boolean {
+    const record = this.#bindings.get(bindingKey(binding));
+    return record !== undefined && !this.#removing.has(record);
+  }
+
   // What was made
 
   /** An exchange was declared; its attributes are now these. */

@@ -13,14 +13,14 @@ export interface Fixture {
   readonly connection: Connection;
 }
 
-/** A connection that is open. */
+/** A connection that is open, and that does not recover unless that is asked for. */
 export async function connected(
   options: ConnectOptions = {},
   prepare: (server: FakeServer) => void = () => {},
 ): Promise<Fixture> {
   const io = new VirtualIo();
   const servers = serve(io, prepare);
-  const connecting = connect(io, { host: "broker", ...options });
+  const connecting = connect(io, { host: "broker", recovery: false, ...options });
   await io.settle();
   const connection = await connecting;
   return { io, server: servers[0] as FakeServer, connection };

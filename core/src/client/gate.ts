@@ -1,0 +1,151 @@
+/**
+ * Where calls wait while there is no connection. Each channel has a gate of its own, which keeps the order of its calls;
+ * all gates of a connection share one allowance, so that an outage costs a bounded amount of memory.
+ */
+
+import type { Millis } from "../engine/config.ts";
+import type { Deadlines, Expiring } from "./deadlines.ts";
+import { AbortError, type EndError, endedWith, NotConnectedError } from "./errors.ts";
+import { Future, onAbort, rejection } from "./futures.ts";
+
+/** What an allowance is made of. */
+export interface AllowanceOptions {
+  readonly whenDown: "wait" | "fail";
+  readonly acquireTimeout: Millis;
+  readonly maxWaitingCalls: number;
+  readonly maxWaitingBytes: number;
+}
+
+/** How much of one connection may wait for it to come back. */
+export class Allowance {
+  readonly acquireTimeout: Millis;
+  /** Whether calls wait at all. */
+  readonly waits: boolean;
+  readonly #maxCalls: number;
+  readonly #maxBytes: number;
+  #calls = 0;
+  #bytes = 0;
+
+  constructor({ whenDown, acquireTimeout, maxWaitingCalls, maxWaitingBytes }: AllowanceOptions) {
+    this.waits = whenDown === "wait";
+    this.acquireTimeout = acquireTimeout;
+    this.#maxCalls = maxWaitingCalls;
+    this.#maxBytes = maxWaitingBytes;
+  }
+
+  /** Why a call of so many bytes may not wait; `undefined` when it may. */
+  refusal(bytes: number): string | undefined {
+    if (!this.waits) return "There is no connection at the moment";
+    if (this.#calls >= this.#maxCalls) return `There is no connection, and ${this.#calls} calls wait for it already`;
+    if (this.#bytes + bytes > this.#maxBytes)
+      return `There is no connection, and ${this.#bytes} bytes wait for it already`;
+    return undefined;
+  }
+
+  take(bytes: number): void {
+    this.#calls += 1;
+    this.#bytes += bytes;
+  }
+
+  giveBack(bytes: number): void {
+    this.#calls -= 1;
+    this.#bytes -= bytes;
+  }
+}
+
+/** A call that waits. */
+interface Caller {
+  /** Makes the call. */
+  readonly run: () => void;
+  readonly fail: (makeError: () => Error) => void;
+  readonly forget: () => void;
+}
+
+/** See the file's comment. Open to begin with. */
+export class Gate {
+  readonly #allowance: Allowance;
+  readonly #deadlines: Deadlines;
+  readonly #callers = new Set<Caller>();
+  /** Why it is shut. */
+  #cause: EndError | undefined;
+
+  constructor(allowance: Allowance, deadlines: Deadlines) {
+    this.#allowance = allowance;
+    this.#deadlines = deadlines;
+  }
+
+  get isOpen(): boolean {
+    return this.#cause === undefined;
+  }
+
+  /** Why it is shut. */
+  get cause(): EndError | undefined {
+    return this.#cause;
+  }
+
+  /** Calls that wait. */
+  get waiting(): number {
+    return this.#callers.size;
+  }
+
+  shut(cause: EndError): void {
+    this.#cause = cause;
+  }
+
+  /**
+   * Makes a call when the gate opens, in the order of these calls.
+   *
+   * @throws NotConnectedError when the call may not wait, or waited for too long; AbortError; what ended the connection.
+   */
+  pass<T>(run: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const refusal = this.#allowance.refusal(0);
+    if (refusal !== undefined) return rejection(() => new NotConnectedError(refusal, this.#cause));
+    const future = new Future<T>();
+    const stops: (() => void)[] = [];
+    const caller: Caller = {
+      run: () => future.resolve(run()),
+      fail: (makeError) => future.fail(makeError),
+      forget: () => {
+        this.#callers.delete(caller);
+        this.#allowance.giveBack(0);
+        for (const stop of stops) stop();
+      },
+    };
+    this.#callers.add(caller);
+    this.#allowance.take(0);
+    const tooLate: Expiring = {
+      expire: () => this.#refuse(caller, () => new NotConnectedError(waitedTooLong, this.#cause)),
+    };
+    stops.push(this.#deadlines.add(this.#allowance.acquireTimeout, tooLate));
+    if (signal !== undefined) {
+      stops.push(onAbort(signal, () => this.#refuse(caller, () => new AbortError(signal.reason, "not-sent"))));
+    }
+    return future.promise;
+  }
+
+  /** There is a connection: nobody has to wait any more. Who waits already is let through by {@link admit}. */
+  open(): void {
+    this.#cause = undefined;
+  }
+
+  /** Lets through who waits, in order. */
+  admit(): void {
+    for (const caller of [...this.#callers]) {
+      caller.forget();
+      caller.run();
+    }
+  }
+
+  /** There will be no connection any more. */
+  end(end: EndError): void {
+    for (const caller of [...this.#callers]) this.#refuse(caller, () => endedWith(end, "not-sent"));
+  }
+
+  #refuse(caller: Caller, makeError: () => Error): void {
+    caller.forget();
+    caller.fail(makeError);
+  }
+}
+
+/** What is said when `acquireTimeout` is over. */
+export const waitedTooLong = "There was no connection for too long (acquireTimeout)";

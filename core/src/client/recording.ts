@@ -1,0 +1,208 @@
+/**
+ * What is kept of the calls of a connection, so that recovery can make them again: a thing is recorded when the server
+ * has said yes, and forgotten when it is asked to delete it.
+ */
+
+import type { ChannelMode, ChannelRequestName } from "../engine/channel-engine.ts";
+import { ConnectionError } from "../engine/errors.ts";
+import type { BindingRecord, ExchangeRecord, QueueRecord } from "../recovery/records.ts";
+import { type Removal, Topology } from "../recovery/topology.ts";
+import type { FieldTable } from "../wire/field-values.ts";
+import type { Arguments, MethodName } from "../wire/method-types.ts";
+import type { EndError } from "./errors.ts";
+import type { Answer } from "./replies.ts";
+
+/** What a channel brings back of itself. */
+export class ChannelMemory {
+  /** The channel's own number in the records, which is used once. */
+  readonly id: number;
+  mode: ChannelMode = "plain";
+  /** The prefetch that all consumers share, once one was set. */
+  prefetchGlobal: number | undefined;
+  /** What an empty queue name stands for. */
+  lastDeclared: string | undefined;
+  /** Declarations of queues that are not answered: until then nobody knows what an empty name will stand for. */
+  pendingDeclares = 0;
+
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  /** The queue that a call means. Empty where nobody knows. */
+  queueOf(name: string): string {
+    return name === "" && this.pendingDeclares === 0 ? (this.lastDeclared ?? "") : name;
+  }
+}
+
+/** A call that was sent, and what its end means for the records. Each is told its end once. */
+export interface SentCall {
+  /** The server answered, or was asked not to. */
+  done(answer: Answer | undefined): void;
+  /** The call ended with its channel. */
+  failed(end: EndError): void;
+  /** Takes back what `done` did without an answer. */
+  undo?(): void;
+}
+
+/** RabbitMQ's pseudo-queues for replies, which nobody declares. */
+const directReplies = "amq.rabbitmq.reply-to";
+
+/** The calls of one connection. */
+export class Recorder {
+  readonly topology = new Topology();
+
+  /** The call with names in place of the empty one, which means nothing any more after a recovery. */
+  resolve<M extends MethodName>(memory: ChannelMemory, method: M, fields: Arguments<M>): Arguments<M> {
+    if (!namesQueue.has(method)) return fields;
+    const { queue, routingKey } = fields as { readonly queue: string; readonly routingKey?: string };
+    const name = queue === "" ? memory.queueOf(queue) : queue;
+    if (name === queue) return fields;
+    const binds = method === "queue.bind" || method === "queue.unbind";
+    return { ...fields, queue: name, ...(binds && routingKey === "" ? { routingKey: name } : {}) };
+  }
+
+  /** A call is sent. */
+  sent<M extends ChannelRequestName>(memory: ChannelMemory, method: M, given: Arguments<M>): SentCall | undefined {
+    switch (method as ChannelRequestName) {
+      case "exchange.declare":
+        return this.#exchangeDeclare(given as Arguments<"exchange.declare">);
+      case "queue.declare":
+        return this.#queueDeclare(memory, given as Arguments<"queue.declare">);
+      case "exchange.bind":
+        return this.#bind(() => exchangeBinding(given as Arguments<"exchange.bind">));
+      case "queue.bind":
+        return this.#bind(() => queueBinding(memory, given as Arguments<"queue.bind">));
+      case "exchange.unbind":
+        return removed(this.topology.removeBinding(exchangeBinding(given as Arguments<"exchange.bind">)));
+      case "queue.unbind":
+        return removed(this.topology.removeBinding(queueBinding(memory, given as Arguments<"queue.unbind">)));
+      case "exchange.delete":
+        return removed(this.topology.removeExchange((given as Arguments<"exchange.delete">).exchange));
+      case "queue.delete":
+        return removed(this.topology.removeQueue((given as Arguments<"queue.delete">).queue));
+      case "confirm.select":
+        return onAnswer(() => (memory.mode = "confirm"));
+      case "tx.select":
+        return onAnswer(() => (memory.mode = "tx"));
+      case "basic.qos": {
+        const { global, prefetchCount } = given as Arguments<"basic.qos">;
+        return global === true ? onAnswer(() => (memory.prefetchGlobal = prefetchCount)) : undefined;
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  #exchangeDeclare(fields: Arguments<"exchange.declare">): SentCall | undefined {
+    const { exchange: name, passive, durable, autoDelete, internal } = fields;
+    if (passive === true || isPredeclared(name)) return undefined;
+    const record: ExchangeRecord = {
+      name,
+      type: fields.type ?? "",
+      durable: durable ?? false,
+      autoDelete: autoDelete ?? false,
+      internal: internal ?? false,
+      arguments: fields.arguments ?? {},
+    };
+    const before = this.topology.exchange(name);
+    return {
+      ...onAnswer(() => this.topology.exchangeDeclared(record)),
+      undo: () =>
+        before === undefined ? this.topology.removeExchange(name).done() : this.topology.exchangeDeclared(before),
+    };
+  }
+
+  #queueDeclare(memory: ChannelMemory, fields: Arguments<"queue.declare">): SentCall | undefined {
+    const { queue, passive = false } = fields;
+    const before = this.topology.queue(queue);
+    const attributes = {
+      serverNamed: queue === "",
+      durable: fields.durable ?? false,
+      exclusive: fields.exclusive ?? false,
+      autoDelete: fields.autoDelete ?? false,
+      arguments: fields.arguments ?? {},
+    } satisfies Omit<QueueRecord, "name">;
+    memory.pendingDeclares += 1;
+    return {
+      done: (answer) => {
+        memory.pendingDeclares -= 1;
+        const name = nameOf(answer) ?? queue;
+        memory.lastDeclared = name;
+        if (name !== "" && !passive && !name.startsWith(directReplies))
+          this.topology.queueDeclared({ name, ...attributes });
+      },
+      failed: () => {
+        memory.pendingDeclares -= 1;
+        memory.lastDeclared = undefined;
+      },
+      undo: () =>
+        before === undefined ? this.topology.removeQueue(queue).done() : this.topology.queueDeclared(before),
+    };
+  }
+
+  #bind(binding: () => BindingRecord): SentCall {
+    let made: BindingRecord | undefined;
+    return {
+      ...onAnswer(() => {
+        // Only now an empty name is known.
+        made = binding();
+        if (made.destination !== "" && made.source !== "") this.topology.bound(made);
+      }),
+      undo: () => {
+        if (made !== undefined) this.topology.removeBinding(made).done();
+      },
+    };
+  }
+}
+
+const namesQueue: ReadonlySet<MethodName> = new Set<MethodName>([
+  "queue.bind",
+  "queue.unbind",
+  "queue.purge",
+  "queue.delete",
+  "basic.get",
+  "basic.consume",
+]);
+
+/** Exchanges that every virtual host has. */
+function isPredeclared(exchange: string): boolean {
+  return exchange === "" || exchange.startsWith("amq.");
+}
+
+function nameOf(answer: Answer | undefined): string | undefined {
+  if (answer?.type !== "reply" || answer.reply.name !== "queue.declare-ok") return undefined;
+  return answer.reply.fields.queue;
+}
+
+function exchangeBinding(fields: Arguments<"exchange.bind">): BindingRecord {
+  const { destination, source, routingKey, arguments: table = {} } = fields;
+  return { destinationKind: "exchange", destination, source, routingKey, arguments: table };
+}
+
+function queueBinding(
+  memory: ChannelMemory,
+  fields: {
+    readonly queue?: string | undefined;
+    readonly exchange: string;
+    readonly routingKey?: string | undefined;
+    readonly arguments?: FieldTable | undefined;
+  },
+): BindingRecord {
+  const { queue = "", exchange, routingKey = "", arguments: table = {} } = fields;
+  const destination = queue === "" ? (memory.lastDeclared ?? "") : queue;
+  // RabbitMQ takes the queue's name for an empty key, where both are empty.
+  const key = queue === "" && routingKey === "" ? destination : routingKey;
+  return { destinationKind: "queue", destination, source: exchange, routingKey: key, arguments: table };
+}
+
+function onAnswer(done: () => void): SentCall {
+  return { done, failed: () => {} };
+}
+
+/** Something is to go. With the connection it is gone: the application wanted that. */
+function removed(removal: Removal): SentCall {
+  return {
+    done: () => removal.done(),
+    failed: (end) => (end instanceof ConnectionError ? removal.done() : removal.refused()),
+  };
+}

@@ -1,0 +1,254 @@
+/**
+ * Recovery of one connection: what it is doing about a loss, and whose turn it is. Connecting again is reconnecting.ts's,
+ * bringing everything back restoring.ts's; what to bring back is recorded by recording.ts.
+ */
+
+import type { ConnectionError } from "../engine/errors.ts";
+import { ChannelError } from "../engine/errors.ts";
+import type { Millis } from "../engine/config.ts";
+import { type BackoffState, lost, neverOpened, nextAttempt, opened } from "../recovery/backoff.ts";
+import { isRecoverable } from "../recovery/causes.ts";
+import type { ChannelCore } from "./channel-core.ts";
+import type { ConnectionEvents } from "./connection-events.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { Adopt } from "./dialing.ts";
+import type { EndError } from "./errors.ts";
+import { done } from "./futures.ts";
+import type { IoServices } from "./io-services.ts";
+import type { Link } from "./link.ts";
+import { contain, type Report } from "./listeners.ts";
+import type { ConnectPlan } from "./parameters.ts";
+import { Reconnector } from "./reconnecting.ts";
+import { Recorder } from "./recording.ts";
+import type { RecoveryPlan } from "./recovery-options.ts";
+import { Restoration, type RestoringHost, Suspects } from "./restoring.ts";
+
+/** What recovery needs of its connection. */
+export interface RecoveryHost {
+  readonly io: IoServices;
+  readonly deadlines: Deadlines;
+  readonly connectPlan: ConnectPlan;
+  readonly report: Report;
+  /** The link that there is, or was last. */
+  readonly link: Link;
+  readonly adopt: Adopt;
+  /** Channels that are not closed, by number. */
+  readonly channels: readonly ChannelCore[];
+  openPrivateChannel(): ChannelCore;
+  channelFailed(core: ChannelCore, error: ChannelError): void;
+  emit<Name extends keyof ConnectionEvents>(name: Name, value: ConnectionEvents[Name]): void;
+  /** Calls wait from now on. */
+  shut(cause: ConnectionError): void;
+  /** Calls need not wait any more. */
+  open(): void;
+  /** There will be no connection any more. */
+  gaveUp(error: ConnectionError): void;
+  close(): void;
+}
+
+/** A channel that is reopened after the server has closed it. */
+interface Reopening {
+  backoff: BackoffState;
+  restoration: Restoration | undefined;
+  cancelTimer: (() => void) | undefined;
+}
+
+export class Recovery {
+  readonly recorder: Recorder = new Recorder();
+  readonly #host: RecoveryHost;
+  readonly #plan: RecoveryPlan;
+  readonly #reconnector: Reconnector;
+  readonly #restoringHost: RestoringHost;
+  readonly #reopenings = new Map<ChannelCore, Reopening>();
+  /** Channels that wait for their reopening until the connection has recovered. */
+  readonly #closedMeanwhile = new Set<ChannelCore>();
+  #restoration: Restoration | undefined;
+  #state: "open" | "connecting" | "recovering" = "open";
+  #epoch = 1;
+  #lostAt: Millis | undefined;
+  /** Whether the loss of this link is recovered from, once that was asked. */
+  #verdict: boolean | undefined;
+  #stopped = false;
+
+  constructor(host: RecoveryHost, plan: RecoveryPlan) {
+    this.#host = host;
+    this.#plan = plan;
+    const { topology } = this.recorder;
+    this.#reconnector = new Reconnector(host.io, host.connectPlan, plan, {
+      dropTransport: () => host.link.abort(),
+      adopt: host.adopt,
+      waiting: (attempt, delay) => host.emit("reconnecting", { attempt, delay }),
+      failed: (attempt, error) => host.emit("reconnect-failed", { attempt, error }),
+      gaveUp: (error) => host.gaveUp(error),
+    });
+    this.#restoringHost = {
+      io: host.io,
+      deadlines: host.deadlines,
+      topology,
+      plan,
+      suspects: new Suspects(),
+      report: host.report,
+      channels: () => host.channels,
+      openPrivateChannel: () => host.openPrivateChannel(),
+      queueRenamed: (oldName, newName) => this.#queueRenamed(oldName, newName),
+      topologyError: (failure) => host.emit("topology-error", failure),
+      channelRecovered: (core) => host.emit("channel-recovered", { channel: core.number }),
+      channelFailed: (core, error) => host.channelFailed(core, error),
+      close: () => host.close(),
+    };
+  }
+
+  get state(): "open" | "connecting" | "recovering" {
+    return this.#state;
+  }
+
+  /** Whether a loss is recovered from. The application is asked once for each. */
+  recoversFrom(error: ConnectionError): boolean {
+    this.#verdict ??= !this.#stopped && isRecoverable(error) && this.#isWanted(error);
+    return this.#verdict;
+  }
+
+  /** Whether a channel comes back after this end. */
+  keeps(core: ChannelCore, error: EndError): boolean {
+    if (this.#stopped || core.host.recorder === undefined) return false;
+    if (!(error instanceof ChannelError)) return this.recoversFrom(error);
+    return this.#isRestoring(core) || core.reopensAfter(error);
+  }
+
+  /** The first link is open. */
+  begin(): void {
+    this.#reconnector.opened();
+  }
+
+  /** The connection was lost. Its channels know already. */
+  lost(cause: ConnectionError): void {
+    this.#state = "connecting";
+    this.#lostAt ??= this.#host.io.now();
+    this.#endAttempts();
+    this.recorder.topology.connectionLost();
+    this.#host.shut(cause);
+    this.#host.emit("disconnected", { cause, willRecover: true });
+    // A listener may have closed the connection.
+    if (!this.#stopped) this.#reconnector.lost(cause);
+  }
+
+  /** There is a link again. */
+  adopted(link: Link): void {
+    this.#verdict = undefined;
+    this.#epoch += 1;
+    this.#state = "recovering";
+    this.#restoration = new Restoration(this.#restoringHost, link);
+    void this.#restore(this.#restoration, link);
+  }
+
+  /** A channel was lost, which {@link keeps} said comes back, while its connection was not. */
+  channelLost(core: ChannelCore): void {
+    if (this.#isRestoring(core)) return;
+    if (this.#state === "open") this.#reopenSoon(core);
+    else this.#closedMeanwhile.add(core);
+  }
+
+  /** Nobody needs recovery any more: no dial, no timer, nothing. */
+  stop(): void {
+    this.#stopped = true;
+    this.#reconnector.stop();
+    this.#endAttempts();
+  }
+
+  async #restore(restoration: Restoration, link: Link): Promise<void> {
+    // Not inside of the handshake's last event.
+    await done;
+    const epoch = this.#epoch;
+    if (!restoration.stopped) this.#host.emit("connected", { epoch });
+    try {
+      await restoration.run();
+    } catch {
+      // Whatever it was: nothing is known of what the server did. Where the link was lost, this does nothing.
+      if (!restoration.stopped) link.abort();
+      return;
+    }
+    const took = this.#host.io.now() - (this.#lostAt ?? 0);
+    this.#lostAt = undefined;
+    this.#state = "open";
+    this.#restoration = undefined;
+    this.#reconnector.opened();
+    const waiting = [...this.#closedMeanwhile];
+    this.#closedMeanwhile.clear();
+    this.#host.open();
+    for (const core of this.#host.channels) if (!waiting.includes(core)) core.resume();
+    for (const core of waiting) this.#reopenSoon(core);
+    this.#host.emit("recovered", { epoch, took, failures: restoration.failures });
+  }
+
+  // Channels that the server closed
+
+  /** Waits before it opens a channel again: what was refused once is mostly refused twice. */
+  #reopenSoon(core: ChannelCore): void {
+    const { io } = this.#host;
+    const options = { ...this.#plan.backoff, maxAttempts: Infinity, maxElapsed: Infinity };
+    const before = this.#reopenings.get(core)?.backoff ?? neverOpened;
+    const next = nextAttempt(lost(before, io.now(), options), io.now(), io.random(), options);
+    if (next === undefined) return;
+    const cancelTimer = io.setTimer(next.delay, () => void this.#reopen(core));
+    this.#reopenings.set(core, { backoff: next.state, restoration: undefined, cancelTimer });
+  }
+
+  async #reopen(core: ChannelCore): Promise<void> {
+    const reopening = this.#reopenings.get(core);
+    if (reopening === undefined || isOver(core)) return;
+    const { link } = this.#host;
+    const restoration = new Restoration(this.#restoringHost, link);
+    reopening.restoration = restoration;
+    try {
+      await restoration.channel(core);
+    } catch {
+      if (!restoration.stopped) link.abort();
+      return;
+    }
+    reopening.restoration = undefined;
+    if (isOver(core)) return;
+    reopening.backoff = opened(reopening.backoff, this.#host.io.now());
+    core.resume();
+  }
+
+  // Inside
+
+  #isWanted(error: ConnectionError): boolean {
+    let wanted = true;
+    contain(() => {
+      wanted = this.#plan.shouldRecover?.(error) ?? true;
+    }, this.#host.report);
+    return wanted;
+  }
+
+  #isRestoring(core: ChannelCore): boolean {
+    return this.#restoration?.isRestoring(core) === true || this.#reopenings.get(core)?.restoration !== undefined;
+  }
+
+  /** What was under way is part of the next attempt, or of nothing any more. */
+  #endAttempts(): void {
+    this.#restoration?.stop();
+    this.#restoration = undefined;
+    this.#closedMeanwhile.clear();
+    for (const reopening of this.#reopenings.values()) {
+      reopening.restoration?.stop();
+      reopening.cancelTimer?.();
+      reopening.restoration = undefined;
+    }
+    const gone = [...this.#reopenings.keys()].filter((core) => core.state === "closed");
+    for (const core of gone) this.#reopenings.delete(core);
+  }
+
+  #queueRenamed(oldName: string, newName: string): void {
+    this.recorder.topology.queueRenamed(oldName, newName);
+    for (const core of this.#host.channels) {
+      core.subscriptions.queueRenamed(oldName, newName);
+      if (core.memory.lastDeclared === oldName) core.memory.lastDeclared = newName;
+    }
+    this.#host.emit("queue-renamed", { oldName, newName });
+  }
+}
+
+function isOver({ state }: ChannelCore): boolean {
+  return state === "closed" || state === "closing";
+}
