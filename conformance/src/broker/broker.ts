@@ -141,6 +141,15 @@ export class Broker {
     this.#users.set(name, new User(name, options));
   }
 
+  /** Removes a user, and ends the connections that it has. */
+  deleteUser(name: string): void {
+    this.#users.delete(name);
+    for (const connection of this.connections) {
+      if (connection.userName !== name) continue;
+      connection.close({ replyCode: 320, replyText: `CONNECTION_FORCED - user '${name}' was deleted` });
+    }
+  }
+
   /** Adds a virtual host, unless it is there. */
   addVirtualHost(name: string): void {
     if (!this.#virtualHosts.has(name)) this.#virtualHosts.set(name, new VirtualHost(name, this.#virtualHostServices));
