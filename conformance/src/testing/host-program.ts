@@ -7,13 +7,13 @@
 import { createInterface } from "node:readline";
 import { startEmbedded } from "./embedded-host.ts";
 import { type HostAnswer, type HostCall, toJson, fromJson } from "./node-hosts.ts";
-import { NodePeerHost } from "./peer-host.ts";
 import { rabbitMQHost } from "./rabbitmq-host.ts";
+import { RelayPeerHost } from "./relay-peer-host.ts";
 
 type Callable = Record<string, (...args: readonly unknown[]) => unknown>;
 
 /** What can be called, by number; the first is what a program begins with. */
-const objects: unknown[] = [{ startPeers: () => NodePeerHost.start(), startEmbedded, rabbitMQ: rabbitMQHost }];
+const objects: unknown[] = [{ startPeers: () => RelayPeerHost.start(), startEmbedded, rabbitMQ: rabbitMQHost }];
 
 async function serve(): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
