@@ -26,7 +26,7 @@ export const subprotocol = "amqp091";
 const maxPending = 1_000;
 
 /** Characters of what a client says that are logged. */
-const maxShown = 200;
+export const maxShown = 200;
 
 export interface FrontOptions {
   readonly tls: SecureContextOptions | undefined;
