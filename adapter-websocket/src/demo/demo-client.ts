@@ -1,6 +1,6 @@
-/** What the page does with AMQP: stays connected, publishes, consumes, and counts. Knows nothing of the page. */
+/** What the page does with AMQP: connects, publishes, consumes, and counts. Knows nothing of the page. */
 
-import { type Connection, type ConnectOptions, connect } from "../index.ts";
+import { type Connection, connect } from "../index.ts";
 
 /** Where to, and as whom. */
 export interface DemoTarget {
@@ -16,7 +16,9 @@ export type DemoState =
   | { readonly name: "idle" }
   | { readonly name: "connecting" }
   | { readonly name: "connected"; readonly server: string }
-  | { readonly name: "waiting"; readonly reason: string; readonly seconds: number };
+  /** It was lost, and comes back by itself. */
+  | { readonly name: "lost"; readonly reason: string }
+  | { readonly name: "failed"; readonly reason: string };
 
 /** What is wanted. It may change at any time. */
 export interface DemoWishes {
@@ -35,8 +37,8 @@ export interface DemoCounts {
   consumed: number;
 }
 
-/** Seconds before another attempt to connect: 1, 2, 4, and so on up to this. */
-const longestWait = 8;
+/** The longest wait between attempts to connect again: somebody is watching. */
+const longestWait = 4_000;
 /** How often the wishes are looked at, in milliseconds. */
 const step = 50;
 
@@ -55,60 +57,55 @@ export class DemoClient {
 
   start(target: DemoTarget): void {
     this.#stop = new AbortController();
-    void this.#stayConnected(target, this.#stop.signal);
+    const { signal } = this.#stop;
+    this.#changed({ name: "connecting" });
+    this.#run(target, signal).then(
+      (error) => this.#changed(error === undefined ? { name: "idle" } : { name: "failed", reason: error.message }),
+      (error: unknown) =>
+        this.#changed(signal.aborted ? { name: "idle" } : { name: "failed", reason: reasonOf(error) }),
+    );
   }
 
   stop(): void {
     this.#stop.abort();
   }
 
-  async #stayConnected(target: DemoTarget, signal: AbortSignal): Promise<void> {
-    let seconds = 1;
-    while (!signal.aborted) {
-      this.#changed({ name: "connecting" });
-      let reason = "the connection was lost";
-      try {
-        await this.#once(target, signal, () => {
-          seconds = 1;
-        });
-      } catch (error) {
-        reason = error instanceof Error ? error.message : String(error);
-      }
-      if (signal.aborted) break;
-      this.#changed({ name: "waiting", reason, seconds });
-      await pause(seconds * 1_000, signal);
-      seconds = Math.min(longestWait, seconds * 2);
-    }
-    this.#changed({ name: "idle" });
-  }
-
-  /** One connection, from its beginning to its end. */
-  async #once(target: DemoTarget, signal: AbortSignal, connected: () => void): Promise<void> {
-    const { url, username, password, virtualHost, queue } = target;
-    const options: ConnectOptions = { uri: url, credentials: { username, password }, virtualHost, signal };
-    const connection = await connect(options);
-    const close = (): void => void connection.close();
-    signal.addEventListener("abort", close);
+  /** From the first connection to the end of the last: what is lost in between, recovery brings back. */
+  async #run({ url, username, password, virtualHost, queue }: DemoTarget, signal: AbortSignal) {
+    const connection = await connect({
+      uri: url,
+      credentials: { username, password },
+      virtualHost,
+      signal,
+      recovery: { backoff: { max: longestWait } },
+    });
+    const over = new AbortController();
+    void connection.closed.then(() => over.abort());
+    signal.addEventListener("abort", () => void connection.close());
     try {
+      this.#show(connection);
       const channel = await connection.openChannel();
       await channel.queueDeclare({ queue, durable: true, arguments: queueArguments });
-      connected();
-      const { product, version } = connection.serverProperties;
-      this.#changed({ name: "connected", server: `${String(product)} ${String(version)}` });
-
-      const over = new AbortController();
-      void connection.closed.then(() => over.abort());
-      const working = [
+      await Promise.all([
         this.#publishWhileWanted(connection, queue, over.signal),
         this.#consumeWhileWanted(connection, queue, over.signal),
-      ];
-      const error = await connection.closed;
-      await Promise.allSettled(working);
-      if (error !== undefined) throw error;
+      ]);
     } finally {
-      signal.removeEventListener("abort", close);
       await connection.close();
     }
+    return connection.closed;
+  }
+
+  #show(connection: Connection): void {
+    const connected = (): void => {
+      const { product, version } = connection.serverProperties;
+      this.#changed({ name: "connected", server: `${String(product)} ${String(version)}` });
+    };
+    const lost = (error: unknown): void => this.#changed({ name: "lost", reason: reasonOf(error) });
+    connected();
+    connection.on("recovered", connected);
+    connection.on("disconnected", ({ cause }) => lost(cause));
+    connection.on("reconnect-failed", ({ error }) => lost(error));
   }
 
   async #publishWhileWanted(connection: Connection, queue: string, over: AbortSignal): Promise<void> {
@@ -120,7 +117,8 @@ export class DemoClient {
         const body = new Uint8Array(size);
         const batch = speed === 0 ? 500 : Math.max(1, Math.round((speed * step) / 1_000));
         for (let sent = 0; sent < batch && !over.aborted; sent += 1) {
-          await publisher.ready();
+          // While the connection is lost this waits, and in the end fails.
+          await publisher.ready().catch(() => {});
           this.counts.published += 1;
           publisher.publish(body).then(
             () => {
@@ -147,6 +145,10 @@ export class DemoClient {
       await consumer.close();
     }
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

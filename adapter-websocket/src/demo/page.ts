@@ -21,15 +21,14 @@ const figures = (["published", "confirmed", "consumed"] as const).map((name) => 
 }));
 
 const client = new DemoClient(showState);
+/** There is something to disconnect. */
 let isOn = false;
 
 field("url").value = location.origin.replace(/^http/, "ws") + "/";
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  isOn = !isOn;
-  connectButton.textContent = isOn ? "Disconnect" : "Connect";
-  if (!isOn) return client.stop();
+  if (isOn) return client.stop();
   const [url, username, password, virtualHost, queue] = ["url", "username", "password", "virtualHost", "queue"].map(
     (name) => field(name).value,
   ) as [string, string, string, string, string];
@@ -55,6 +54,8 @@ setInterval(showFigures, renewal);
 
 function showState(state: DemoState): void {
   const text = describe(state);
+  isOn = state.name !== "idle" && state.name !== "failed";
+  connectButton.textContent = isOn ? "Disconnect" : "Connect";
   stateLine.dataset["state"] = state.name;
   stateLine.textContent = text;
   const line = document.createElement("li");
@@ -71,8 +72,10 @@ function describe(state: DemoState): string {
       return "Connecting …";
     case "connected":
       return `Connected to ${state.server}`;
-    case "waiting":
-      return `${state.reason}; trying again in ${state.seconds} s`;
+    case "lost":
+      return `Lost: ${state.reason}; it comes back by itself`;
+    case "failed":
+      return `Not connected: ${state.reason}`;
   }
 }
 

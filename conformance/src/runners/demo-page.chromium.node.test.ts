@@ -70,7 +70,7 @@ describe("the demo page", () => {
       await page.selectOption("#speed", "100");
 
       const restarted = rabbitmq.restart();
-      await inState(page, "waiting");
+      await inState(page, "lost");
       await restarted;
       await inState(page, "connected", restartWithin);
       await grows(page, "confirmed", 100);
@@ -87,7 +87,8 @@ describe("the demo page", () => {
     const { page } = await openDemo();
     await page.fill('[name="password"]', "wrong");
     await page.click("#connect");
-    await inState(page, "waiting");
-    expect(await page.textContent("#state")).toMatch(/refused.*trying again in 1 s/i);
+    await inState(page, "failed");
+    expect(await page.textContent("#state")).toMatch(/^Not connected: .*refused/i);
+    expect(await page.textContent("#connect")).toBe("Connect");
   });
 });
