@@ -210,6 +210,14 @@ describe("output", () => {
     expect(driver.events()).toEqual([]);
   });
 
+  it("is not writable at exactly the high-water mark", () => {
+    const one = new Driver().open();
+    one.channel().ack(1, false);
+    const driver = new Driver({ limits: { outputHighWater: one.engine.outputSize } }).open();
+    driver.channel().ack(1, false);
+    expect(driver.engine.writable).toBe(false);
+  });
+
   it("asks to be woken for the event, when nobody asked for it", () => {
     const driver = new Driver({ limits: { outputHighWater: 10 } }).open();
     driver.channel().publish(oneByte);

@@ -25,6 +25,9 @@ describe("connection.blocked", () => {
     expect(driver.method(0, "connection.unblocked", {})).toEqual([{ type: "connection.unblocked" }]);
     expect(driver.engine.blocked).toBeUndefined();
     expect(driver.sentNames()).toEqual([]);
+    driver.method(0, "connection.blocked", { reason: "low on disk" });
+    driver.hangUp();
+    expect(driver.engine.blocked).toBeUndefined();
   });
 
   it("has no deadline unless told", () => {
