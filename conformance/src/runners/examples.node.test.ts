@@ -9,19 +9,46 @@ import { describe, expect, inject, it } from "vitest";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const exampleTimeout = 60_000;
-const { url } = inject("rabbitmq");
+const { url, host, tlsPort, caFile, clientCertFile, clientKeyFile } = inject("rabbitmq");
 const { hostname, port } = new URL(url);
+const tlsArguments = [host, tlsPort, caFile, clientCertFile, clientKeyFile];
 
 interface Example {
   readonly arguments?: readonly string[];
+  /** The broker at hand lacks what the example needs. */
+  readonly skip?: boolean;
   /** What it prints when all went well. */
   readonly prints: RegExp;
 }
 
 const examples: Readonly<Record<string, Example>> = {
+  "basic-get.ts": { prints: /^one, 2 left\ntwo, 1 left\nthree, 0 left\nempty$/m },
+  "confirms.ts": { prints: /^confirmed\nrefused\nunroutable \(312 NO_ROUTE\)$/m },
+  "consume-with-iterator.ts": { prints: /^1 2 3 4 5 \| 6 7 8 9 10$/m },
   "embedding.ts": { arguments: [hostname, port], prints: /^10 confirmed, 10 consumed and acknowledged$/m },
   "first-program.ts": { prints: /^Hello, world$/m },
+  "graceful-shutdown.ts": { prints: /^0 lost or repeated, 0 unfinished\nthe rest waits for the next start$/m },
+  "heartbeat-and-blocked.ts": { prints: /^heartbeat 10 s, blocked: no$/m },
+  "publish-and-exit.ts": { prints: /^published 1, found 1$/m },
+  "publish-subscribe.ts": { prints: /^started changed stopped; started changed stopped$/m },
   "publisher-and-consumer.ts": { prints: /^1000 tasks done$/m },
+  "retries-and-dead-letters.ts": {
+    prints: /^easy: done at attempt 1\nsecond try: done at attempt 2\nhopeless: put aside after attempt 3$/m,
+  },
+  "routing.ts": { prints: /^1 alert, 4 archived$/m },
+  "rpc.ts": { prints: /^55, 6765, 832040; refused: a whole number from 0 to 70, please$/m },
+  "several-hosts.ts": {
+    prints: /^connected to RabbitMQ, at the second of two places\n127\.0\.0\.1:1: CONNECTION_REFUSED \(tcp\)$/m,
+  },
+  "streams.ts": { prints: /^a b c end \| a b c end \| c end$/m },
+  "tls-client-certificate.ts": {
+    arguments: tlsArguments.map(String),
+    skip: tlsArguments.includes(undefined),
+    prints: /^logged in with EXTERNAL$/m,
+  },
+  "topics.ts": { prints: /^kitchen\.# got 2, \*\.temperature got 2, \*\.\*\.battery got 1$/m },
+  "transactions.ts": { prints: /^1 invoice, 0 orders left$/m },
+  "worker.ts": { prints: /^4 tasks done, 1 given up after a second try$/m },
 };
 
 const programs = readdirSync(path.join(root, "docs/examples")).filter((name) => name.endsWith(".ts"));
@@ -31,19 +58,16 @@ describe("every example", () => {
     expect(programs.toSorted()).toEqual(Object.keys(examples).toSorted());
   });
 
-  it.each(Object.entries(examples))(
-    "%s",
-    { timeout: exampleTimeout },
-    async (name, { arguments: args = [], prints }) => {
-      const program = path.join(root, "docs/examples", name);
+  for (const [name, { arguments: args = [], skip = false, prints }] of Object.entries(examples)) {
+    it.skipIf(skip)(name, { timeout: exampleTimeout }, async () => {
       const { stdout } = await promisify(execFile)(
         process.execPath,
-        ["--conditions=@leveret/source", program, ...args],
+        ["--conditions=@leveret/source", path.join(root, "docs/examples", name), ...args],
         { env: { ...process.env, AMQP_URL: url, NODE_OPTIONS: "" }, timeout: exampleTimeout },
       );
       expect(stdout).toMatch(prints);
-    },
-  );
+    });
+  }
 });
 
 describe("the demo does the main job", () => {
