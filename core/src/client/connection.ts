@@ -366,7 +366,7 @@ export class Connection {
       deadlines: this.#deadlines,
       report: (error) => this.#report(error),
       adopt: (opened, event) => this.#adopt(opened, event),
-      openPrivateChannel: () => this.#openPrivateChannel(),
+      openPrivateChannel: (othersHaveNumbers) => this.#openPrivateChannel(othersHaveNumbers),
       channelFailed: (core, error) => this.#endChannel(core, { error, requests: [] }),
       emit: (name, value) => this.#listeners.emit(name, value),
       shut: (cause) => this.#gate.shut(cause),
@@ -382,9 +382,9 @@ export class Connection {
   }
 
   /** A channel of recovery's own. When everything is lost the numbers of all channels are free for it. */
-  #openPrivateChannel(): ChannelCore {
+  #openPrivateChannel(othersHaveNumbers: boolean): ChannelCore {
     const host = this.#channelHost(undefined);
-    const engine = this.#gate.isOpen ? this.#nextChannel() : host.link.engine.openChannel();
+    const engine = othersHaveNumbers ? this.#nextChannel() : host.link.engine.openChannel();
     return this.#register(new ChannelCore(host, engine, this.#channelIds, noWindow), this.#privateChannels);
   }
 

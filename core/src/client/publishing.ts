@@ -105,10 +105,9 @@ export class Publishing {
    */
   publish(publication: Publication, options: WaitOptions): Promise<void> {
     const { signal, timeout } = options;
-    if (signal !== undefined || timeout !== undefined || !this.hasRoom || this.#end !== undefined) {
-      return this.#publishPatiently(publication, options);
-    }
-    const { engine, link } = this.#host;
+    const { engine, link, transaction } = this.#host;
+    const isPlain = signal === undefined && timeout === undefined && transaction === undefined;
+    if (!isPlain || !this.hasRoom || this.#end !== undefined) return this.#publishPatiently(publication, options);
     let sequence: number;
     try {
       sequence = engine.publish(publication);
@@ -116,10 +115,7 @@ export class Publishing {
       return Promise.reject(error as Error);
     }
     link.touch();
-    if (sequence === 0) {
-      this.#host.transaction?.worked();
-      return done;
-    }
+    if (sequence === 0) return done;
     const future = new Future<void>();
     this.#unconfirmed.add(sequence, publication, future.resolve);
     return future.promise;

@@ -73,13 +73,13 @@ export class Recorder {
       case "queue.bind":
         return this.#bind(() => queueBinding(memory, given as Arguments<"queue.bind">));
       case "exchange.unbind":
-        return removed(this.topology.removeBinding(exchangeBinding(given as Arguments<"exchange.bind">)));
+        return removed(() => this.topology.removeBinding(exchangeBinding(given as Arguments<"exchange.bind">)));
       case "queue.unbind":
-        return removed(this.topology.removeBinding(queueBinding(memory, given as Arguments<"queue.unbind">)));
+        return removed(() => this.topology.removeBinding(queueBinding(memory, given as Arguments<"queue.unbind">)));
       case "exchange.delete":
-        return removed(this.topology.removeExchange((given as Arguments<"exchange.delete">).exchange));
+        return removed(() => this.topology.removeExchange((given as Arguments<"exchange.delete">).exchange));
       case "queue.delete":
-        return removed(this.topology.removeQueue((given as Arguments<"queue.delete">).queue));
+        return removed(() => this.topology.removeQueue((given as Arguments<"queue.delete">).queue));
       case "confirm.select":
         return onAnswer(() => (memory.mode = "confirm"));
       case "tx.select":
@@ -199,10 +199,15 @@ function onAnswer(done: () => void): SentCall {
   return { done, failed: () => {} };
 }
 
-/** Something is to go. With the connection it is gone: the application wanted that. */
-function removed(removal: Removal): SentCall {
-  return {
-    done: () => removal.done(),
-    failed: (end) => (end instanceof ConnectionError ? removal.done() : removal.refused()),
+/**
+ * Something is to go. With the connection it is gone: the application wanted that. What is to go may have been declared
+ * a moment ago, without an answer yet, so it is looked for again at the end.
+ */
+function removed(remove: () => Removal): SentCall {
+  const removal = remove();
+  const gone = (): void => {
+    removal.done();
+    remove().done();
   };
+  return { done: gone, failed: (end) => (end instanceof ConnectionError ? gone() : removal.refused()) };
 }

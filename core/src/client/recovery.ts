@@ -34,7 +34,7 @@ export interface RecoveryHost {
   readonly adopt: Adopt;
   /** Channels that are not closed, by number. */
   readonly channels: readonly ChannelCore[];
-  openPrivateChannel(): ChannelCore;
+  openPrivateChannel(othersHaveNumbers: boolean): ChannelCore;
   channelFailed(core: ChannelCore, error: ChannelError): void;
   emit<Name extends keyof ConnectionEvents>(name: Name, value: ConnectionEvents[Name]): void;
   /** Calls wait from now on. */
@@ -89,7 +89,7 @@ export class Recovery {
       suspects: new Suspects(),
       report: host.report,
       channels: () => host.channels,
-      openPrivateChannel: () => host.openPrivateChannel(),
+      openPrivateChannel: (othersHaveNumbers) => host.openPrivateChannel(othersHaveNumbers),
       queueRenamed: (oldName, newName) => this.#queueRenamed(oldName, newName),
       topologyError: (failure) => host.emit("topology-error", failure),
       channelRecovered: (core) => host.emit("channel-recovered", { channel: core.number }),
@@ -200,7 +200,7 @@ export class Recovery {
     const restoration = new Restoration(this.#restoringHost, link);
     reopening.restoration = restoration;
     try {
-      await restoration.channel(core);
+      await restoration.only(core);
     } catch {
       if (!restoration.stopped) link.abort();
       return;

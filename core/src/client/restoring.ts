@@ -30,7 +30,7 @@ import type { Topology } from "../recovery/topology.ts";
 import { UsageError } from "../wire/errors.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import type { Deadlines } from "./deadlines.ts";
-import { Future } from "./futures.ts";
+import { done, Future } from "./futures.ts";
 import type { IoServices } from "./io-services.ts";
 import type { Link } from "./link.ts";
 import { contain, type Report } from "./listeners.ts";
@@ -53,7 +53,7 @@ export interface RestoringHost {
   /** Channels to bring back, by number. */
   channels(): readonly ChannelCore[];
   /** A channel for declarations, so that a failed one hurts no channel of the application's. */
-  openPrivateChannel(): ChannelCore;
+  openPrivateChannel(othersHaveNumbers: boolean): ChannelCore;
   queueRenamed(oldName: string, newName: string): void;
   topologyError(failure: TopologyFailure): void;
   channelRecovered(core: ChannelCore): void;
@@ -94,6 +94,10 @@ export class Restoration {
   readonly #link: Link;
   #private: ChannelCore | undefined;
   #stopped = false;
+  /** Whether a private channel has to keep away from the numbers of the others. */
+  #channelsHaveNumbers = false;
+  /** Dependencies are restored one after the other: what fails on the private channel is then known. */
+  #dependency: Promise<void> = done;
   readonly #restoring = new Set<ChannelCore>();
   readonly #wakers = new Set<() => void>();
   /** Queues and exchanges that could not be declared, with the reason. */
@@ -139,12 +143,26 @@ export class Restoration {
       if (!topology.holdsBinding(binding)) continue;
       await this.#item({ kind: "binding", binding }, () => this.#bind(binding));
     }
-    await this.#private?.close({});
-    this.#private = undefined;
+    await this.#closePrivate();
+    this.#channelsHaveNumbers = true;
     const channels = this.#host.channels();
     if (this.#host.suspects.any) for (const core of channels) await this.channel(core);
     else await Promise.all(channels.map((core) => this.channel(core)));
+    await this.#closePrivate();
     this.#check();
+  }
+
+  /** Restores nothing but one channel. */
+  async only(core: ChannelCore): Promise<void> {
+    this.#channelsHaveNumbers = true;
+    await this.channel(core);
+    await this.#closePrivate();
+    this.#check();
+  }
+
+  async #closePrivate(): Promise<void> {
+    await this.#private?.close({});
+    this.#private = undefined;
   }
 
   /** Opens one channel, brings it into its mode, and starts its consumers. */
@@ -214,9 +232,9 @@ export class Restoration {
       this.#host.channelRecovered(core);
       return undefined;
     } catch (error) {
+      this.#suspect(item, error);
       this.#check();
       if (core.state === "closing" || core.state === "closed") return undefined;
-      this.#suspect(item, error);
       return { item, error };
     }
   }
@@ -299,12 +317,18 @@ export class Restoration {
 
   get #declaring(): ChannelCore {
     if (this.#private === undefined || this.#private.state === "closed")
-      this.#private = this.#host.openPrivateChannel();
+      this.#private = this.#host.openPrivateChannel(this.#channelsHaveNumbers);
     return this.#private;
   }
 
   /** Declares again what a binding or a consumer needs, with all bindings: they went with it. */
-  async #restoreDependency(item: TopologyItem): Promise<void> {
+  #restoreDependency(item: TopologyItem): Promise<void> {
+    const turn = this.#dependency.then(() => this.#declareDependency(item));
+    this.#dependency = turn.catch(() => {});
+    return turn;
+  }
+
+  async #declareDependency(item: TopologyItem): Promise<void> {
     const { topology } = this.#host;
     for (const exchange of this.#dependencies(exchangesToDeclare, neededExchanges(item))) {
       await this.#item({ kind: "exchange", exchange }, () => this.#declareExchange(exchange));
@@ -352,11 +376,11 @@ export class Restoration {
         await this.#timed(make());
         return;
       } catch (error) {
-        this.#check();
         this.#suspect(item, error);
+        this.#check();
         const verdict = await this.#decide(item, error, attempt, this.#now - since);
         if (verdict.action === "skip") return;
-        if (verdict.action === "restore-dependency") await this.#restoreDependency(item);
+        if (verdict.action === "restore-dependency") await this.#declareDependency(item);
       }
     }
   }
