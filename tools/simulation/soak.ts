@@ -1,6 +1,7 @@
 /**
  * Runs the simulation for as long as it is told: `npm run soak -- --seconds 60`.
  *
+ *     --tier NAME      engine (default): engines and nothing else, thousands of seeds a minute; client: the promise client
  *     --seed N         the first seed (default 1); with --steps or --without: replays this one run
  *     --seeds N        how many seeds, or
  *     --seconds N      for how long (default 60)
@@ -12,19 +13,13 @@
  */
 
 import { parseArgs } from "node:util";
-import {
-  defaultSteps,
-  type Feature,
-  replayArguments,
-  type SimulationPlan,
-} from "../../conformance/src/simulation/engine-tier/plan.ts";
-import { simulateEngines } from "../../conformance/src/simulation/engine-tier/run.ts";
-import { shrink } from "../../conformance/src/simulation/engine-tier/shrink.ts";
+import { clientTier, engineTier, type Tier, type TierPlan } from "./tiers.ts";
 
 const reportEvery = 5_000;
 
 const { values } = parseArgs({
   options: {
+    tier: { type: "string", default: engineTier.name },
     seed: { type: "string", default: "1" },
     seeds: { type: "string" },
     seconds: { type: "string", default: "60" },
@@ -34,49 +29,47 @@ const { values } = parseArgs({
   },
 });
 
-const firstSeed = Number(values.seed);
-const isReplay = values.steps !== undefined || values.without !== undefined;
-const seeds = values.seeds === undefined ? (isReplay ? 1 : Infinity) : Number(values.seeds);
-const until = performance.now() + (values.seeds === undefined ? Number(values.seconds) * 1000 : Infinity);
-const without = new Set((values.without ?? "").split(",").filter((name) => name !== "") as Feature[]);
+const tier = [engineTier, clientTier].find(({ name }) => name === values.tier);
+if (tier === undefined) throw new Error(`--tier is engine or client, not ${values.tier}`);
+process.exitCode = await soak(tier);
 
-const totals = { seeds: 0, connections: 0, faults: 0, published: 0, confirmed: 0, frames: 0, violations: 0 };
-const started = performance.now();
-let reported = started;
+async function soak(chosen: Tier): Promise<number> {
+  const firstSeed = Number(values.seed);
+  const isReplay = values.steps !== undefined || values.without !== undefined;
+  const seeds = values.seeds === undefined ? (isReplay ? 1 : Infinity) : Number(values.seeds);
+  const without = new Set((values.without ?? "").split(",").filter((name) => name !== ""));
+  const started = performance.now();
+  const until = started + (values.seeds === undefined ? Number(values.seconds) * 1000 : Infinity);
+  const totals = new Map<string, number>();
+  let count = 0;
+  let violations = 0;
+  let reported = started;
 
-for (let seed = firstSeed; seed < firstSeed + seeds && performance.now() < until; seed += 1) {
-  const plan: SimulationPlan = { seed, steps: Number(values.steps ?? defaultSteps), without };
-  try {
-    const report = simulateEngines(plan);
-    totals.connections += report.connections;
-    totals.faults += report.faults;
-    totals.published += report.published;
-    totals.confirmed += report.confirmed;
-    totals.frames += report.frames;
-  } catch (error) {
-    totals.violations += 1;
-    reportViolation(plan, error as Error);
-    if (!values["keep-going"]) break;
+  const reportProgress = (): void => {
+    reported = performance.now();
+    const seconds = (reported - started) / 1000;
+    const sums = [...totals].map(([name, sum]) => `${sum} ${name}`).join(", ");
+    const pace = Math.round((count / seconds) * 60);
+    console.log(`${seconds.toFixed(0)} s: ${count} seeds (${pace}/min), ${sums}; ${violations} violations`);
+  };
+
+  for (let seed = firstSeed; seed < firstSeed + seeds && performance.now() < until; seed += 1) {
+    const plan: TierPlan = { seed, steps: Number(values.steps ?? chosen.defaultSteps), without };
+    try {
+      for (const [name, value] of Object.entries(await chosen.run(plan))) {
+        totals.set(name, (totals.get(name) ?? 0) + value);
+      }
+    } catch (error) {
+      violations += 1;
+      console.log(`seed ${seed}: ${(error as Error).message}`);
+      const smallest = isReplay ? plan : await chosen.shrink(plan, error as Error);
+      console.log(`replay: npm run soak -- ${chosen.replayArguments(smallest)}`);
+      if (isReplay) console.log((error as Error).stack);
+      if (!values["keep-going"]) seed = Infinity;
+    }
+    count += 1;
+    if (performance.now() - reported > reportEvery) reportProgress();
   }
-  totals.seeds += 1;
-  if (performance.now() - reported > reportEvery) reportProgress();
-}
-reportProgress();
-process.exitCode = totals.violations === 0 ? 0 : 1;
-
-function reportProgress(): void {
-  reported = performance.now();
-  const seconds = (reported - started) / 1000;
-  const { seeds: count, connections, faults, published, confirmed, frames, violations } = totals;
-  console.log(
-    `${seconds.toFixed(0)} s: ${count} seeds (${Math.round((count / seconds) * 60)}/min), ${connections} connections, ` +
-      `${faults} faults, ${published} published, ${confirmed} confirmed, ${frames} frames, ${violations} violations`,
-  );
-}
-
-function reportViolation(plan: SimulationPlan, error: Error): void {
-  console.log(`seed ${plan.seed}: ${error.message}`);
-  const smallest = isReplay ? plan : shrink(plan, error);
-  console.log(`replay: npm run soak -- ${replayArguments(smallest)}`);
-  if (isReplay) console.log(error.stack);
+  reportProgress();
+  return violations === 0 ? 0 : 1;
 }

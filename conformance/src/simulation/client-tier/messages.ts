@@ -1,0 +1,63 @@
+/** Messages of the simulation: they say in their properties who they are, and in every octet of their bodies. */
+
+import type { Delivery, ReturnedMessage } from "@leveret/core/client";
+import { bodyOf } from "../engine-tier/connection-model.ts";
+import type { OwnedQueue } from "../engine-tier/queues.ts";
+import { invariant } from "../violation.ts";
+import type { Session } from "./session.ts";
+
+const largestBody = 12_000;
+const smallBody = 40;
+const persistent = 2;
+/** Publishes to a queue that there never is. */
+const missShare = 0.04;
+const optionalShare = 0.3;
+
+/** A message that is to be published, and is in the book. */
+export interface Letter {
+  readonly id: number;
+  readonly routingKey: string;
+  readonly mandatory: boolean;
+  readonly properties: { readonly messageId: string; readonly deliveryMode: number };
+  readonly body: Uint8Array;
+}
+
+/** Queues that are never deleted or purged, nor consumed without acknowledgements: whatever they got is there. */
+export function isPermanent({ name }: OwnedQueue): boolean {
+  return name.endsWith("-0");
+}
+
+/** Writes a message to a queue that is there, or to none; `undefined` when no queue is there. */
+export function writeLetter(
+  { random, surroundings: { queues, book } }: Session,
+  publisher: number,
+  number: number,
+): Letter | undefined {
+  const queue = random.pick(queues.all.filter(({ state }) => state === "present"));
+  if (queue === undefined) return undefined;
+  const routingKey = random.chance(missShare) ? "nowhere" : queue.name;
+  const size = random.int(0, random.chance(0.1) ? largestBody : smallBody);
+  const mandatory = !random.chance(optionalShare);
+  const id = book.ledger.publish(routingKey, publisher, number, size);
+  // Without `mandatory`, a message for a queue that is not there is confirmed, and gone.
+  if (!mandatory && (routingKey === "nowhere" || !isPermanent(queue))) book.ledger.mayBeGone(id);
+  return {
+    id,
+    routingKey,
+    mandatory,
+    properties: { messageId: String(id), deliveryMode: persistent },
+    body: bodyOf(id, size),
+  };
+}
+
+/** The id of a message that arrived, whose body is whole. */
+export function readLetter({ properties: { messageId }, body }: Delivery | ReturnedMessage): number {
+  invariant(messageId !== undefined && /^\d+$/.test(messageId), "a message keeps its properties", () =>
+    String(messageId),
+  );
+  const id = Number(messageId);
+  const expected = bodyOf(id, body.length);
+  const same = expected.every((octet, at) => octet === body[at]);
+  invariant(same, "a body arrives as it was sent", () => `message ${id}`);
+  return id;
+}

@@ -1,0 +1,147 @@
+/** One connection of a simulated application, from the dial to the end, and what it has open on it. */
+
+import type { Connection } from "@leveret/core/client";
+import type { Random } from "../random.ts";
+import { invariant } from "../violation.ts";
+import type { Millis, World } from "../world.ts";
+import type { Queues } from "../engine-tier/queues.ts";
+import type { ChannelUser } from "./channel-user.ts";
+import type { ConsumerUser } from "./consumer-user.ts";
+import type { MessageBook } from "./message-book.ts";
+import { type Circumstances, OnPurpose, Promises, type WatchOptions } from "./promises.ts";
+import type { PublisherUser } from "./publisher-user.ts";
+import type { SimulatedIo } from "./simulated-io.ts";
+import type { SimulatedLink } from "./simulated-link.ts";
+
+/** What all applications of a run share. */
+export interface Surroundings {
+  readonly world: World;
+  readonly queues: Queues;
+  readonly book: MessageBook;
+  readonly promises: Promises;
+  /** Numbers the publishing channels, for the ledger. */
+  readonly nextPublisher: () => number;
+  /** Whether the broker reads from no publisher. */
+  readonly isBlocked: () => boolean;
+}
+
+const abortShare = 0.12;
+const timeoutShare = 0.12;
+const longestPatience: Millis = 3_000;
+
+export class Session implements Circumstances {
+  readonly surroundings: Surroundings;
+  readonly random: Random;
+  readonly io: SimulatedIo;
+  /** Which application's: it declares the queues of that number. */
+  readonly owner: number;
+  disturbed = false;
+  poisoned = false;
+  connection: Connection | undefined;
+  link: SimulatedLink | undefined;
+  /** Nothing is left of it. */
+  ended = false;
+  readonly channels: Set<ChannelUser> = new Set();
+  readonly publishers: Set<PublisherUser> = new Set();
+  readonly consumers: Set<ConsumerUser> = new Set();
+  readonly #controllers = new Set<AbortController>();
+
+  constructor(surroundings: Surroundings, owner: number, random: Random, io: SimulatedIo) {
+    this.surroundings = surroundings;
+    this.owner = owner;
+    this.random = random;
+    this.io = io;
+  }
+
+  /** The connection is open: takes it, and listens to it. */
+  opened(connection: Connection): void {
+    const { promises } = this.surroundings;
+    this.connection = connection;
+    this.link = this.io.latest;
+    let closings = 0;
+    connection.on("closed", () =>
+      promises.guard(() => {
+        closings += 1;
+        invariant(closings === 1, "an end is told once", () => `${closings} times`);
+      }),
+    );
+    connection.on("callback-error", ({ error }) => {
+      if (!(error instanceof OnPurpose)) promises.keep(error);
+    });
+    // Listeners may throw: it hurts nobody.
+    connection.on("blocked", () => {
+      throw new OnPurpose();
+    });
+    this.watch("connection.closed", connection.closed, {
+      kind: "life",
+      done: (error) => {
+        if (error === undefined || this.poisoned) return;
+        invariant(this.disturbed, "a connection lives until something happens to it", () => String(error));
+      },
+    });
+  }
+
+  /** Whether the application does anything on it. */
+  get active(): boolean {
+    return this.connection?.state === "open" && !this.poisoned;
+  }
+
+  watch<T>(name: string, promise: Promise<T>, options?: WatchOptions<T>): void {
+    this.surroundings.promises.watch(name, promise, this, options);
+  }
+
+  /** A signal for a call: mostly none; else one that aborts at some time, or has already. */
+  signal(): AbortSignal | undefined {
+    if (!this.random.chance(abortShare)) return undefined;
+    const controller = new AbortController();
+    this.#controllers.add(controller);
+    if (this.random.chance(0.1)) controller.abort(new OnPurpose());
+    else this.#abortLater(controller);
+    return controller.signal;
+  }
+
+  /** A timeout for a call: mostly none. */
+  timeout(): Millis | undefined {
+    return this.random.chance(timeoutShare) ? this.random.int(0, longestPatience) : undefined;
+  }
+
+  /** Aborts one of the signals that were given out. */
+  abortOne(): void {
+    this.random.pick([...this.#controllers])?.abort(new OnPurpose());
+  }
+
+  /** Nothing is believed of what was said on this connection from now on. */
+  get believes(): boolean {
+    return !this.poisoned;
+  }
+
+  /** Closes the connection. What it took with it is told through its promises. */
+  close(): void {
+    if (this.connection !== undefined) this.watch("connection.close", this.connection.close(), { kind: "life" });
+  }
+
+  /** Lets everything go on that was paused. */
+  resume(): void {
+    for (const consumer of this.consumers) consumer.resume();
+  }
+
+  /** Forgets what is over, and checks what is open. To be called after every step. */
+  check(): void {
+    for (const channel of this.channels) if (channel.isOver) this.channels.delete(channel);
+    for (const publisher of this.publishers) {
+      publisher.check();
+      if (publisher.isOver) this.publishers.delete(publisher);
+    }
+    for (const consumer of this.consumers) {
+      consumer.check();
+      if (consumer.isOver) this.consumers.delete(consumer);
+    }
+  }
+
+  #abortLater(controller: AbortController): void {
+    this.surroundings.world.after(this.random.int(0, longestPatience), () => {
+      this.#controllers.delete(controller);
+      controller.abort(new OnPurpose());
+    });
+  }
+}

@@ -1,0 +1,76 @@
+/** The services of a runtime whose time is virtual and whose network is made of pipes. One for each application. */
+
+import type { ByteStream, Endpoint, IoCapabilities, IoServices, Millis, StreamHandler } from "@leveret/core/client";
+import type { Random } from "../random.ts";
+import { invariant } from "../violation.ts";
+import { type DialFate, type LinkSurroundings, SimulatedLink } from "./simulated-link.ts";
+
+export class SimulatedIo implements IoServices {
+  readonly runtime = "simulation";
+  readonly capabilities: IoCapabilities = { tcp: true, tls: false, unix: false, websocket: false, pause: "held" };
+  readonly #surroundings: LinkSurroundings;
+  readonly #random: Random;
+  /** What becomes of dials from now on. */
+  dialing: DialFate = "open";
+  /** The stream that was dialled last. */
+  latest: SimulatedLink | undefined;
+  /** Timers that have neither fired nor been cancelled. */
+  timers = 0;
+  /** Streams whose end was not told. */
+  streams = 0;
+  dials = 0;
+
+  constructor(surroundings: LinkSurroundings, random: Random) {
+    this.#surroundings = surroundings;
+    this.#random = random;
+  }
+
+  now(): Millis {
+    return this.#surroundings.world.now;
+  }
+
+  random(): number {
+    return this.#random.next();
+  }
+
+  post(task: () => void): void {
+    this.#surroundings.world.after(0, task);
+  }
+
+  setTimer(delay: Millis, fire: () => void): () => void {
+    invariant(delay >= 0 && delay < Infinity, "timers are set to a time", () => `${delay} ms`);
+    let pending = true;
+    this.timers += 1;
+    const over = (): void => {
+      if (pending) this.timers -= 1;
+      pending = false;
+    };
+    const cancel = this.#surroundings.world.after(delay, () => {
+      over();
+      fire();
+    });
+    return () => {
+      over();
+      cancel();
+    };
+  }
+
+  connect(_: Endpoint, handler: StreamHandler): ByteStream {
+    this.streams += 1;
+    this.dials += 1;
+    let isClosed = false;
+    const counting: StreamHandler = {
+      opened: () => handler.opened(),
+      received: (chunk) => handler.received(chunk),
+      writable: () => handler.writable(),
+      closed: (cause) => {
+        invariant(!isClosed, "a stream ends once", () => String(cause));
+        isClosed = true;
+        this.streams -= 1;
+        handler.closed(cause);
+      },
+    };
+    this.latest = new SimulatedLink(this.#surroundings, counting, this.#random.fork(), this.dialing);
+    return this.latest;
+  }
+}
