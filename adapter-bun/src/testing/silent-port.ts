@@ -11,8 +11,10 @@ export interface SilentPort {
   close(): Promise<void>;
 }
 
-/** A dial over loopback that takes longer is not answered. */
+/** A dial over loopback that takes longer is not answered, unless this process had no time to notice. */
 const answerTime = 300;
+/** So many dials in a row that are not answered make a silent port. */
+const enough = 3;
 
 /**
  * Starts a process that listens and never accepts, and dials until the kernel, whose queue is full then, answers no more.
@@ -26,17 +28,18 @@ export async function silentPort(command: readonly [string, ...string[]]): Promi
   const [said] = (await once(listener.stdout, "data")) as [Buffer];
   const port = Number(said.toString());
   const sockets: net.Socket[] = [];
-  for (let answered = true; answered; ) {
+  for (let unanswered = 0; unanswered < enough; ) {
     const socket = net.connect(port, "127.0.0.1");
     sockets.push(socket);
-    answered = await isAnswered(socket);
+    unanswered = (await isAnswered(socket)) ? 0 : unanswered + 1;
   }
   return { port, close: () => close(listener, sockets) };
 }
 
 function isAnswered(socket: net.Socket): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), answerTime);
+    // What the kernel has to tell comes before what is immediate.
+    const timer = setTimeout(() => setImmediate(() => resolve(false)), answerTime);
     socket.on("error", () => {});
     socket.once("connect", () => {
       clearTimeout(timer);
