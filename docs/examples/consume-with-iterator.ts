@@ -20,8 +20,8 @@ await consumer.close();
 const second: string[] = [];
 const drain = await connection.openConsumer({ queue, prefetch: 4 });
 for (;;) {
-  const delivery = await drain.take({ timeout: 500 });
-  if (delivery === undefined) break; // nothing came for half a second
+  const delivery = await drain.take({ timeout: 2_000 });
+  if (delivery === undefined) break; // nothing came for two seconds
   second.push(decodeText(delivery.body));
   delivery.ack();
 }

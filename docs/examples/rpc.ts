@@ -39,10 +39,10 @@ await client.basicConsume({ queue: "amq.rabbitmq.reply-to", noAck: true }, ({ pr
 
 function call(argument: number): Promise<number> {
   const correlationId = crypto.randomUUID();
+  let timer: NodeJS.Timeout | undefined;
   const answered = new Promise<number>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("There was no answer in time")), callTimeout);
+    timer = setTimeout(() => reject(new Error("There was no answer in time")), callTimeout);
     waiting.set(correlationId, ({ type }, body) => {
-      clearTimeout(timer);
       if (type === "result") resolve(Number(decodeText(body)));
       else reject(new Error(decodeText(body)));
     });
@@ -56,7 +56,10 @@ function call(argument: number): Promise<number> {
   });
   return Promise.all([answered, published])
     .then(([result]) => result)
-    .finally(() => waiting.delete(correlationId));
+    .finally(() => {
+      clearTimeout(timer);
+      waiting.delete(correlationId);
+    });
 }
 
 const results = await Promise.all([10, 20, 30].map(call));
