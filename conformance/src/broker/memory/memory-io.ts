@@ -147,7 +147,8 @@ class MemoryStream implements ByteStream {
         this.#post(() => this.#passOn());
       },
       end: () => this.#post(() => this.#finish()),
-      abort: () => this.#post(() => this.#finish(new TransportError("CONNECTION_RESET", "The broker dropped the connection"))),
+      abort: () =>
+        this.#post(() => this.#finish(new TransportError("CONNECTION_RESET", "The broker dropped the connection"))),
     };
   }
 
