@@ -40,6 +40,7 @@ describe("closing by the client", () => {
       },
     ]);
     expect(driver.engine.wantsClose).toBe(false);
+    expect(driver.engine.channel(1)).toBeUndefined();
     expect(driver.method(0, "connection.close-ok", {})).toEqual([{ type: "closed", error: undefined, requests: [] }]);
     expect(driver.engine).toMatchObject({ state: "closed", wantsClose: true });
   });

@@ -79,7 +79,6 @@ export class ContentAssembler {
     this.#encodedProperties = bare ? undefined : this.#slab.copy(bytes, propertiesStart, end);
     this.#bodySize = bodySize;
     this.#received = 0;
-    this.#body = emptyBody;
     return bodySize === 0 ? this.#finish() : undefined;
   }
 
