@@ -32,6 +32,7 @@ const examples: Readonly<Record<string, Example>> = {
   "publish-and-exit.ts": { prints: /^published 1, found 1$/m },
   "publish-subscribe.ts": { prints: /^started changed stopped; started changed stopped$/m },
   "publisher-and-consumer.ts": { prints: /^1000 tasks done$/m },
+  "relay.ts": { prints: /^through the relay$/m },
   "retries-and-dead-letters.ts": {
     prints: /^easy: done at attempt 1\nsecond try: done at attempt 2\nhopeless: put aside after attempt 3$/m,
   },
