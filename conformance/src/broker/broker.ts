@@ -254,6 +254,7 @@ export class Broker {
       timers: this.#timers,
       confirms: this.settings.confirms,
       maxMessageSize: this.settings.limits.maxMessageSize,
+      consumerTimeout: this.settings.limits.consumerTimeout,
       replies: new ReplyTargets(),
       now: () => this.#now,
       random: this.settings.random,

@@ -62,6 +62,30 @@ describe("time limits", () => {
     expect(client.connection.transport).toBe("drop");
   });
 
+  it("close the channel of a client that leaves a delivery unsettled, or cancel its consumer", () => {
+    const outcomes = (["4.0", "4.3"] as const).map((profile) => {
+      const world = new World(new Broker({ profile, limits: { consumerTimeout: 1000 } }));
+      const client = world.client();
+      const table = { "x-queue-type": "quorum" };
+      client.send(1, "queue.declare", { queue: "q", durable: true, arguments: table });
+      client.send(1, "basic.consume", { queue: "q", consumerTag: "t" });
+      client.publish("q", ["x"]);
+      client.heard();
+      world.pass(999);
+      expect(client.heard()).toEqual([]);
+      world.pass(1);
+      expect(world.broker.queue("q")).toMatchObject({ messageCount: 1, unsettledCount: 0, consumers: [] });
+      return client.heard();
+    });
+    expect(outcomes).toEqual([
+      [
+        '1 channel.close 406 "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: ' +
+          '1000 ms. This timeout value can be configured, see consumers doc guide to learn more" (0,0)',
+      ],
+      ['1 basic.cancel consumerTag="t" noWait=true'],
+    ]);
+  });
+
   it("leave it to the client to end the transport after its close", () => {
     const world = new World(new Broker());
     const client = world.client();

@@ -11,6 +11,8 @@ export interface BrokerLimits {
   readonly maxConnections: number;
   /** The largest message body in bytes; a larger one is refused with 406. Default: the version's, 16 MiB for 4.0. */
   readonly maxMessageSize: number;
+  /** Milliseconds that a delivery may stay unsettled before its channel is closed, or its consumer cancelled. Default 30 minutes. */
+  readonly consumerTimeout: number;
   /** Bytes of message bodies in all queues. Above it the memory alarm is set, and publishers are blocked. Default 512 MiB. */
   readonly memoryHighWater: number;
   /** Bytes of output that one connection may leave unread before it gets no more deliveries. Default 1 MiB. */
@@ -70,6 +72,7 @@ const defaultTuning: TuningOptions = { channelMax: 2047, frameMax: 131_072, hear
 
 const defaultLimits: Omit<BrokerLimits, "maxMessageSize"> = {
   maxConnections: 65_535,
+  consumerTimeout: 30 * 60 * 1000,
   memoryHighWater: 512 * mib,
   outputHighWater: mib,
   maxOutput: 16 * mib,

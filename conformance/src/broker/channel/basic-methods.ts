@@ -1,10 +1,11 @@
 /** The class basic, but for publishing: consuming, fetching, settling. */
 
-import { integerValue, isInteger, lookup } from "../codec/fields.ts";
+import { integerValue, lookup } from "../codec/fields.ts";
 import type { Fields as TypedFields } from "../codec/fields.ts";
 import { Refusal } from "../failures.ts";
 import type { Queue } from "../queues/queue.ts";
 import { parseStreamStart, StreamQueue } from "../queues/stream-queue.ts";
+import { checkConsumerArguments } from "../topology/queue-arguments.ts";
 import type { Channel, Settlement } from "./channel.ts";
 import { Consumer } from "./consumer.ts";
 import { replyQueue } from "./direct-reply.ts";
@@ -119,13 +120,8 @@ function createConsumer(
   { noAck, exclusive }: ConsumeFields,
   table: TypedFields,
 ): Consumer {
+  checkConsumerArguments(table, queue.type, queue.name, queue.virtualHost);
   const priority = lookup(table, "x-priority");
-  if (priority !== undefined && !isInteger(priority)) {
-    throw new Refusal(
-      "PRECONDITION_FAILED",
-      `invalid arg 'x-priority' for ${describeQueue(queue)}: "expected integer, got ${priority.type}"`,
-    );
-  }
   if (queue.type !== "classic" && channel.sharedPrefetch > 0) {
     throw new Refusal("NOT_IMPLEMENTED", `${describeQueue(queue)} does not support global qos`);
   }

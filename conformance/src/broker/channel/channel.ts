@@ -12,6 +12,7 @@ import {
   writeNack,
 } from "@leveret/core/wire";
 import { Refusal, replyCodes } from "../failures.ts";
+import type { Millis, Timer } from "../lib/timers.ts";
 import type { Message } from "../message.ts";
 import type { QueueEntry } from "../queues/entry.ts";
 import type { Queue, Return } from "../queues/queue.ts";
@@ -52,10 +53,13 @@ export class Channel {
   /** Unsettled deliveries of all consumers; what was fetched with `basic.get` does not count. */
   #consumersUnsettled = 0;
   #nextDeliveryTag = 1;
+  /** When the oldest delivery has been unsettled for too long. */
+  readonly #patience: Timer;
 
   constructor(number: number, owner: ChannelOwner) {
     this.number = number;
     this.owner = owner;
+    this.#patience = owner.services.timers.create((now) => this.#checkPatience(now));
     this.content = new ContentAssembler(owner.virtualHost.profile, owner.services.maxMessageSize);
   }
 
@@ -89,7 +93,7 @@ export class Channel {
       queue.consumed(entry);
     } else {
       queue.delivered(entry);
-      this.unsettled.add({ tag: deliveryTag, queue, entry, consumer });
+      this.#remember({ tag: deliveryTag, queue, entry, consumer, deliveredAt: this.owner.services.now() });
       consumer.unsettled += 1;
       this.#consumersUnsettled += 1;
     }
@@ -109,7 +113,7 @@ export class Channel {
       queue.consumed(entry);
     } else {
       queue.delivered(entry);
-      this.unsettled.add({ tag: deliveryTag, queue, entry, consumer: undefined });
+      this.#remember({ tag: deliveryTag, queue, entry, consumer: undefined, deliveredAt: this.owner.services.now() });
     }
     const { message, redelivered } = entry;
     const { exchange, routingKey } = message;
@@ -174,9 +178,44 @@ export class Channel {
     if (this.mode.kind === "confirm") this.mode.confirms.end();
     if (this.mode.kind === "transaction") this.mode.transaction.rollBack();
     this.mode = { kind: "plain" };
+    this.#patience.off();
     // Messages go back before consumers go: an auto-delete queue ends with its last consumer, and so do they.
     this.settle(this.unsettled.takeAll(), "returned");
     for (const consumer of consumers) consumer.queue.removeConsumer(consumer);
+  }
+
+  #remember(delivery: Delivery): void {
+    this.unsettled.add(delivery);
+    if (this.#patience.due === undefined)
+      this.#patience.set(delivery.deliveredAt + this.owner.services.consumerTimeout);
+  }
+
+  /** A client that leaves a delivery unsettled holds up its queue. */
+  #checkPatience(now: Millis): void {
+    const { consumerTimeout } = this.owner.services;
+    for (const { deliveredAt, consumer, queue } of this.unsettled) {
+      const due = deliveredAt + consumerTimeout;
+      if (due > now) return this.#patience.set(due);
+      if (this.owner.virtualHost.profile.consumerTimeout === "channel-close") {
+        const explanation =
+          `delivery acknowledgement on channel ${this.number} timed out. Timeout value used: ${consumerTimeout} ms. ` +
+          "This timeout value can be configured, see consumers doc guide to learn more";
+        return this.owner.failChannel(this, new Refusal("PRECONDITION_FAILED", explanation));
+      }
+      if (queue.type === "quorum" && consumer !== undefined) this.#cancelForTimeout(consumer);
+    }
+  }
+
+  /** The consumer ends, and what it had not settled goes to others. */
+  #cancelForTimeout(consumer: Consumer): void {
+    if (this.consumers.get(consumer.tag) !== consumer) return;
+    this.consumerLost(consumer);
+    const own = [...this.unsettled].filter((delivery) => delivery.consumer === consumer);
+    this.settle(
+      own.flatMap(({ tag }) => this.unsettled.take(tag, false)),
+      "returned",
+    );
+    consumer.queue.removeConsumer(consumer);
   }
 
   #writeDelivery(

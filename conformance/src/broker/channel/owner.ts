@@ -14,6 +14,8 @@ export interface ChannelServices {
   readonly timers: Timers;
   readonly confirms: ConfirmOptions;
   readonly maxMessageSize: number;
+  /** How long a delivery may stay unsettled. */
+  readonly consumerTimeout: Millis;
   /** Consumers of direct replies, everywhere in the broker. */
   readonly replies: ReplyTargets;
   now(): Millis;
@@ -38,6 +40,8 @@ export interface ChannelOwner {
   readonly acceptsDeliveries: boolean;
   /** Ends the connection: the broker cannot do for it what it has to. */
   fail(refusal: Refusal): void;
+  /** Ends a channel by a rule that no method of the client has broken. */
+  failChannel(channel: Channel, refusal: Refusal): void;
   /** Where to write; whoever moves the bytes is told that there are some. */
   output(): Output;
 }

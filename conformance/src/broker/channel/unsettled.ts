@@ -1,5 +1,6 @@
 /** The deliveries of a channel that its client has not settled yet. */
 
+import type { Millis } from "../lib/timers.ts";
 import { Refusal } from "../failures.ts";
 import type { QueueEntry } from "../queues/entry.ts";
 import type { Queue } from "../queues/queue.ts";
@@ -12,6 +13,7 @@ export interface Delivery {
   readonly entry: QueueEntry;
   /** `undefined`: it was fetched with `basic.get`. */
   readonly consumer: Consumer | undefined;
+  readonly deliveredAt: Millis;
 }
 
 /** Deliveries by tag, lowest first. */

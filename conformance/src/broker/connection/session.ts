@@ -14,6 +14,7 @@ import {
   writeHeartbeat,
   writeMethod,
 } from "@leveret/core/wire";
+import type { Channel } from "../channel/channel.ts";
 import type { ChannelOwner, ChannelServices } from "../channel/owner.ts";
 import { checkFrame, type Frame, FrameSource } from "../codec/frames.ts";
 import { ReaderCrash, receiveMethod } from "../codec/methods.ts";
@@ -240,6 +241,10 @@ export class Session implements ChannelOwner {
 
   fail(refusal: Refusal): void {
     this.close(closeFields(refusal, "none"));
+  }
+
+  failChannel(channel: Channel, refusal: Refusal): void {
+    this.channels?.fail(channel, closeFields(refusal, "none"));
   }
 
   output(): Output {

@@ -49,12 +49,15 @@ const steps: readonly Step[] = [
         arguments: { "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "foreign.rc.dead" },
       });
       const attempts: boolean[] = [];
-      const consumer = rabbit.createConsumer({ queue: "foreign.rc.bad", queueOptions: { queue: "foreign.rc.bad", passive: true }, requeue: false }, async (message) => {
-        attempts.push(message.redelivered);
-        // 1: requeue. The error below drops it.
-        if (attempts.length === 1) return 1;
-        throw new Error("bad");
-      });
+      const consumer = rabbit.createConsumer(
+        { queue: "foreign.rc.bad", queueOptions: { queue: "foreign.rc.bad", passive: true }, requeue: false },
+        async (message) => {
+          attempts.push(message.redelivered);
+          // 1: requeue. The error below drops it.
+          if (attempts.length === 1) return 1;
+          throw new Error("bad");
+        },
+      );
       consumer.on("error", () => {});
       await channel.basicPublish({ routingKey: "foreign.rc.bad" }, "x");
       let letter: { headers?: Record<string, unknown> } | undefined;

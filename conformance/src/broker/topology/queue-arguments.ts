@@ -73,6 +73,13 @@ const known: Readonly<Record<QueueType, readonly string[]>> = {
   ],
 };
 
+/** The arguments of consumers that each type of queue knows. */
+const consumerArguments: Readonly<Record<QueueType, readonly string[]>> = {
+  classic: ["x-priority", "x-credit", "x-cancel-on-ha-failover"],
+  quorum: ["x-priority", "x-credit"],
+  stream: ["x-stream-offset", "x-credit", "x-stream-filter", "x-stream-match-unfiltered"],
+};
+
 /** Why a value is refused, as Erlang prints the reason; `undefined` when it is fine. */
 type Check = (field: Field, all: Fields) => string | undefined;
 
@@ -169,6 +176,25 @@ export function checkQueueArguments(queueArguments: Fields, name: string, virtua
     if (known[type].includes(argument) || !queueTypes.some((other) => known[other].includes(argument))) continue;
     const ofType = `of queue type ${moduleNames[type]}`;
     throw new Refusal("PRECONDITION_FAILED", `invalid arg '${argument}' for ${what} ${ofType}`);
+  }
+}
+
+/**
+ * Checks the arguments of a consumer.
+ *
+ * @throws Refusal PRECONDITION_FAILED
+ */
+export function checkConsumerArguments(given: Fields, type: QueueType, name: string, virtualHost: string): void {
+  const what = describe("queue", name, virtualHost);
+  for (const field of given) {
+    if (!consumerArguments[type].includes(field.name)) {
+      if (!queueTypes.some((other) => consumerArguments[other].includes(field.name))) continue;
+      const ofType = `of queue type ${moduleNames[type]}`;
+      throw new Refusal("PRECONDITION_FAILED", `invalid arg '${field.name}' for ${what} ${ofType}`);
+    }
+    const reason = field.name === "x-priority" ? integer(field) : undefined;
+    if (reason !== undefined)
+      throw new Refusal("PRECONDITION_FAILED", `invalid arg 'x-priority' for ${what}: ${reason}`);
   }
 }
 

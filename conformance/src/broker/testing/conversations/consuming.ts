@@ -56,6 +56,18 @@ export const consumeConversations: readonly Conversation[] = [
     },
   },
   {
+    name: "consume: arguments of another type of queue",
+    run: async (talk) => {
+      const a = await withMessages(talk, "ca", 0);
+      await a.call(1, "basic.consume", { queue: "ca", consumerTag: "t", arguments: { unknown: 1 } });
+      await a.call(1, "basic.consume", { queue: "ca", consumerTag: "u", arguments: { "x-stream-offset": "first" } });
+      await a.open(2);
+      await a.call(2, "queue.declare", { queue: "cs", durable: true, arguments: { "x-queue-type": "stream" } });
+      await a.call(2, "basic.qos", { prefetchSize: 0, prefetchCount: 1 });
+      await a.call(2, "basic.consume", { queue: "cs", consumerTag: "v", arguments: { "x-priority": 1 } });
+    },
+  },
+  {
     name: "consume: priorities",
     run: async (talk) => {
       const a = await withMessages(talk, "cp", 0);
