@@ -1,7 +1,8 @@
 /**
  * Runs the simulation for as long as it is told: `npm run soak -- --seconds 60`.
  *
- *     --tier NAME      engine (default): engines and nothing else, thousands of seeds a minute; client: the promise client
+ *     --tier NAME      engine (default): engines and nothing else, thousands of seeds a minute; client: the promise client;
+ *                      recovery: the promise client, whose connections recover
  *     --seed N         the first seed (default 1); with --steps or --without: replays this one run
  *     --seeds N        how many seeds, or
  *     --seconds N      for how long (default 60)
@@ -13,7 +14,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { clientTier, engineTier, type Tier, type TierPlan } from "./tiers.ts";
+import { clientTier, engineTier, recoveryTier, type Tier, type TierPlan } from "./tiers.ts";
 
 const reportEvery = 5_000;
 
@@ -29,8 +30,8 @@ const { values } = parseArgs({
   },
 });
 
-const tier = [engineTier, clientTier].find(({ name }) => name === values.tier);
-if (tier === undefined) throw new Error(`--tier is engine or client, not ${values.tier}`);
+const tier = [engineTier, clientTier, recoveryTier].find(({ name }) => name === values.tier);
+if (tier === undefined) throw new Error(`--tier is engine, client or recovery, not ${values.tier}`);
 process.exitCode = await soak(tier);
 
 async function soak(chosen: Tier): Promise<number> {

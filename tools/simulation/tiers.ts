@@ -33,38 +33,45 @@ export const engineTier: Tier = {
 
 let unhandled: unknown[] = [];
 
-export const clientTier: Tier = {
-  name: "client",
-  defaultSteps: client.defaultSteps,
-  run: async (plan) => {
-    const stop = watchRejections();
-    try {
-      return await client.simulateClients(clientPlanOf(plan), breathe);
-    } catch (error) {
-      await breathe().catch(() => {});
-      throw error;
-    } finally {
-      stop();
-    }
-  },
-  shrink: async (plan, failure) => {
-    const stop = watchRejections();
-    try {
-      return await client.shrink(clientPlanOf(plan), failure, breathe);
-    } finally {
-      stop();
-    }
-  },
-  replayArguments: (plan) => client.replayArguments(clientPlanOf(plan)),
-};
+/** The promise client; with recovery, which makes losses no ends. */
+function tierOfClients(name: string, recovery: boolean): Tier {
+  const planOf = (plan: TierPlan): client.ClientPlan => ({
+    ...plan,
+    without: plan.without as ReadonlySet<client.Feature>,
+    recovery,
+  });
+  return {
+    name,
+    defaultSteps: client.defaultSteps,
+    run: async (plan) => {
+      const stop = watchRejections();
+      try {
+        return await client.simulateClients(planOf(plan), breathe);
+      } catch (error) {
+        await breathe().catch(() => {});
+        throw error;
+      } finally {
+        stop();
+      }
+    },
+    shrink: async (plan, failure) => {
+      const stop = watchRejections();
+      try {
+        return await client.shrink(planOf(plan), failure, breathe);
+      } finally {
+        stop();
+      }
+    },
+    replayArguments: (plan) => client.replayArguments(planOf(plan)),
+  };
+}
+
+export const clientTier: Tier = tierOfClients("client", false);
+export const recoveryTier: Tier = tierOfClients("recovery", true);
 
 /** What the command line says may name what a tier does not know: that has no effect. */
 function enginePlanOf(plan: TierPlan): enginePlan.SimulationPlan {
   return { ...plan, without: plan.without as ReadonlySet<enginePlan.Feature> };
-}
-
-function clientPlanOf(plan: TierPlan): client.ClientPlan {
-  return { ...plan, without: plan.without as ReadonlySet<client.Feature> };
 }
 
 /** A turn of the loop: Node tells of rejections that nobody has handled by its end. */

@@ -157,8 +157,8 @@ export class ChannelUser {
       failed: (error) => {
         // The request may be on its way still when its caller has given up.
         if (error.outcome === "not-sent" && !queue.disturbed) queue.state = before;
-        if (error.outcome === "not-sent" || session.link === undefined) ended();
-        else session.link.whenForgotten(ended);
+        if (error.outcome === "not-sent") ended();
+        else session.io.whenForgotten(ended);
       },
     });
   }

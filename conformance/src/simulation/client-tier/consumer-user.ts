@@ -83,6 +83,10 @@ export class ConsumerUser {
     return this.#isOver && this.#consumer?.paused !== true;
   }
 
+  get isConsuming(): boolean {
+    return this.#consumer?.state === "consuming";
+  }
+
   /** Whoever pauses has to go on some time: what the consumer has got stays its own, also when it has ended. */
   resume(): void {
     if (this.#consumer?.paused === true) this.#consumer.resume();

@@ -1,6 +1,6 @@
 /** The deliveries of one channel that the application was given, and what settling them means for the book. */
 
-import { type Delivery, SettlementError, UsageError } from "@leveret/core/client";
+import { type Delivery, SettlementError, type SettleResult, TransactionError, UsageError } from "@leveret/core/client";
 import { invariant } from "../violation.ts";
 import type { Session } from "./session.ts";
 
@@ -20,8 +20,8 @@ export const settleWays: readonly [SettleWay, ...SettleWay[]] = [
 
 export class DeliveryLog {
   readonly #session: Session;
-  /** Message ids by tag. */
-  readonly #ids = new Map<number, number>();
+  /** Message ids. Tags mean something as long as their channel lives: a recovered one begins anew. */
+  readonly #ids = new Map<Delivery, number>();
   /** Deliveries that wait for the application to settle them. */
   readonly #held = new Set<Delivery>();
   /**
@@ -38,9 +38,14 @@ export class DeliveryLog {
 
   /** A delivery was handed out. */
   add(delivery: Delivery, id: number): void {
-    const { deliveryTag } = delivery;
-    invariant(!this.#ids.has(deliveryTag), "a delivery tag is used once", () => `tag ${deliveryTag}`);
-    this.#ids.set(deliveryTag, id);
+    const { deliveryTag, outstanding } = delivery;
+    for (const other of this.#ids.keys()) {
+      const isTwin = outstanding && other.outstanding && other.deliveryTag === deliveryTag;
+      invariant(!isTwin, "a delivery tag is used once", () => `tag ${deliveryTag}`);
+      // What was settled is of no interest any more.
+      if (!other.outstanding) this.#ids.delete(other);
+    }
+    this.#ids.set(delivery, id);
   }
 
   /** The application settles it later. */
@@ -54,7 +59,7 @@ export class DeliveryLog {
 
   /** Somebody is about to have it dropped. */
   mayBeGone(delivery: Delivery): void {
-    const id = this.#ids.get(delivery.deliveryTag);
+    const id = this.#ids.get(delivery);
     if (id !== undefined) this.#session.surroundings.book.ledger.mayBeGone(id);
   }
 
@@ -66,23 +71,31 @@ export class DeliveryLog {
     if (way.startsWith("ack") || way.startsWith("drop")) {
       this.mayBeGone(delivery);
       const { ledger } = this.#session.surroundings.book;
-      if (multiple) for (const [tag, id] of this.#ids) if (tag <= deliveryTag) ledger.mayBeGone(id);
+      for (const [other, id] of multiple && outstanding ? this.#ids : []) {
+        if (other.outstanding && other.deliveryTag <= deliveryTag) ledger.mayBeGone(id);
+      }
     }
     try {
-      if (way.startsWith("ack")) delivery.ack({ multiple });
-      else if (way === "reject") delivery.reject();
-      else delivery.nack({ multiple, requeue: way.startsWith("nack") });
+      const result = settleBy(way, delivery, multiple);
       invariant(
-        outstanding || multiple,
+        outstanding || multiple || result === "stale",
         "what is settled cannot be settled again",
         () => `tag ${deliveryTag} of channel ${delivery.channel}, ${way}`,
       );
       invariant(!delivery.outstanding, "what was settled is settled", () => `tag ${deliveryTag}, ${way}`);
     } catch (error) {
+      // The transaction was lost with its connection.
+      if (error instanceof TransactionError) return;
       // Too much output waits, or the channel is closing: the message goes back with the channel.
       if (error instanceof UsageError && error.code !== "INVALID_ARGUMENT") return;
       if (!(error instanceof SettlementError)) throw error;
       invariant(!outstanding, "what is outstanding can be settled", () => `tag ${deliveryTag}: ${error.message}`);
     }
   }
+}
+
+function settleBy(way: SettleWay, delivery: Delivery, multiple: boolean): SettleResult {
+  if (way.startsWith("ack")) return delivery.ack({ multiple });
+  if (way === "reject") return delivery.reject();
+  return delivery.nack({ multiple, requeue: way.startsWith("nack") });
 }

@@ -29,7 +29,7 @@ export function isPermanent({ name }: OwnedQueue): boolean {
 
 /** Writes a message to a queue that is there, or to none; `undefined` when no queue is there. */
 export function writeLetter(
-  { random, surroundings: { queues, book } }: Session,
+  { random, surroundings: { queues, book, keepsOrder, nextPublisher } }: Session,
   publisher: number,
   number: number,
 ): Letter | undefined {
@@ -38,7 +38,7 @@ export function writeLetter(
   const routingKey = random.chance(missShare) ? "nowhere" : queue.name;
   const size = random.int(0, random.chance(0.1) ? largestBody : smallBody);
   const mandatory = !random.chance(optionalShare);
-  const id = book.ledger.publish(routingKey, publisher, number, size);
+  const id = book.ledger.publish(routingKey, keepsOrder ? publisher : nextPublisher(), number, size);
   // Without `mandatory`, a message for a queue that is not there is confirmed, and gone.
   if (!mandatory && (routingKey === "nowhere" || !isPermanent(queue))) book.ledger.mayBeGone(id);
   return {

@@ -60,13 +60,15 @@ export interface ClientPlan {
   readonly steps: number;
   /** What does not happen in this run. */
   readonly without: ReadonlySet<Feature>;
+  /** Whether connections recover: then losses are no ends, and applications keep what they have. Default false. */
+  readonly recovery?: boolean;
 }
 
 /** The steps of a run, unless it is told. */
 export const defaultSteps = 120;
 
 /** The arguments of the command that replays a run. */
-export function replayArguments({ seed, steps, without }: ClientPlan): string {
+export function replayArguments({ seed, steps, without, recovery = false }: ClientPlan): string {
   const left = without.size === 0 ? "" : ` --without ${[...without].join(",")}`;
-  return `--tier client --seed ${seed} --steps ${steps}${left}`;
+  return `--tier ${recovery ? "recovery" : "client"} --seed ${seed} --steps ${steps}${left}`;
 }

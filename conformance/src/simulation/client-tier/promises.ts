@@ -18,6 +18,11 @@ const expectedCodes: ReadonlySet<string> = new Set([
   "ABORTED",
   "FLUSH_FAILED",
   "CONSUMER_CANCELLED",
+  // With recovery: a call did not wait for the connection, or what it was about did not come back.
+  "NOT_CONNECTED",
+  "CONSUMER_NOT_RECOVERED",
+  "TRANSACTION_ABORTED",
+  "COMMIT_UNKNOWN",
   // Named limits are small in some runs.
   "LIMIT_REACHED",
   // A call on something that is closing.

@@ -1,6 +1,6 @@
 /** One run of the client tier: a few applications, a broker, and everything that goes wrong between them. */
 
-import type { ConnectOptions } from "@leveret/core/client";
+import type { ConnectOptions, RecoveryOptions } from "@leveret/core/client";
 import { Broker, BrokerDriver } from "../../broker/index.ts";
 import { Queues } from "../engine-tier/queues.ts";
 import { Random } from "../random.ts";
@@ -9,7 +9,7 @@ import { World } from "../world.ts";
 import { Application } from "./application.ts";
 import { type FaultScene, strike } from "./faults.ts";
 import { MessageBook } from "./message-book.ts";
-import { actionWeights, type ClientPlan, faultWeights } from "./plan.ts";
+import { actionWeights, type ClientPlan, type FaultName, faultWeights } from "./plan.ts";
 import { Promises } from "./promises.ts";
 import type { Surroundings } from "./session.ts";
 import { type Breathe, settle } from "./settle.ts";
@@ -94,7 +94,7 @@ class ClientRun {
       for (const application of this.#applications) application.live();
       if (random.chance(faultShare)) {
         const fault = random.weighted(faultWeights);
-        if (this.#plan.without.has(fault)) continue;
+        if (this.#leavesOut(fault)) continue;
         this.#faults += 1;
         strike(fault, scene);
       } else {
@@ -116,6 +116,11 @@ class ClientRun {
     };
   }
 
+  /** Who recovers would go on with a connection after bits were changed on it, and no book could be kept of that. */
+  #leavesOut(fault: FaultName): boolean {
+    return this.#plan.without.has(fault) || (this.#plan.recovery === true && fault === "corrupt");
+  }
+
   #createApplications(count: number): void {
     let publishers = 0;
     const random = this.#random;
@@ -125,6 +130,7 @@ class ClientRun {
       book: this.#book,
       promises: this.#promises,
       nextPublisher: () => publishers++,
+      keepsOrder: this.#plan.recovery !== true,
       isBlocked: () => this.#broker.alarm !== undefined,
     };
     const links: LinkSurroundings = {
@@ -135,7 +141,9 @@ class ClientRun {
     };
     for (let number = 0; number < count; number += 1) {
       const io = new SimulatedIo(links, random.fork());
-      this.#applications.push(new Application(number, surroundings, clientOptions(random), random.fork(), io));
+      this.#applications.push(
+        new Application(number, surroundings, clientOptions(random, this.#plan.recovery === true), random.fork(), io),
+      );
     }
   }
 
@@ -184,7 +192,10 @@ class ClientRun {
     await this.#passTime(settlingTime / 4);
     const { overdue } = this.#promises;
     invariant(overdue.length === 0, "every call is answered", () => overdue.join(", "));
+    for (const { session } of this.#applications) session.checkConsumers();
     for (const application of this.#applications) application.retire();
+    await this.#settle();
+    const dials = this.#applications.map(({ io }) => io.dials).join();
     await this.#passTime(settlingTime);
     const { pending } = this.#promises;
     invariant(pending.length === 0, "every promise settles", () => pending.join(", "));
@@ -192,6 +203,8 @@ class ClientRun {
       invariant(io.streams === 0, "no stream is left after the end", () => `${io.streams}`);
       invariant(io.timers === 0, "no timer is left after the end", () => `${io.timers}`);
     }
+    const dialled = this.#applications.map(({ io }) => io.dials).join();
+    invariant(dialled === dials, "nothing is dialled after the end", () => `${dials} became ${dialled}`);
     const left = this.#broker.connectionSnapshots();
     invariant(left.length === 0, "the broker knows that everybody left", () => JSON.stringify(left));
   }
@@ -225,8 +238,9 @@ function createBroker(random: Random): Broker {
   });
 }
 
-function clientOptions(random: Random): ConnectOptions {
+function clientOptions(random: Random, recovery: boolean): ConnectOptions {
   return {
+    recovery: recovery && recoveryOptions(random),
     host: "broker",
     frameMax: random.pick([8192, 131_072, 0] as const),
     channelMax: random.pick([0, 7, 2047] as const),
@@ -238,6 +252,15 @@ function clientOptions(random: Random): ConnectOptions {
     blockedTimeout: random.pick([0, 0, 10_000] as const),
     closeTimeout: 5_000,
     limits: random.chance(0.3) ? { outputHighWater: 2_000, maxOutput: 60_000, maxWaitingRequests: 8 } : {},
+  };
+}
+
+function recoveryOptions(random: Random): RecoveryOptions {
+  return {
+    backoff: { base: 100, max: random.pick([500, 5_000] as const), maxAttempts: random.pick([3, Infinity] as const) },
+    whenDown: random.pick(["wait", "wait", "fail"] as const),
+    // A message that is published again may be there twice, which the ledger does not allow.
+    republish: false,
   };
 }
 

@@ -1,6 +1,6 @@
 /** One connection of a simulated application, from the dial to the end, and what it has open on it. */
 
-import type { Connection } from "@leveret/core/client";
+import { type Connection, UsageError } from "@leveret/core/client";
 import type { Random } from "../random.ts";
 import { invariant } from "../violation.ts";
 import type { Millis, World } from "../world.ts";
@@ -11,7 +11,6 @@ import type { MessageBook } from "./message-book.ts";
 import { type Circumstances, OnPurpose, Promises, type WatchOptions } from "./promises.ts";
 import type { PublisherUser } from "./publisher-user.ts";
 import type { SimulatedIo } from "./simulated-io.ts";
-import type { SimulatedLink } from "./simulated-link.ts";
 
 /** What all applications of a run share. */
 export interface Surroundings {
@@ -21,6 +20,11 @@ export interface Surroundings {
   readonly promises: Promises;
   /** Numbers the publishing channels, for the ledger. */
   readonly nextPublisher: () => number;
+  /**
+   * Whether a publisher's messages keep their order. With recovery only those of one connection do: what the broker has
+   * not read of the last one may come after what was sent on the next.
+   */
+  readonly keepsOrder: boolean;
   /** Whether the broker reads from no publisher. */
   readonly isBlocked: () => boolean;
 }
@@ -38,7 +42,6 @@ export class Session implements Circumstances {
   disturbed = false;
   poisoned = false;
   connection: Connection | undefined;
-  link: SimulatedLink | undefined;
   /** Nothing is left of it. */
   ended = false;
   readonly channels: Set<ChannelUser> = new Set();
@@ -57,7 +60,6 @@ export class Session implements Circumstances {
   opened(connection: Connection): void {
     const { promises } = this.surroundings;
     this.connection = connection;
-    this.link = this.io.latest;
     let closings = 0;
     connection.on("closed", () =>
       promises.guard(() => {
@@ -66,7 +68,9 @@ export class Session implements Circumstances {
       }),
     );
     connection.on("callback-error", ({ error }) => {
-      if (!(error instanceof OnPurpose)) promises.keep(error);
+      // A message cannot be refused on a channel that is closing, or when too much output waits: it goes back with it.
+      const isLate = error instanceof UsageError && error.code !== "INVALID_ARGUMENT";
+      if (!(error instanceof OnPurpose) && !isLate) promises.keep(error);
     });
     // Listeners may throw: it hurts nobody.
     connection.on("blocked", () => {
@@ -123,6 +127,15 @@ export class Session implements Circumstances {
   /** Lets everything go on that was paused. */
   resume(): void {
     for (const consumer of this.consumers) consumer.resume();
+  }
+
+  /** At rest: the broker has a consumer for each of ours, and no other. */
+  checkConsumers(): void {
+    const broker = this.io.latest?.brokerConnection;
+    if (!this.active || broker === undefined || broker.isFrozen) return;
+    const ours = [...this.consumers].filter(({ isConsuming }) => isConsuming).length;
+    const theirs = [...broker.channels].reduce((count, { consumers }) => count + consumers.size, 0);
+    invariant(ours === theirs, "both sides agree on the consumers", () => `${ours} of ours, ${theirs} of the broker's`);
   }
 
   /** Forgets what is over, and checks what is open. To be called after every step. */

@@ -19,6 +19,7 @@ export class SimulatedIo implements IoServices {
   /** Streams whose end was not told. */
   streams = 0;
   dials = 0;
+  #links: SimulatedLink[] = [];
 
   constructor(surroundings: LinkSurroundings, random: Random) {
     this.#surroundings = surroundings;
@@ -70,7 +71,24 @@ export class SimulatedIo implements IoServices {
         handler.closed(cause);
       },
     };
+    this.#links = this.#links.filter((link) => !link.isForgotten);
+    const dialling = this.#links.filter((link) => link.isOpening).length;
+    invariant(dialling === 0, "one dial at a time", () => `${dialling + 1}`);
     this.latest = new SimulatedLink(this.#surroundings, counting, this.#random.fork(), this.dialing);
+    this.#links.push(this.latest);
     return this.latest;
+  }
+
+  /** Calls back when the broker has read the last of what was sent by now. */
+  whenForgotten(callback: () => void): void {
+    const links = this.#links.filter((link) => !link.isForgotten);
+    let left = links.length;
+    if (left === 0) return callback();
+    for (const link of links) {
+      link.whenForgotten(() => {
+        left -= 1;
+        if (left === 0) callback();
+      });
+    }
   }
 }

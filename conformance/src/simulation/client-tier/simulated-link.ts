@@ -107,6 +107,15 @@ export class SimulatedLink implements ByteStream {
     return this.#state === "over";
   }
 
+  get isOpening(): boolean {
+    return this.#state === "opening";
+  }
+
+  /** Whether neither side knows of it any more. */
+  get isForgotten(): boolean {
+    return this.#state === "over" && this.#broker === undefined;
+  }
+
   /** The broker's end, when the stream is open. */
   get brokerConnection(): BrokerConnection | undefined {
     return this.#broker?.connection;
@@ -222,7 +231,7 @@ export class SimulatedLink implements ByteStream {
     const wasOpen = this.#state === "open";
     this.#up.cut();
     this.#down.cut();
-    if (wasOpen) return;
+    if (wasOpen || this.#state === "over") return;
     this.#state = "over";
     this.#surroundings.world.after(0, () => this.#gate.closed());
   }
