@@ -16,6 +16,7 @@ import { publishCases } from "./publish-cases.ts";
 import { publisherCases } from "./publisher-cases.ts";
 import { queueCases } from "./queue-cases.ts";
 import { queueTypeCases } from "./queue-type-cases.ts";
+import { recoveryCases } from "./recovery-cases.ts";
 import { Scene } from "./scene.ts";
 import { settleCases } from "./settle-cases.ts";
 import { tlsCases } from "./tls-cases.ts";
@@ -57,6 +58,7 @@ export const cases: readonly GroupedCase[] = Object.entries({
   iterating: iterateCases,
   settling: settleCases,
   transactions: transactionCases,
+  recovery: recoveryCases,
   values: valueCases,
   faults: faultCases,
 } satisfies Record<string, readonly ConformanceCase[]>).flatMap(([group, members]) =>

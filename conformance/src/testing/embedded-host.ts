@@ -31,7 +31,7 @@ export async function startEmbedded(profile: ProfileName): Promise<EmbeddedHost>
     unblock: () => order(listening, () => broker.unblock()),
     closeConnections: (reason) => order(listening, () => broker.closeConnections(reason)),
     addUser: async (name, password) => broker.addUser(name, { password }),
-    deleteUser: async () => {},
+    deleteUser: (name) => order(listening, () => broker.deleteUser(name)),
     close: () => listening.close(),
   };
 }
