@@ -2,7 +2,7 @@
 
 import { type BasicProperties, decodeProperties, decodeTable, type FieldTable } from "@leveret/core/wire";
 import { encodeFields, type Fields } from "./codec/fields.ts";
-import { concat, viewOf } from "./codec/octets.ts";
+import { concat, lengthOctets } from "./codec/octets.ts";
 import type { Channel } from "./channel/channel.ts";
 import { Consumer } from "./channel/consumer.ts";
 import type { BrokerConnection } from "./connection/connection.ts";
@@ -194,7 +194,5 @@ function snapshotMessage({ message, redelivered, position }: QueueEntry): Messag
 
 function plainTable(fields: Fields): FieldTable {
   const octets = encodeFields(fields);
-  const length = new Uint8Array(4);
-  viewOf(length).setUint32(0, octets.length);
-  return decodeTable(concat([length, octets]));
+  return decodeTable(concat([lengthOctets(octets.length), octets]));
 }

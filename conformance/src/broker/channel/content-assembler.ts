@@ -1,7 +1,7 @@
 /** Puts a method, a header and body frames together to one publish. Strict: no other frame of the channel may come between. */
 
 import { type Fields, frameType } from "@leveret/core/wire";
-import { concat, viewOf } from "../codec/octets.ts";
+import { concat, longAt, shortAt } from "../codec/octets.ts";
 import { Refusal } from "../failures.ts";
 import type { Profile } from "../profile.ts";
 
@@ -84,16 +84,15 @@ export class ContentAssembler {
 
   #header(payload: Uint8Array, fields: Fields<"basic.publish">): ReceivedPublish | undefined {
     if (payload.length < headerSize) throw notHeader();
-    const view = viewOf(payload);
-    const classId = view.getUint16(0);
-    if (view.getUint16(2) !== 0) throw notHeader();
+    const classId = shortAt(payload, 0);
+    if (shortAt(payload, 2) !== 0) throw notHeader();
     if (classId !== basicClass) {
       throw unexpected(
         `expected content header for class ${basicClass}, got one for class ${classId} instead`,
         "basic.publish",
       );
     }
-    const bodySize = Number(view.getBigUint64(4));
+    const bodySize = longAt(payload, 4) * 0x1_0000_0000 + longAt(payload, 8);
     if (this.#profile.boundsContent && bodySize > bodyCeiling) {
       throw new Refusal("FRAME_ERROR", `content body size ${bodySize} exceeds maximum allowed size ${bodyCeiling}`, {
         blames: "basic.publish",

@@ -1,7 +1,7 @@
 /** Fields that the broker makes itself: headers such as `x-death`. */
 
 import { encodeFields, type Field, type Fields } from "./fields.ts";
-import { concat, octetsOf, viewOf } from "./octets.ts";
+import { concat, lengthOctets, octetsOf, viewOf } from "./octets.ts";
 
 export function longstr(name: string, text: string): Field {
   return { name, type: "longstr", octets: withLength(octetsOf(text)) };
@@ -32,7 +32,5 @@ export function table(name: string, fields: Fields): Field {
 }
 
 function withLength(octets: Uint8Array): Uint8Array {
-  const length = new Uint8Array(4);
-  viewOf(length).setUint32(0, octets.length);
-  return concat([length, octets]);
+  return concat([lengthOctets(octets.length), octets]);
 }

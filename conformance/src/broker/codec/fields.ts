@@ -6,7 +6,7 @@
  * wire, and its value is read when somebody asks for it. Nothing recurses: a hostile table may be nested very deeply.
  */
 
-import { concat, octetsOf, sameOctets, textOf, viewOf } from "./octets.ts";
+import { concat, longAt, octetsOf, sameOctets, textOf, viewOf } from "./octets.ts";
 
 /** The field types that RabbitMQ reads, by tag, under the names that it uses in its errors. */
 const typeNames = {
@@ -116,7 +116,7 @@ function walk({ octets, kind }: Nest, nests: Nest[], fields: Field[] | undefined
     if (!isTag(tag)) throw new MalformedTable(`There is no field type ${JSON.stringify(tag)}`);
     const type = typeNames[tag];
     offset += 1;
-    const value = slice(octets, offset, sizes[tag] ?? 4 + viewOf(slice(octets, offset, 4)).getUint32(0));
+    const value = slice(octets, offset, sizes[tag] ?? 4 + longAt(slice(octets, offset, 4), 0));
     offset += value.length;
     if (fields !== undefined) fields.push({ name, type, octets: value });
     if (type === "table" || type === "array") nests.push({ octets: value.subarray(4), kind: type });
@@ -259,8 +259,18 @@ function slice(octets: Uint8Array, offset: number, length: number): Uint8Array {
   return octets.subarray(offset, offset + length);
 }
 
-/** Headers as RabbitMQ 4.0 and later hand them on: sorted by name, the first of each name, one spelling of each value. */
+/**
+ * Headers as RabbitMQ 4.0 and later hand them on: sorted by name, the first of each name, one spelling of each value.
+ * The same object where they are like that already.
+ */
 export function normalised(fields: Fields): Fields {
+  if (
+    fields.every(
+      (field, index) => isSpelled(field) && (fields[index - 1]?.name ?? "") <= field.name && !isRepeated(fields, index),
+    )
+  ) {
+    return fields;
+  }
   const byName = new Map<string, Field>();
   for (const field of fields) {
     if (byName.has(field.name)) continue;
@@ -268,4 +278,13 @@ export function normalised(fields: Fields): Fields {
     byName.set(field.name, { name: field.name, type: field.type, octets });
   }
   return [...byName.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+/** A long may have come under either of its two tags: it is written anew. */
+function isSpelled(field: Field): boolean {
+  return field.type === "bool" ? (field.octets[0] ?? 0) <= 1 : field.type !== "long";
+}
+
+function isRepeated(fields: Fields, index: number): boolean {
+  return index > 0 && fields[index - 1]?.name === fields[index]?.name;
 }

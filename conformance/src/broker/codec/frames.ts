@@ -9,7 +9,7 @@
 import { frameEnd, frameHeaderSize, frameType } from "@leveret/core/wire";
 import { Refusal } from "../failures.ts";
 import { Deque } from "../lib/deque.ts";
-import { concat, viewOf } from "./octets.ts";
+import { concat, longAt, shortAt } from "./octets.ts";
 
 /** How far a payload may exceed what frame-max leaves for it (RabbitMQ's own tolerance). */
 const tolerance = 8;
@@ -63,10 +63,10 @@ export class FrameSource {
    */
   next(): Frame | undefined {
     if (this.#size < frameHeaderSize) return undefined;
-    const header = viewOf(this.#gather(frameHeaderSize));
-    const type = header.getUint8(0);
-    const channel = header.getUint16(1);
-    const size = header.getUint32(3);
+    const header = this.#gather(frameHeaderSize);
+    const type = header[0] ?? 0;
+    const channel = shortAt(header, 1);
+    const size = longAt(header, 3);
     const limit = this.frameMax === 0 ? Number.POSITIVE_INFINITY : this.frameMax - overhead + tolerance;
     if (size > limit) {
       throw frameError(type, nothing, `{frame_too_large,${size},${this.frameMax - overhead}}`);

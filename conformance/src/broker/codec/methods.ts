@@ -1,10 +1,20 @@
 /** Methods as a broker reads them: the wire's decoding, RabbitMQ's strictness, and tables with their types. */
 
-import { decodeMethod, type FieldType, type Method, type MethodName, methods, ProtocolError } from "@leveret/core/wire";
+import {
+  decodeMethod,
+  decodePublish,
+  type Fields as MethodFields,
+  type FieldType,
+  type Method,
+  ShortStrings,
+  type MethodName,
+  methods,
+  ProtocolError,
+} from "@leveret/core/wire";
 import { Refusal } from "../failures.ts";
 import { type Fields, MalformedTable, parseFields } from "./fields.ts";
 import { binary } from "./frames.ts";
-import { concat, isUtf8, viewOf } from "./octets.ts";
+import { concat, isUtf8, longAt, viewOf } from "./octets.ts";
 
 /** A method with its table, if it has one, as typed fields. */
 export interface ReceivedMethod {
@@ -30,11 +40,11 @@ for (const [name, { id }] of Object.entries(methods)) names.set(id, name as Meth
 
 /** The method that a payload holds, `undefined` when there is no such method. */
 export function nameOf(payload: Uint8Array): MethodName | undefined {
-  return payload.length < idSize ? undefined : names.get(viewOf(payload).getUint32(0));
+  return payload.length < idSize ? undefined : names.get(longAt(payload, 0));
 }
 
-/** The publisher's exchange and routing key reach consumers unchecked; every other short string must be UTF-8. */
-const unchecked: MethodName = "basic.publish";
+/** Exchanges and routing keys of publishers repeat. */
+const strings = new ShortStrings();
 
 /**
  * Decodes the payload of a method frame.
@@ -45,12 +55,27 @@ const unchecked: MethodName = "basic.publish";
 export function receiveMethod(payload: Uint8Array): ReceivedMethod {
   const name = nameOf(payload);
   if (name === undefined) throw new ReaderCrash("There is no such method");
+  if (name === "basic.publish") return { method: { name, fields: receivePublish(payload) }, table: noFields };
   const places = placesOf(name, payload);
-  if (places === undefined) throw new Refusal("FRAME_ERROR", `cannot decode ${binary(payload.subarray(idSize))}`);
-  if (name !== unchecked && !places.shortstrs.every(isUtf8)) {
+  if (places === undefined) throw undecodable(payload);
+  if (!places.shortstrs.every(isUtf8)) {
     throw new Refusal("FRAME_ERROR", "Malformed UTF-8 in shortstr", { blames: "none" });
   }
   return { method: decode(payload, places.table), table: typedTable(payload, places.table) };
+}
+
+/** The method that comes with every message. Its strings reach consumers unchecked, where others must be UTF-8. */
+function receivePublish(payload: Uint8Array): MethodFields<"basic.publish"> {
+  try {
+    return decodePublish(payload, 0, payload.length, strings);
+  } catch (error) {
+    if (error instanceof ProtocolError) throw undecodable(payload);
+    throw error;
+  }
+}
+
+function undecodable(payload: Uint8Array): Refusal {
+  return new Refusal("FRAME_ERROR", `cannot decode ${binary(payload.subarray(idSize))}`);
 }
 
 /** Where the strings and the table of a method are. */
@@ -62,7 +87,6 @@ interface Places {
 
 /** Finds strings and table; `undefined` when the payload is too short or too long for the method. */
 function placesOf(name: MethodName, payload: Uint8Array): Places | undefined {
-  const view = viewOf(payload);
   const shortstrs: Uint8Array[] = [];
   let table: Places["table"];
   let offset = idSize;
@@ -84,7 +108,7 @@ function placesOf(name: MethodName, payload: Uint8Array): Places | undefined {
     } else {
       if (offset + 4 > payload.length) return undefined;
       const start = offset + 4;
-      offset = start + view.getUint32(offset);
+      offset = start + longAt(payload, offset);
       if (type === "table") table = { start, end: offset };
     }
     if (offset > payload.length) return undefined;

@@ -22,6 +22,21 @@ export function isUtf8(octets: Uint8Array): boolean {
   }
 }
 
+/** The unsigned integer of two octets at `at`. A view would do, and costs more than it reads. */
+export function shortAt(octets: Uint8Array, at: number): number {
+  return ((octets[at] ?? 0) << 8) | (octets[at + 1] ?? 0);
+}
+
+/** The unsigned integer of four octets at `at`. */
+export function longAt(octets: Uint8Array, at: number): number {
+  return shortAt(octets, at) * 0x1_0000 + shortAt(octets, at + 2);
+}
+
+/** Four octets that say a length. */
+export function lengthOctets(length: number): Uint8Array {
+  return Uint8Array.of(length >>> 24, length >>> 16, length >>> 8, length);
+}
+
 export function viewOf(octets: Uint8Array): DataView {
   return new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
 }

@@ -7,7 +7,7 @@
 
 import { EncodedProperties } from "@leveret/core/wire";
 import { encodeFields, type Fields, parseFields } from "./fields.ts";
-import { concat, octetsOf, textOf, viewOf } from "./octets.ts";
+import { concat, lengthOctets, longAt, octetsOf, shortAt, textOf } from "./octets.ts";
 
 /** The properties in the order of the wire, and how each is laid out. The first has bit 15 of the flags. */
 const layout = [
@@ -114,9 +114,7 @@ export class Properties {
     const values = new Map(this.#values);
     change(values, changes, "headers", (headers) => {
       const fields = encodeFields(headers);
-      const length = new Uint8Array(4);
-      viewOf(length).setUint32(0, fields.length);
-      return concat([length, fields]);
+      return concat([lengthOctets(fields.length), fields]);
     });
     change(values, changes, "deliveryMode", (mode) => Uint8Array.of(mode));
     change(values, changes, "expiration", shortstr);
@@ -146,8 +144,7 @@ const noValues: ReadonlyMap<PropertyName, Uint8Array> = new Map();
 
 function indexOf(octets: Uint8Array): ReadonlyMap<PropertyName, Uint8Array> {
   if (octets.length < 2) throw new MalformedProperties("The property flags are cut off");
-  const view = viewOf(octets);
-  const flags = view.getUint16(0);
+  const flags = shortAt(octets, 0);
   if (flags === 0 && octets.length === 2) return noValues;
   const values = new Map<PropertyName, Uint8Array>();
   let offset = 2;
@@ -156,7 +153,7 @@ function indexOf(octets: Uint8Array): ReadonlyMap<PropertyName, Uint8Array> {
     const [name, type] = layout[index] as (typeof layout)[number];
     let size: number;
     if (type === "shortstr") size = 1 + (octets[offset] ?? 0);
-    else if (type === "table") size = 4 + (offset + 4 <= octets.length ? view.getUint32(offset) : 0);
+    else if (type === "table") size = 4 + (offset + 4 <= octets.length ? longAt(octets, offset) : 0);
     else size = type;
     if (offset + size > octets.length) throw new MalformedProperties(`The property ${name} is cut off`);
     values.set(name, octets.subarray(offset, offset + size));
@@ -166,9 +163,10 @@ function indexOf(octets: Uint8Array): ReadonlyMap<PropertyName, Uint8Array> {
   return values;
 }
 
+const noFlags = new Uint8Array(2);
+
 function compose(values: ReadonlyMap<PropertyName, Uint8Array>): Uint8Array {
-  const flags = new Uint8Array(2);
-  const parts: Uint8Array[] = [flags];
+  const parts: Uint8Array[] = [noFlags];
   let bits = 0;
   for (let index = 0; index < layout.length; index += 1) {
     const value = values.get((layout[index] as (typeof layout)[number])[0]);
@@ -176,7 +174,7 @@ function compose(values: ReadonlyMap<PropertyName, Uint8Array>): Uint8Array {
     bits |= 0x8000 >> index;
     parts.push(value);
   }
-  viewOf(flags).setUint16(0, bits);
+  parts[0] = Uint8Array.of(bits >> 8, bits);
   return concat(parts);
 }
 
