@@ -49,7 +49,7 @@ const directReplies = "amq.rabbitmq.reply-to";
 
 /** The calls of one connection. */
 export class Recorder {
-  readonly topology = new Topology();
+  readonly topology: Topology = new Topology();
 
   /** The call with names in place of the empty one, which means nothing any more after a recovery. */
   resolve<M extends MethodName>(memory: ChannelMemory, method: M, fields: Arguments<M>): Arguments<M> {
