@@ -237,7 +237,7 @@ describe("the handshake", () => {
     it.each<[string, string | readonly number[], Partial<ConnectionError>]>([
       [
         "answers with AMQP 1.0",
-        [65, 77, 81, 80, 3, 1, 0, 0],
+        [65, 77, 81, 80, 3, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
         { code: "PROTOCOL_VERSION_REFUSED", message: "The server speaks AMQP 1-0-0; this client speaks 0-9-1" },
       ],
       ["answers with AMQP 0-9-1", "AMQP\0\0\x09\x01", { code: "PROTOCOL_VERSION_REFUSED" }],
@@ -251,7 +251,7 @@ describe("the handshake", () => {
       ["begins with a heartbeat", [8, 0, 0, 0, 0, 0, 0, 0xce], { code: "NOT_AMQP" }],
     ])("which %s", (_, said, expected) => {
       const bytes = typeof said === "string" ? encodeText(said) : Uint8Array.from(said);
-      for (const size of [bytes.length, 1]) {
+      for (const size of [bytes.length, 4, 1]) {
         const driver = new Driver();
         const events = [];
         for (let at = 0; at < bytes.length; at += size) events.push(...driver.receive(bytes.slice(at, at + size)));
@@ -308,6 +308,15 @@ describe("the handshake", () => {
       expect(error).toMatchObject(expected);
       expect(Object.hasOwn(error ?? {}, "cause")).toBe(false);
     });
+  });
+
+  it("blames neither a frame-max nor a start-ok that servers of every version take", () => {
+    const large = { clientProperties: { token: "x".repeat(5000) } };
+    for (const driver of [tuned({ frameMax: 8192 }), tuned(large)]) {
+      const error = closedBy(driver.hangUp());
+      expect(error).toMatchObject({ code: "CONNECTION_LOST", phase: "open" });
+      expect(error?.message).not.toContain("4096");
+    }
   });
 
   describe("takes nothing out of order:", () => {
