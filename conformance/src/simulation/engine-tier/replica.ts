@@ -3,7 +3,13 @@
  * same events and the same output.
  */
 
-import { type ConnectionConfig, ConnectionEngine, type ConnectionEvent } from "@leveret/core";
+import {
+  type ConnectionConfig,
+  ConnectionEngine,
+  type ConnectionEvent,
+  type Content,
+  ProtocolError,
+} from "@leveret/core";
 import type { Random } from "../random.ts";
 import { invariant } from "../violation.ts";
 import type { Millis } from "../world.ts";
@@ -95,11 +101,21 @@ function describe(event: ConnectionEvent): string {
     if (value instanceof Uint8Array) return [...value].join(".");
     if (typeof value === "bigint") return `${value}n`;
     if (key === "content") {
-      const { body, properties } = value as { body: Uint8Array; properties: unknown };
-      return { body, properties };
+      const content = value as Content;
+      return { body: content.body, properties: propertiesOf(content) };
     }
     return value;
   });
+}
+
+/** Properties are decoded when somebody looks; those of a connection that was tampered with may not be decodable. */
+function propertiesOf(content: Content): unknown {
+  try {
+    return content.properties;
+  } catch (error) {
+    if (error instanceof ProtocolError) return error.message;
+    throw error;
+  }
 }
 
 function firstDifferentOctet(expected: readonly number[], actual: readonly number[]): string {
