@@ -1,4 +1,4 @@
-/** The I/O services of Deno: `Deno.connect`, `Deno.startTls`, timers. */
+/** The I/O services of Deno: `Deno.connect`, timers. */
 
 import type { Endpoint, IoServices, Millis, StreamHandler } from "@leveret/core/client";
 import { DenoStream } from "./deno-stream.ts";
@@ -10,9 +10,9 @@ const longestDelay = 0x7fff_ffff;
 /**
  * Makes the I/O services of this Deno process or worker.
  *
- * TCP, unix domain sockets and TLS with the runtime's trust store are Deno's own. TLS with other options (`ca`, client
- * certificates, `minVersion`, `verify`) is `node:tls` over a connection of Deno's, because Deno's own TLS has no such
- * options for a connection that can be cancelled; see docs/decisions/0003-deno-tls.md.
+ * TCP and unix domain sockets are Deno's own, and need nothing of Node. TLS is `node:tls` over a connection of Deno's:
+ * Deno's own TLS leaves a connection open when it is given up during the handshake, and has too few options; see
+ * docs/decisions/0003-deno-tls.md.
  *
  * `connect` refuses with a `UsageError` (NOT_SUPPORTED) what Deno cannot do: `tls.ciphers`, and a `tcp.keepAlive` other
  * than 0. Without that option, keep-alive is on, with the idle time that the system sets.
