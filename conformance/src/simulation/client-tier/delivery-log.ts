@@ -71,7 +71,7 @@ export class DeliveryLog {
     if (way.startsWith("ack") || way.startsWith("drop")) {
       this.mayBeGone(delivery);
       const { ledger } = this.#session.surroundings.book;
-      for (const [other, id] of multiple && outstanding ? this.#ids : []) {
+      for (const [other, id] of multiple ? this.#ids : []) {
         if (other.outstanding && other.deliveryTag <= deliveryTag) ledger.mayBeGone(id);
       }
     }
