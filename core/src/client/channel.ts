@@ -98,8 +98,8 @@ export class Channel extends Topology {
    * A body of some KiB and more is not copied, and a mandatory message is compared with what comes back: leave it alone
    * until the promise settles.
    *
-   * @throws UsageError for what cannot be sent; LIMIT_REACHED when 64 MiB wait already. TimeoutError and AbortError,
-   * with the outcome `"not-sent"` or `"unknown"`. ChannelError or ConnectionError when the channel ends.
+   * @throws UsageError for what cannot be sent; LIMIT_REACHED when 64 MiB wait already. NotConnectedError when it may not
+   * wait for a connection. TimeoutError and AbortError, with the outcome `"not-sent"` or `"unknown"`. ChannelError or ConnectionError when the channel ends.
    */
   basicPublish(message: BasicPublishOptions): Promise<void> {
     if (typeof message !== "object" || message === null) {

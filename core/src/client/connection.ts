@@ -12,6 +12,7 @@ import { encodeText } from "../wire/text.ts";
 import { Channel } from "./channel.ts";
 import { ChannelCore, type ChannelHost } from "./channel-core.ts";
 import type { CallerOptions } from "./channel-options.ts";
+import { ChannelRegistry } from "./channel-registry.ts";
 import type { ConnectionEvents, ConnectionState } from "./connection-events.ts";
 import type { Consumer, ConsumerHost, IterableConsumer } from "./consumer.ts";
 import type { ConsumeOptions, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
@@ -49,9 +50,6 @@ export interface CloseOptions extends Farewell {
   readonly timeout?: Millis | undefined;
 }
 
-/** Of any connection. */
-const highestChannel = 65_535;
-
 /** Channels that are not publishers have no window: their senders wait for confirms, or do not. */
 const noWindow: PublishWindow = { messages: Infinity, bytes: Infinity };
 
@@ -81,10 +79,7 @@ export class Connection {
   readonly #listeners = new Listeners<ConnectionEvents>((error) => this.#report(error));
   readonly #replies = new Replies();
   readonly #deadlines: Deadlines;
-  /** By number. */
-  readonly #channels: (ChannelCore | undefined)[] = [];
-  /** Channels of recovery's own, which may have the number of one that is lost. */
-  readonly #privateChannels: (ChannelCore | undefined)[] = [];
+  readonly #channels = new ChannelRegistry();
   readonly #closed = new Future<ConnectionError | undefined>();
   readonly #over = new Future<void>();
   readonly #gate: Gate;
@@ -153,7 +148,7 @@ export class Connection {
     return (this.serverProperties["capabilities"] as FieldTable | undefined) ?? {};
   }
 
-  /** What was sent and received since the connection was opened. */
+  /** What was sent and received since the connection was opened, or was recovered last. */
   get counters(): EngineCounters | undefined {
     return this.#link?.engine.counters;
   }
@@ -165,7 +160,7 @@ export class Connection {
 
   /** How many channels are open, or about to be. */
   get channelCount(): number {
-    return this.#channels.reduce((count, channel) => (channel === undefined ? count : count + 1), 0);
+    return this.#channels.all.length;
   }
 
   /** Exchanges, queues, bindings and consumers that recovery would bring back. */
@@ -353,7 +348,7 @@ export class Connection {
 
   #recoveryHost(io: IoServices, connectPlan: ConnectPlan): RecoveryHost {
     const link = (): Link => this.#link as Link;
-    const channels = (): ChannelCore[] => this.#channels.filter((core) => core !== undefined);
+    const channels = (): ChannelCore[] => this.#channels.all;
     return {
       get link() {
         return link();
@@ -377,41 +372,33 @@ export class Connection {
   }
 
   #newChannel(number: number | undefined, window: PublishWindow): ChannelCore {
-    const engine = number === undefined ? this.#nextChannel() : this.#host.link.engine.openChannel(number);
-    return this.#register(new ChannelCore(this.#host, engine, this.#channelIds, window), this.#channels);
+    const { engine } = this.#host.link;
+    const channel = number === undefined ? this.#channels.openNext(engine) : engine.openChannel(number);
+    const core = this.#begin(this.#host, channel, window);
+    this.#channels.add(core);
+    return core;
   }
 
   /** A channel of recovery's own. When everything is lost the numbers of all channels are free for it. */
   #openPrivateChannel(othersHaveNumbers: boolean): ChannelCore {
     const host = this.#channelHost(undefined);
-    const engine = othersHaveNumbers ? this.#nextChannel() : host.link.engine.openChannel();
-    return this.#register(new ChannelCore(host, engine, this.#channelIds, noWindow), this.#privateChannels);
+    const { engine } = host.link;
+    const core = this.#begin(
+      host,
+      othersHaveNumbers ? this.#channels.openNext(engine) : engine.openChannel(),
+      noWindow,
+    );
+    this.#channels.addPrivate(core);
+    return core;
   }
 
-  #register(core: ChannelCore, channels: (ChannelCore | undefined)[]): ChannelCore {
+  #begin(host: ChannelHost, engine: ChannelEngine, window: PublishWindow): ChannelCore {
     this.#channelIds += 1;
-    channels[core.number] = core;
+    const core = new ChannelCore(host, engine, this.#channelIds, window);
     core.link.touch();
     // Whoever opens it waits for that, or for the answer of the first call.
     core.opened.catch(() => {});
     return core;
-  }
-
-  /** Opens a channel with the lowest number that is free, and not that of a channel which is about to be reopened. */
-  #nextChannel(): ChannelEngine {
-    const { engine } = this.#host.link;
-    if (!this.#channels.some((core) => core?.live === false)) return engine.openChannel();
-    const highest = this.#negotiated.channelMax || highestChannel;
-    for (let number = 1; number <= highest; number += 1) {
-      if (this.#channels[number] !== undefined || this.#privateChannels[number] !== undefined) continue;
-      try {
-        return engine.openChannel(number);
-      } catch (error) {
-        // The server has not agreed yet that it is closed.
-        if (!(error instanceof UsageError) || error.code !== "INVALID_ARGUMENT") throw error;
-      }
-    }
-    throw new UsageError("LIMIT_REACHED", `All ${highest} channels of the connection are in use (channelMax)`);
   }
 
   async #openChannel(
@@ -468,12 +455,12 @@ export class Connection {
       case "open":
         return;
       default:
-        (this.#privateChannels[event.channel] ?? this.#channels[event.channel])?.handle(event);
+        this.#channels.find(event.channel)?.handle(event);
     }
   }
 
   #makeUseOfRoom(): void {
-    for (const channel of this.#channels) channel?.publishing.makeUseOfRoom();
+    for (const channel of this.#channels.all) channel.publishing.makeUseOfRoom();
   }
 
   #unblocked(): void {
@@ -483,7 +470,7 @@ export class Connection {
   }
 
   #channelClosed(event: ChannelClosedEvent): void {
-    const core = this.#privateChannels[event.channel] ?? this.#channels[event.channel];
+    const core = this.#channels.find(event.channel);
     const { error } = event;
     if (core === undefined) return;
     const comesBack = error !== undefined && core.state !== "closing" && this.#recovery?.keeps(core, error) === true;
@@ -493,9 +480,7 @@ export class Connection {
   }
 
   #endChannel(core: ChannelCore, { error, requests }: Pick<ChannelClosedEvent, "error" | "requests">): void {
-    for (const channels of [this.#channels, this.#privateChannels]) {
-      if (channels[core.number] === core) channels[core.number] = undefined;
-    }
+    this.#channels.remove(core);
     core.ended({ type: "channel-closed", channel: core.number, error, requests });
   }
 
@@ -522,8 +507,9 @@ export class Connection {
     this.#recovery?.stop();
     this.#deadlines.stop();
     this.#gate.end(end);
-    for (const core of [...this.#privateChannels, ...this.#channels])
-      if (core !== undefined) this.#endChannel(core, { error: end, requests: [] });
+    for (const core of [...this.#channels.private, ...this.#channels.all]) {
+      this.#endChannel(core, { error: end, requests: [] });
+    }
     this.#ready?.fail(() => endedWith(end, "not-sent"));
     this.#closed.resolve(error);
     this.#listeners.emit("closed", { error });
@@ -546,7 +532,7 @@ export class Connection {
   }
 
   #expectsAnswers(): boolean {
-    return this.#replies.size > 0 || this.#channels.some((channel) => (channel?.publishing.unconfirmed ?? 0) > 0);
+    return this.#replies.size > 0 || this.#channels.all.some(({ publishing }) => publishing.unconfirmed > 0);
   }
 
   #report(error: unknown): void {

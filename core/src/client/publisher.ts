@@ -90,8 +90,8 @@ export class Publisher {
    *
    * A body of some KiB and more is not copied: leave it alone until the promise settles.
    *
-   * @throws NackError; UnroutableError; TimeoutError and AbortError; UsageError for what cannot be sent; ChannelError or
-   * ConnectionError when the channel ends. `outcome` says whether the message may have arrived.
+   * @throws NackError; UnroutableError; TimeoutError and AbortError; NotConnectedError; UsageError for what cannot be sent;
+   * ChannelError or ConnectionError when the channel ends. `outcome` says whether the message may have arrived.
    */
   publish(body: Uint8Array, options?: PublishOptions): Promise<void> {
     try {
@@ -106,8 +106,8 @@ export class Publisher {
    * Messages are taken all the same, up to a limit. What is not confirmed makes {@link flush} reject, and is told to
    * the listeners of `failed`.
    *
-   * @throws UsageError for what cannot be sent; LIMIT_REACHED when 64 MiB wait already; ChannelError or ConnectionError
-   * when the channel has ended.
+   * @throws UsageError for what cannot be sent; LIMIT_REACHED when 64 MiB wait already; NotConnectedError when it may
+   * not wait for a connection; ChannelError or ConnectionError when the channel has ended.
    */
   send(body: Uint8Array, options?: Omit<PublishOptions, keyof WaitOptions>): boolean {
     const message = this.#publication(body, options);

@@ -21,7 +21,8 @@ import type { ConnectPlan } from "./parameters.ts";
 import { Reconnector } from "./reconnecting.ts";
 import { Recorder } from "./recording.ts";
 import type { RecoveryPlan } from "./recovery-options.ts";
-import { Restoration, type RestoringHost, Suspects } from "./restoring.ts";
+import { Restoration, type RestoringHost } from "./restoring.ts";
+import { Suspects } from "./restoring-items.ts";
 
 /** What recovery needs of its connection. */
 export interface RecoveryHost {
@@ -184,6 +185,7 @@ export class Recovery {
 
   /** Waits before it opens a channel again: what was refused once is mostly refused twice. */
   #reopenSoon(core: ChannelCore): void {
+    this.#forgetClosed();
     const { io } = this.#host;
     const options = { ...this.#plan.backoff, maxAttempts: Infinity, maxElapsed: Infinity };
     const before = this.#reopenings.get(core)?.backoff ?? neverOpened;
@@ -235,8 +237,10 @@ export class Recovery {
       reopening.cancelTimer?.();
       reopening.restoration = undefined;
     }
-    const gone = [...this.#reopenings.keys()].filter((core) => core.state === "closed");
-    for (const core of gone) this.#reopenings.delete(core);
+  }
+
+  #forgetClosed(): void {
+    for (const core of [...this.#reopenings.keys()]) if (core.state === "closed") this.#reopenings.delete(core);
   }
 
   #queueRenamed(oldName: string, newName: string): void {

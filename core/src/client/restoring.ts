@@ -34,6 +34,7 @@ import { done, Future } from "./futures.ts";
 import type { IoServices } from "./io-services.ts";
 import type { Link } from "./link.ts";
 import { contain, type Report } from "./listeners.ts";
+import { keyOf, methodsOf, neededExchanges, neededQueues, type Suspects } from "./restoring-items.ts";
 import type { RecoveryPlan, TopologyAction, TopologyFailure, TopologyItem } from "./recovery-options.ts";
 
 /** How long the server may take for one item: what it did is unknown after that, and the attempt begins again. */
@@ -65,27 +66,6 @@ export interface RestoringHost {
 
 /** Ends a restoration that nobody needs any more. It does not reach the application. */
 export class Stopped extends Error {}
-
-/**
- * Items at which the server closed the whole connection. At the second time an item is poison, and is left out until the
- * application makes it again.
- */
-export class Suspects {
-  readonly #counts = new Map<string, number>();
-
-  add(key: string): void {
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
-  }
-
-  /** Whether anything is suspect: then items are tried one after the other, so that only the guilty one is suspected again. */
-  get any(): boolean {
-    return this.#counts.size > 0;
-  }
-
-  isPoison(key: string): boolean {
-    return (this.#counts.get(key) ?? 0) > 1;
-  }
-}
 
 /** One attempt to restore, on one link. */
 export class Restoration {
@@ -161,7 +141,7 @@ export class Restoration {
   }
 
   async #closePrivate(): Promise<void> {
-    await this.#private?.close({});
+    if (this.#private !== undefined) await this.#timed(this.#private.close({}));
     this.#private = undefined;
   }
 
@@ -209,7 +189,7 @@ export class Restoration {
     const record = recordOf(core);
     let item: TopologyItem = { kind: "channel", channel: record };
     try {
-      const engine = this.#open(core);
+      const engine = await this.#open(core);
       if (engine === undefined) return undefined;
       const opened = core.attach(engine);
       this.#link.touch();
@@ -239,15 +219,26 @@ export class Restoration {
     }
   }
 
-  /** The channel's number may be too high for the server that is there now. */
-  #open(core: ChannelCore): ChannelEngine | undefined {
-    try {
-      return this.#link.engine.openChannel(core.number);
-    } catch (error) {
-      if (!(error instanceof UsageError) || error.code !== "INVALID_ARGUMENT") throw error;
-      const text = `Channel ${core.number} could not be recovered: ${error.message}`;
-      this.#host.channelFailed(core, new ChannelError("CHANNEL_LIMIT", text, undefined, { cause: error }));
-      return undefined;
+  /**
+   * Takes the channel's number. It may be too high for the server that is there now; or that server has not agreed yet
+   * that the channel is closed, which is waited for.
+   */
+  async #open(core: ChannelCore): Promise<ChannelEngine | undefined> {
+    const since = this.#now;
+    for (;;) {
+      try {
+        return this.#link.engine.openChannel(core.number);
+      } catch (error) {
+        if (!(error instanceof UsageError) || error.code !== "INVALID_ARGUMENT") throw error;
+        const isTooHigh = core.number > (this.#link.engine.channelMax || Infinity);
+        if (!isTooHigh && this.#now - since >= itemTimeout) throw error;
+        if (isTooHigh) {
+          const text = `Channel ${core.number} could not be recovered: ${error.message}`;
+          this.#host.channelFailed(core, new ChannelError("CHANNEL_LIMIT", text, undefined, { cause: error }));
+          return undefined;
+        }
+      }
+      await this.#sleep(askedRetryDelay);
     }
   }
 
@@ -526,39 +517,4 @@ export class Restoration {
 function recordOf(core: ChannelCore): ChannelRecord {
   const { id, mode, prefetchGlobal } = core.memory;
   return { id, number: core.number, mode, prefetch: core.subscriptions.toldPrefetch, prefetchGlobal };
-}
-
-function keyOf(item: TopologyItem): string {
-  switch (item.kind) {
-    case "channel":
-      return `channel ${item.channel.id}`;
-    case "exchange":
-      return `exchange ${item.exchange.name}`;
-    case "queue":
-      return `queue ${item.queue.name}`;
-    case "binding":
-      return `binding ${bindingKey(item.binding)}`;
-    case "consumer":
-      return `consumer ${consumerKey(item.consumer)}`;
-  }
-}
-
-/** What a connection is closed for where an item is to blame. */
-const methodsOf: Readonly<Record<TopologyItem["kind"], readonly string[]>> = {
-  channel: ["channel.open", "confirm.select", "tx.select", "basic.qos"],
-  exchange: ["exchange.declare"],
-  queue: ["queue.declare"],
-  binding: ["queue.bind", "exchange.bind"],
-  consumer: ["basic.consume"],
-};
-
-function neededQueues(item: TopologyItem): string[] {
-  if (item.kind === "consumer") return [item.consumer.queue];
-  return item.kind === "binding" && item.binding.destinationKind === "queue" ? [item.binding.destination] : [];
-}
-
-function neededExchanges(item: TopologyItem): string[] {
-  if (item.kind !== "binding") return [];
-  const { source, destination, destinationKind } = item.binding;
-  return destinationKind === "exchange" ? [source, destination] : [source];
 }
