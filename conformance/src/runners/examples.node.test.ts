@@ -26,6 +26,9 @@ const examples: Readonly<Record<string, Example>> = {
   "confirms.ts": { prints: /^confirmed\nrefused\nunroutable \(312 NO_ROUTE\)$/m },
   "consume-with-iterator.ts": { prints: /^1 2 3 4 5 \| 6 7 8 9 10$/m },
   "embedding.ts": { arguments: [hostname, port], prints: /^10 confirmed, 10 consumed and acknowledged$/m },
+  "embedded-broker.ts": {
+    prints: /^in the queue: one book\nclosed: 320 CONNECTION_FORCED - maintenance\nfrom outside: 1 connection$/m,
+  },
   "first-program.ts": { prints: /^Hello, world$/m },
   "graceful-shutdown.ts": { prints: /^0 lost or repeated, 0 unfinished\nthe rest waits for the next start$/m },
   "heartbeat-and-blocked.ts": { prints: /^heartbeat 10 s, blocked: no$/m },
