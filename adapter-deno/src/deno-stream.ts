@@ -28,8 +28,10 @@ export class DenoStream implements ByteStream {
   #socket: Socket | undefined;
   /** Present while the stream is paused. */
   #pause: Pause | undefined;
-  /** The loop that writes, while it runs. */
-  #sending: Promise<void> | undefined;
+  /** Does the loop that writes run? */
+  #isSending = false;
+  /** The end of that loop, or of the one before. */
+  #sent: Promise<void> = Promise.resolve();
   #owesWritable = false;
   /** Was `end` called, or has sending failed? */
   #ended = false;
@@ -50,14 +52,14 @@ export class DenoStream implements ByteStream {
       throw new UsageError("ILLEGAL_STATE", "A stream takes nothing before it has opened");
     }
     this.#output.push(chunks);
-    this.#sending ??= this.#send(this.#socket);
+    this.#startSending(this.#socket);
     this.#owesWritable ||= this.#output.size >= highWater;
     return !this.#owesWritable;
   }
 
   pause(): void {
     this.#gate.pause();
-    this.#pause ??= newPause();
+    if (!this.#closed) this.#pause ??= newPause();
   }
 
   resume(): void {
@@ -70,7 +72,7 @@ export class DenoStream implements ByteStream {
     if (this.#socket === undefined) return this.abort();
     if (this.#ended || this.#closed) return;
     this.#ended = true;
-    this.#sending ??= this.#send(this.#socket);
+    this.#startSending(this.#socket);
   }
 
   abort(): void {
@@ -92,7 +94,7 @@ export class DenoStream implements ByteStream {
     if (this.#peerEnded) {
       this.end();
       this.#startLingering();
-      await this.#sending;
+      await this.#sent;
     }
     this.#close();
     this.#gate.closed(this.#cause);
@@ -112,6 +114,12 @@ export class DenoStream implements ByteStream {
     }
   }
 
+  #startSending(socket: Socket): void {
+    if (this.#isSending) return;
+    this.#isSending = true;
+    this.#sent = this.#send(socket);
+  }
+
   async #send(socket: Socket): Promise<void> {
     try {
       for (let bytes = this.#output.next(); bytes !== undefined; bytes = this.#output.next()) {
@@ -125,7 +133,7 @@ export class DenoStream implements ByteStream {
       this.#output.clear();
       this.#startLingering();
     }
-    this.#sending = undefined;
+    this.#isSending = false;
   }
 
   /** Deno may take a part only. */

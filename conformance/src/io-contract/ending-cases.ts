@@ -149,6 +149,17 @@ export const endingCases: readonly StreamCase[] = [
     },
   },
   {
+    name: "a pause after abort holds nothing",
+    async run(bench, listen) {
+      const peer = await listen({ do: "say", bytes: mib });
+      const probe = await bench.open(peer.endpoint);
+      await probe.until(() => probe.received > 0, "some bytes");
+      probe.abort();
+      probe.pause();
+      equal(await probe.closed(), undefined, "the cause");
+    },
+  },
+  {
     name: "the end of a paused stream is told after resume, behind its last bytes",
     async run(bench, listen) {
       const peer = await listen({ do: "say", bytes: 100_000 }, { do: "end" });

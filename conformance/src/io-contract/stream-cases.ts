@@ -76,6 +76,19 @@ export const streamCases: readonly StreamCase[] = [
     },
   },
   {
+    name: "a write of nothing changes nothing",
+    async run(bench, listen) {
+      const peer = await listen({ do: "echo" });
+      const probe = await bench.open(peer.endpoint);
+      equal(probe.write([]), true, "a write of no chunk");
+      equal(probe.write([new Uint8Array(0)]), true, "a write of an empty chunk");
+      await bench.quiet();
+      equal(probe.writables, 0, "calls of writable");
+      probe.writePattern(1_000);
+      await probe.until(() => probe.received === 1_000, "the echo");
+    },
+  },
+  {
     name: "writes are legal inside of opened and received",
     async run(bench, listen) {
       const peer = await listen({ do: "echo" });
