@@ -63,7 +63,8 @@ const steps: readonly Step[] = [
       let letter: { headers?: Record<string, unknown> } | undefined;
       while (letter === undefined) letter = await channel.basicGet({ queue: "foreign.rc.dead", noAck: true });
       deepEqual(attempts, [false, true]);
-      equal((letter.headers?.["x-death"] as { reason: string }[])[0]?.reason, "rejected");
+      const [death] = (letter.headers?.["x-death"] ?? []) as { reason: string }[];
+      equal(death?.reason, "rejected");
       await consumer.close();
       await channel.close();
     },
