@@ -88,11 +88,16 @@ export const layers: readonly Layer[] = [
   {
     name: "runners and tests of conformance",
     files: ["conformance/src/runners/**", ...testFiles.map((files) => `conformance/src/${files}`)],
-    imports: ["conformance/src/**", "tools/rabbitmq/**", "@leveret/*", ...peers, ...testTools],
+    imports: ["conformance/src/**", "tools/rabbitmq/**", "tools/lib/**", "@leveret/*", ...peers, ...testTools],
+  },
+  {
+    name: "programs on somebody else's clients",
+    files: ["conformance/src/broker/foreign/**"],
+    imports: ["conformance/src/broker/**", ...peers, "node:*"],
   },
   {
     name: "conformance in Node",
-    files: ["conformance/src/**/node/**", "conformance/src/broker/foreign/**"],
+    files: ["conformance/src/**/node/**"],
     imports: ["conformance/src/**", "@leveret/core", "@leveret/core/*", "@leveret/node", "node:*"],
     except: ["conformance/src/runners/**"],
   },
