@@ -92,6 +92,7 @@ export class Connection {
   #negotiated: Negotiated = { mechanism: "", channelMax: 0, frameMax: 0, heartbeat: 0 };
   #end: ConnectionError | undefined;
   #closing = false;
+  #cancelCloseDeadline: (() => void) | undefined;
   /** Whether the server does not read at the moment, as far as listeners know. */
   #blocked = false;
   /** Whether the engine of the present link has said its last word. */
@@ -307,7 +308,9 @@ export class Connection {
     this.#closing = true;
     this.#recovery?.stop();
     this.#link?.touch();
-    if (timeout !== undefined) this.#deadlines.add(timeout, { expire: () => this.#link?.abort() });
+    if (timeout !== undefined) {
+      this.#cancelCloseDeadline = this.#deadlines.add(timeout, { expire: () => this.#link?.abort() });
+    }
     return this.#over.promise;
   }
 
@@ -505,7 +508,8 @@ export class Connection {
     const end = error ?? closedByClient();
     this.#end = end;
     this.#recovery?.stop();
-    this.#deadlines.stop();
+    this.#cancelCloseDeadline?.();
+    this.#deadlines.end();
     this.#gate.end(end);
     for (const core of [...this.#channels.private, ...this.#channels.all]) {
       this.#endChannel(core, { error: end, requests: [] });

@@ -53,13 +53,24 @@ describe("deadlines", () => {
     expect(expired).toEqual(["first", "added"]);
   });
 
-  it("end when they are stopped", async () => {
+  it("leave no timer at the end, once nobody waits for one", async () => {
     const io = new VirtualIo();
     const deadlines = new Deadlines(io);
     const cancel = deadlines.add(5, { expire: () => expect.unreachable() });
-    deadlines.stop();
+    deadlines.end();
+    expect(io.timers).toBe(1);
     cancel();
+    expect(io.timers).toBe(0);
+  });
+
+  it("still expire after the end for whoever waits", async () => {
+    const io = new VirtualIo();
+    const deadlines = new Deadlines(io);
+    const expired: string[] = [];
+    deadlines.add(5, { expire: () => expired.push("drain") });
+    deadlines.end();
     await io.advance(50);
+    expect(expired).toEqual(["drain"]);
     expect(io.timers).toBe(0);
   });
 });

@@ -25,6 +25,7 @@ export class Deadlines {
   #live = 0;
   #cancelTimer: (() => void) | undefined;
   #timerAt: Millis = Infinity;
+  #ending = false;
 
   constructor(io: IoServices) {
     this.#io = io;
@@ -42,16 +43,18 @@ export class Deadlines {
       if (entry.expiring === undefined) return;
       entry.expiring = undefined;
       this.#live -= 1;
+      if (this.#ending && this.#live === 0) this.#disarm();
       this.#dropCancelled();
     };
   }
 
-  /** Ends the timer. Whoever had a deadline has ended otherwise. */
-  stop(): void {
-    for (const entry of this.#entries) entry.expiring = undefined;
-    this.#entries = [];
-    this.#live = 0;
-    this.#disarm();
+  /**
+   * Nothing new is expected: the timer ends with the last deadline that somebody still waits for, such as the time that
+   * handlers have to come to their end.
+   */
+  end(): void {
+    this.#ending = true;
+    if (this.#live === 0) this.#disarm();
   }
 
   /** Cancelled entries are dropped when they are the majority, so their number stays within that of the others. */
