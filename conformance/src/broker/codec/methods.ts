@@ -14,7 +14,7 @@ import {
 import { Refusal } from "../failures.ts";
 import { type Fields, MalformedTable, parseFields } from "./fields.ts";
 import { binary } from "./frames.ts";
-import { concat, isUtf8, longAt, viewOf } from "./octets.ts";
+import { concat, isUtf8, longAt, viewOf, octetsOf } from "./octets.ts";
 
 /** A method with its table, if it has one, as typed fields. */
 export interface ReceivedMethod {
@@ -67,12 +67,23 @@ export function receiveMethod(payload: Uint8Array): ReceivedMethod {
 /** The method that comes with every message. Its strings reach consumers unchecked, where others must be UTF-8. */
 function receivePublish(payload: Uint8Array): MethodFields<"basic.publish"> {
   try {
-    return decodePublish(payload, 0, payload.length, strings);
+    const fields = decodePublish(payload, 0, payload.length, strings);
+    return { ...fields, exchange: fitting(fields.exchange), routingKey: fitting(fields.routingKey) };
   } catch (error) {
     if (error instanceof ProtocolError) throw undecodable(payload);
     throw error;
   }
 }
+
+/** Octets that are not UTF-8 became U+FFFD, which has three: a text of many of them no longer fits a short string, and is cut. */
+function fitting(text: string): string {
+  if (text.length <= surelyFitting || octetsOf(text).length <= longestShortstr) return text;
+  return text.slice(0, surelyFitting);
+}
+
+const longestShortstr = 255;
+/** No UTF-16 unit takes more than three octets. */
+const surelyFitting = longestShortstr / 3;
 
 function undecodable(payload: Uint8Array): Refusal {
   return new Refusal("FRAME_ERROR", `cannot decode ${binary(payload.subarray(idSize))}`);
