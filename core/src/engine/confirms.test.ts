@@ -53,6 +53,7 @@ describe("Confirms", () => {
             confirms.settle(tag, multiple, outcome);
           }
           for (const run of runs.splice(0)) {
+            expect(run.first).toBeLessThanOrEqual(run.last);
             for (let number = run.first; number <= run.last; number += 1) {
               expect(settled[number - 1]).toBeUndefined();
               settled[number - 1] = run.outcome;

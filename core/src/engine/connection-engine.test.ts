@@ -75,6 +75,24 @@ describe("an engine", () => {
     });
   });
 
+  it("counts every frame that leaves", () => {
+    const driver = new Driver({ heartbeat: 10 }).open();
+    const channel = driver.channel();
+    const before = driver.engine.counters.framesSent;
+    driver.pass(5000);
+    channel.publish({ ...oneByte, body: new Uint8Array(300_000) });
+    channel.publish({ ...oneByte, body: new Uint8Array(0) });
+    channel.ack(1, false);
+    channel.nack(1, false, true);
+    channel.reject(1, true);
+    channel.send("basic.recover-async", { requeue: true });
+    for (let i = 0; i < 2; i += 1) channel.request("queue.purge", { queue: "q" });
+    driver.method(1, "queue.purge-ok", { messageCount: 0 });
+    const sent = driver.sentNames();
+    expect(sent).toHaveLength(14);
+    expect(driver.engine.counters.framesSent - before).toBe(14);
+  });
+
   it("hands events over one by one, and a command between two finds the state that the last one left", () => {
     const driver = new Driver();
     const server = new ServerBytes()
