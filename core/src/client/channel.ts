@@ -215,7 +215,13 @@ export class Channel extends Topology {
   /** Has the server put back all outstanding deliveries of the channel. RabbitMQ does not support it without requeueing. */
   async basicRecover({ requeue = true, signal }: CallerOptions & { readonly requeue?: boolean } = {}): Promise<void> {
     if (!requeue) throw notSupported("basic.recover without requeue");
-    await this.#core.ask("basic.recover", { requeue }, { signal, value: () => this.#core.settlement.forgetAll() });
+    const answered = this.#core.ask(
+      "basic.recover",
+      { requeue },
+      { signal, value: () => this.#core.settlement.endRecover() },
+    );
+    this.#core.settlement.beginRecover();
+    await answered;
   }
 
   /** As {@link basicRecover}, without an answer. Deprecated in AMQP. */

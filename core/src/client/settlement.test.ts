@@ -171,6 +171,25 @@ describe("what cannot be settled", () => {
   });
 });
 
+describe("a recover", () => {
+  it("lets nothing be settled until it is answered, neither what was there nor what arrives meanwhile", () => {
+    const made = make();
+    deliver(made, 1);
+    made.settlement.beginRecover();
+    deliver(made, 2);
+    for (const tag of [1, 2]) {
+      expect(made.settlement.isOutstanding(tag)).toBe(false);
+      expect(() => made.settlement.ack(tag)).toThrow(expect.objectContaining({ code: "ALREADY_SETTLED" }));
+    }
+    made.settlement.endRecover();
+    made.server.unacked.clear();
+    deliver(made, 3);
+    made.settlement.ack(3);
+    made.endTurn();
+    expect(made.server.log).toEqual(["ack 3"]);
+  });
+});
+
 describe("long runs", () => {
   it("keeps its window small while a delivery is left lying for ever", () => {
     const made = make();

@@ -44,6 +44,7 @@ export class Settlement implements TurnEnd {
   #turnEndAsked = false;
   #ended = false;
   #stale = false;
+  #recovering = false;
   readonly #transaction: Transaction | undefined;
 
   /**
@@ -71,7 +72,7 @@ export class Settlement implements TurnEnd {
   delivered(tag: number, noAck: boolean): void {
     if (tag - this.#low >= this.#states.length) this.#widen(tag);
     if (tag > this.#high) this.#high = tag;
-    if (!noAck) this.#states[tag & (this.#states.length - 1)] = outstanding;
+    if (!noAck && !this.#recovering) this.#states[tag & (this.#states.length - 1)] = outstanding;
     else if (this.#low === tag) this.#low = tag + 1;
   }
 
@@ -122,7 +123,22 @@ export class Settlement implements TurnEnd {
     this.#skipSettled();
   }
 
-  /** The server took everything back (`basic.recover`). */
+  /**
+   * The server was asked to take everything back (`basic.recover`). Until it has, whatever arrives may be taken back as
+   * well, and nothing may be settled: RabbitMQ would close the channel.
+   */
+  beginRecover(): void {
+    this.forgetAll();
+    this.#recovering = true;
+  }
+
+  /** The server has taken everything back. */
+  endRecover(): void {
+    this.forgetAll();
+    this.#recovering = false;
+  }
+
+  /** Nothing that arrived so far is to be settled any more. */
   forgetAll(): void {
     this.#states.fill(settled);
     this.#stragglers.clear();
