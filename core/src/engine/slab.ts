@@ -33,6 +33,7 @@ export class Slab {
     } else {
       memory.set(bytes.subarray(start, end), at);
     }
-    return memory.subarray(at, at + size);
+    // Half the cost of `subarray`, and there are two of these in every message.
+    return new Uint8Array(memory.buffer, at, size);
   }
 }
