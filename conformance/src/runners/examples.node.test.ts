@@ -35,6 +35,9 @@ const examples: Readonly<Record<string, Example>> = {
   "publish-and-exit.ts": { prints: /^published 1, found 1$/m },
   "publish-subscribe.ts": { prints: /^started changed stopped; started changed stopped$/m },
   "publisher-and-consumer.ts": { prints: /^1000 tasks done$/m },
+  "recovery.ts": {
+    prints: /^lost: CONNECTION_LOST\nback, with 0 failures\n(again: before the outage\n)?new: after the outage$/m,
+  },
   "relay.ts": { prints: /^through the relay$/m },
   "retries-and-dead-letters.ts": {
     prints: /^easy: done at attempt 1\nsecond try: done at attempt 2\nhopeless: put aside after attempt 3$/m,
