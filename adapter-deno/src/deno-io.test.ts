@@ -53,11 +53,13 @@ describe("certificates and keys", () => {
 });
 
 describe.runIf(process.platform === "linux")("keep-alive", () => {
+  const established = "01";
+
   /** The timer that the kernel has for our end of a connection: a line of /proc/net/tcp has it in its sixth column. */
   async function timerOf(port: number): Promise<string | undefined> {
     const remote = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
     const lines = (await readFile("/proc/net/tcp", "latin1")).split("\n").map((line) => line.trim().split(/\s+/));
-    return lines.find(([, , peer]) => peer?.endsWith(remote))?.[5]?.slice(0, 2);
+    return lines.find(([, , peer, state]) => state === established && peer?.endsWith(remote))?.[5]?.slice(0, 2);
   }
 
   it.each<[string, TcpOptions | undefined, string]>([
