@@ -154,10 +154,11 @@ export class Link {
     try {
       this.engine.receive(part, this.#io.now());
       this.#drain();
-      // The chunk is only lent: what is left of it is the beginning of a frame, and is kept as a copy.
-      this.engine.detachInput();
     } catch (error) {
       this.#broken(error);
+    } finally {
+      // The chunk is only lent: what is left of it, mostly the beginning of a frame, is kept as a copy.
+      this.engine.detachInput();
     }
   }
 

@@ -101,6 +101,8 @@ export class Settlement implements TurnEnd {
   /** @throws SettlementError; UsageError LIMIT_REACHED when too much output waits. */
   refuse(tag: number, requeue: boolean, method: "nack" | "reject"): void {
     if (!this.isOutstanding(tag)) throw this.#problem(tag);
+    // On a channel that is closing nothing can be settled any more: the server puts it back.
+    if (this.#engine.state !== "open") return;
     if (this.#transaction !== undefined) work(this.#transaction);
     this.flush();
     if (method === "nack") this.#engine.nack(tag, false, requeue);
