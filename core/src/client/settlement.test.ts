@@ -171,6 +171,15 @@ describe("what cannot be settled", () => {
   });
 });
 
+it("refuses nothing on a channel that is closing: the server puts it back", () => {
+  const made = make();
+  deliver(made, 1);
+  Object.assign(made.server.engine, { state: "closing" });
+  made.settlement.refuse(1, true, "nack");
+  made.endTurn();
+  expect(made.server.log).toEqual([]);
+});
+
 describe("a recover", () => {
   it("lets nothing be settled until it is answered, neither what was there nor what arrives meanwhile", () => {
     const made = make();
