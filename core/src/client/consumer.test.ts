@@ -128,6 +128,17 @@ describe("a handler", () => {
     expect(got.every(({ outstanding }) => !outstanding)).toBe(true);
   });
 
+  it("settles nothing while the channel closes: it is stale, whatever the way", async () => {
+    const { io, server, got, connection } = await consuming({ settle: "manual" }, () => undefined);
+    server.deliver(1, "t", ["a", "b", "c"]);
+    await io.settle();
+    void connection.close();
+    for (const one of got) expect(one.outstanding).toBe(false);
+    expect([got[0]?.ack(), got[1]?.nack({ multiple: true }), got[2]?.reject()]).toEqual(["stale", "stale", "stale"]);
+    await io.settle();
+    expect(server.log.filter((line) => line.includes("basic."))).toEqual([]);
+  });
+
   it("cannot settle when the channel is gone, and sends nothing", async () => {
     const { io, server, got, finish, connection } = await consuming();
     server.deliver(1, "t", ["a"]);

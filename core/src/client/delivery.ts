@@ -60,7 +60,7 @@ export class Delivery {
     return this.#event.channel;
   }
 
-  /** Whether the delivery can still be settled. False as well when its channel is gone: the server took the message back then. */
+  /** Whether the delivery can still be settled. False as well when its channel is closing or gone: the server takes the message back. */
   get outstanding(): boolean {
     return this.#settlement?.isOutstanding(this.#event.deliveryTag) ?? false;
   }
@@ -69,7 +69,8 @@ export class Delivery {
    * Acknowledges the message: the server forgets it. With `multiple`, all outstanding deliveries of the channel up to
    * this one.
    *
-   * @returns `"stale"` when the connection was lost and recovered meanwhile: the server delivers the message again.
+   * @returns `"stale"` when the connection was lost and recovered meanwhile, or when the channel is closing: the server
+   * delivers the message again.
    * @throws SettlementError ALREADY_SETTLED, or STALE_DELIVERY on a channel that is closed; nothing was sent then.
    */
   ack({ multiple = false }: { readonly multiple?: boolean } = {}): SettleResult {

@@ -171,11 +171,17 @@ describe("what cannot be settled", () => {
   });
 });
 
-it("refuses nothing on a channel that is closing: the server puts it back", () => {
+it("has nothing outstanding on a channel that is closing: the server puts it back", () => {
   const made = make();
-  deliver(made, 1);
+  const { settlement } = made;
+  deliver(made, 1, 2);
+  settlement.ack(1);
+  expect(settlement.isStale).toBe(false);
   Object.assign(made.server.engine, { state: "closing" });
-  made.settlement.refuse(1, true, "nack");
+  made.server.full = true;
+  expect(settlement.isStale).toBe(true);
+  for (const tag of [1, 2]) expect(settlement.isOutstanding(tag)).toBe(false);
+  expect(() => settlement.refuse(2, true, "nack")).toThrow(expect.objectContaining({ code: "STALE_DELIVERY" }));
   made.endTurn();
   expect(made.server.log).toEqual([]);
 });

@@ -14,7 +14,7 @@ import type { Transaction } from "./transaction.ts";
 
 /**
  * What became of settling a delivery: `"settled"`, or `"stale"` when its connection or channel was lost meanwhile and
- * recovered: nothing was sent then, and the server delivers the message again.
+ * recovered, or when its channel is closing: nothing was sent then, and the server delivers the message again.
  */
 export type SettleResult = "settled" | "stale";
 
@@ -63,9 +63,12 @@ export class Settlement implements TurnEnd {
     return this.#high;
   }
 
-  /** Whether the deliveries were lost with their connection or channel, which has recovered or will. */
+  /**
+   * Whether the server takes the deliveries back, or has: their connection or channel was lost, and has recovered or
+   * will; or the channel is closing, and nothing can be sent on it any more.
+   */
   get isStale(): boolean {
-    return this.#stale;
+    return this.#stale || this.#isClosing;
   }
 
   /** A delivery arrived. With `noAck` the server considers it settled. */
@@ -78,7 +81,8 @@ export class Settlement implements TurnEnd {
 
   /** Whether a delivery is neither settled nor lost with its channel. */
   isOutstanding(tag: number): boolean {
-    return !this.#ended && (this.#state(tag) === outstanding || this.#stragglers.has(tag));
+    if (this.#ended || this.#isClosing) return false;
+    return this.#state(tag) === outstanding || this.#stragglers.has(tag);
   }
 
   /** @throws SettlementError */
@@ -101,8 +105,6 @@ export class Settlement implements TurnEnd {
   /** @throws SettlementError; UsageError LIMIT_REACHED when too much output waits. */
   refuse(tag: number, requeue: boolean, method: "nack" | "reject"): void {
     if (!this.isOutstanding(tag)) throw this.#problem(tag);
-    // On a channel that is closing nothing can be settled any more: the server puts it back.
-    if (this.#engine.state !== "open") return;
     if (this.#transaction !== undefined) work(this.#transaction);
     this.flush();
     if (method === "nack") this.#engine.nack(tag, false, requeue);
@@ -275,13 +277,17 @@ export class Settlement implements TurnEnd {
     return highest;
   }
 
+  get #isClosing(): boolean {
+    return !this.#ended && this.#engine.state !== "open";
+  }
+
   #requireReceived(tag: number): void {
     if (this.#ended || !Number.isSafeInteger(tag) || tag < 0 || tag > this.#high) throw this.#problem(tag);
   }
 
   #problem(tag: number): SettlementError {
     const shown = tag + this.offset;
-    if (this.#ended) return new SettlementError("STALE_DELIVERY", shown);
+    if (this.#ended || this.#isClosing) return new SettlementError("STALE_DELIVERY", shown);
     const known = Number.isSafeInteger(tag) && tag >= 1 && tag <= this.#high;
     return new SettlementError(known ? "ALREADY_SETTLED" : "UNKNOWN_DELIVERY", shown);
   }

@@ -1,6 +1,6 @@
 /** One connection of a simulated application, from the dial to the end, and what it has open on it. */
 
-import { type Connection, UsageError } from "@leveret/core/client";
+import { type Connection, TransactionError, UsageError } from "@leveret/core/client";
 import type { Random } from "../random.ts";
 import { invariant } from "../violation.ts";
 import type { Millis, World } from "../world.ts";
@@ -70,7 +70,9 @@ export class Session implements Circumstances {
     connection.on("callback-error", ({ error }) => {
       // A message cannot be refused on a channel that is closing, or when too much output waits: it goes back with it.
       const isLate = error instanceof UsageError && error.code !== "INVALID_ARGUMENT";
-      if (!(error instanceof OnPurpose) && !isLate) promises.keep(error);
+      // What a handler's end would settle belongs to a transaction that was lost, and that nobody has rolled back yet.
+      const isAborted = error instanceof TransactionError && error.code === "TRANSACTION_ABORTED";
+      if (!(error instanceof OnPurpose) && !isLate && !isAborted) promises.keep(error);
     });
     // Listeners may throw: it hurts nobody.
     connection.on("blocked", () => {
