@@ -23,6 +23,11 @@ interface Example {
 
 const examples: Readonly<Record<string, Example>> = {
   "basic-get.ts": { prints: /^one, 2 left\ntwo, 1 left\nthree, 0 left\nempty$/m },
+  "batches.ts": { prints: /^wrote 100 \+ 100 \+ 50 rows$/m },
+  "comparing-publishing.ts": {
+    prints:
+      /^without confirms: 5000 .*\none by one, each confirmed: 500 .*\n(all at once|sent in).* 5000 .*\n.* 5000 /m,
+  },
   "confirms.ts": { prints: /^confirmed\nrefused\nunroutable \(312 NO_ROUTE\)$/m },
   "consume-with-iterator.ts": { prints: /^1 2 3 4 5 \| 6 7 8 9 10$/m },
   "embedding.ts": { arguments: [hostname, port], prints: /^10 confirmed, 10 consumed and acknowledged$/m },
@@ -35,6 +40,9 @@ const examples: Readonly<Record<string, Example>> = {
   "publish-and-exit.ts": { prints: /^published 1, found 1$/m },
   "publish-subscribe.ts": { prints: /^started changed stopped; started changed stopped$/m },
   "publisher-and-consumer.ts": { prints: /^1000 tasks done$/m },
+  "recover-by-hand.ts": {
+    prints: /^done: the first one\nagain, after CONNECTION_LOST\ndone: the first one\ndone: the last one$/m,
+  },
   "recovery.ts": {
     prints: /^lost: CONNECTION_LOST\nback, with 0 failures\n(again: before the outage\n)?new: after the outage$/m,
   },

@@ -1,0 +1,25 @@
+/** Pika's behaviours, row by row, and what shows each of them here. `docs/pika-parity.md` is made of this. */
+
+import { channelRows, consumeRows, publishRows, topologyRows } from "./channels.ts";
+import { connectionRows, ioRows, workflowRows } from "./connecting.ts";
+import { exampleRows } from "./examples.ts";
+import { parameterRows } from "./parameters.ts";
+import { readmeRows } from "./readme.ts";
+import type { ParitySection } from "./row.ts";
+import { wireRows } from "./wire.ts";
+
+export type { ParityRow, ParitySection } from "./row.ts";
+
+export const pikaParity: readonly ParitySection[] = [
+  readmeRows,
+  parameterRows,
+  ioRows,
+  workflowRows,
+  connectionRows,
+  channelRows,
+  topologyRows,
+  publishRows,
+  consumeRows,
+  wireRows,
+  exampleRows,
+];
