@@ -17,6 +17,7 @@ import { publisherCases } from "./publisher-cases.ts";
 import { queueCases } from "./queue-cases.ts";
 import { queueTypeCases } from "./queue-type-cases.ts";
 import { recoveryCases } from "./recovery-cases.ts";
+import { rpcCases } from "./rpc-cases.ts";
 import { Scene } from "./scene.ts";
 import { settleCases } from "./settle-cases.ts";
 import { tlsCases } from "./tls-cases.ts";
@@ -59,6 +60,7 @@ export const cases: readonly GroupedCase[] = Object.entries({
   settling: settleCases,
   transactions: transactionCases,
   recovery: recoveryCases,
+  "remote calls": rpcCases,
   values: valueCases,
   faults: faultCases,
 } satisfies Record<string, readonly ConformanceCase[]>).flatMap(([group, members]) =>

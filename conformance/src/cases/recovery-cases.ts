@@ -1,43 +1,10 @@
 /** A connection is lost and comes back: handles live on, and so does what was declared and consumed. */
 
-import type { Channel, Connection, ConnectOptions, ConsumerDelivery, RecoveryOptions } from "@leveret/core/client";
-import type { Break, ConformanceCase, ProxyHandle } from "./case.ts";
+import type { ConsumerDelivery } from "@leveret/core/client";
+import type { ConformanceCase } from "./case.ts";
 import { fails, like, ok, same } from "./expect.ts";
-import { bytes, type Scene, text } from "./scene.ts";
-
-/** Quicker than what anybody wants in production. */
-const backoff = { base: 50, max: 500 };
-
-/** A connection through a proxy that recovers, and a second one past it that looks on. */
-interface Recovering {
-  readonly proxy: ProxyHandle;
-  readonly connection: Connection;
-  readonly channel: Channel;
-  readonly onlooker: Channel;
-}
-
-async function recovering(
-  scene: Scene,
-  recovery: RecoveryOptions = {},
-  more: ConnectOptions = {},
-): Promise<Recovering> {
-  const proxy = await scene.proxy();
-  const { connection, channel } = await scene.openThrough(proxy, { recovery: { backoff, ...recovery }, ...more });
-  const { channel: onlooker } = await scene.open();
-  return { proxy, connection, channel, onlooker };
-}
-
-/** Breaks the connection, and waits until it is back. */
-async function outage(scene: Scene, { proxy, connection }: Recovering, how: Break = "cut"): Promise<void> {
-  const recovered = new Promise<void>((resolve) => {
-    const stop = connection.on("recovered", () => {
-      stop();
-      resolve();
-    });
-  });
-  await proxy.break(how);
-  await scene.soon(recovered, "recovery");
-}
+import { backoff, outage, recovering } from "./outages.ts";
+import { bytes, text } from "./scene.ts";
 
 export const recoveryCases: readonly ConformanceCase[] = [
   ...(["cut", "reset"] as const).map(

@@ -51,7 +51,8 @@ const examples: Readonly<Record<string, Example>> = {
     prints: /^easy: done at attempt 1\nsecond try: done at attempt 2\nhopeless: put aside after attempt 3$/m,
   },
   "routing.ts": { prints: /^1 alert, 4 archived$/m },
-  "rpc.ts": { prints: /^55, 6765, 832040; refused: a whole number from 0 to 70, please$/m },
+  "rpc-by-hand.ts": { prints: /^55, 6765, 832040; refused: a whole number from 0 to 70, please$/m },
+  "rpc.ts": { prints: /^55, 6765, 832040\nrefused: OUT_OF_RANGE: a whole number from 0 to 70, please$/m },
   "several-hosts.ts": {
     prints: /^connected to RabbitMQ, at the second of two places\n127\.0\.0\.1:1: CONNECTION_REFUSED \(tcp\)$/m,
   },

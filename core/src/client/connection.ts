@@ -24,7 +24,7 @@ import { done, Future, onAbort, rejection } from "./futures.ts";
 import { Allowance, Gate } from "./gate.ts";
 import type { IoServices } from "./io-services.ts";
 import type { Link, LinkOwner } from "./link.ts";
-import { Listeners } from "./listeners.ts";
+import { Listeners, type Report } from "./listeners.ts";
 import type { ConnectPlan } from "./parameters.ts";
 import { Publisher } from "./publisher.ts";
 import { defaultMaxUnconfirmed, defaultMaxUnconfirmedBytes, type PublisherOptions } from "./publisher-options.ts";
@@ -49,6 +49,17 @@ export interface CloseOptions extends Farewell {
   /** How long to wait for the server's answer, in milliseconds. Default: the connection's `closeTimeout`. */
   readonly timeout?: Millis | undefined;
 }
+
+/** What functions beside the connection, such as `openRpcClient`, are lent of it. */
+export interface ConnectionInternals {
+  readonly io: IoServices;
+  readonly deadlines: Deadlines;
+  /** Takes what a function of the application threw. */
+  readonly report: Report;
+}
+
+/** @throws UsageError INVALID_ARGUMENT when it is not a connection, or one of another copy of this package. */
+export let internalsOf: (connection: Connection) => ConnectionInternals;
 
 /** Channels that are not publishers have no window: their senders wait for confirms, or do not. */
 const noWindow: PublishWindow = { messages: Infinity, bytes: Infinity };
@@ -76,6 +87,16 @@ const passingForConsumers: ReadonlySet<number> = new Set([404, 405, 406]);
  * consumers; calls that are made meanwhile wait. With `recovery: false` a loss is the end.
  */
 export class Connection {
+  static {
+    internalsOf = (connection) => {
+      if (typeof connection === "object" && connection !== null && #io in connection) {
+        return { io: connection.#io, deadlines: connection.#deadlines, report: (error) => connection.#report(error) };
+      }
+      throw new UsageError("INVALID_ARGUMENT", "connection is not a Connection");
+    };
+  }
+
+  readonly #io: IoServices;
   readonly #listeners = new Listeners<ConnectionEvents>((error) => this.#report(error));
   readonly #replies = new Replies();
   readonly #deadlines: Deadlines;
@@ -100,6 +121,7 @@ export class Connection {
   #reporting = false;
 
   private constructor(io: IoServices, plan: ConnectPlan) {
+    this.#io = io;
     this.#deadlines = new Deadlines(io);
     const { recovery } = plan;
     const allowance = new Allowance(recovery ?? neverDown);

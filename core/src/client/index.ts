@@ -9,6 +9,15 @@ export type { ExchangeArguments, QueueArguments } from "./arguments.ts";
 export type { Channel, RawRequestName } from "./channel.ts";
 export type { ChannelEvents, ChannelState, ReplyFields } from "./channel-core.ts";
 export type * from "./channel-options.ts";
+export {
+  type Codec,
+  decodeMessage,
+  type EncodedMessage,
+  encodeMessage,
+  type MaybePromise,
+  type ValueOf,
+} from "./codecs/codec.ts";
+export { CodecError, type CodecErrorCode } from "./codecs/codec-error.ts";
 export { connect } from "./connect.ts";
 export type { CloseOptions, Connection, Negotiated } from "./connection.ts";
 export type { ConnectionEvents, ConnectionState } from "./connection-events.ts";
@@ -41,6 +50,16 @@ export type { PublisherOptions, PublishOptions } from "./publisher-options.ts";
 export type { WaitOptions } from "./publishing.ts";
 export type { RecoveryOptions, TopologyAction, TopologyFailure, TopologyItem } from "./recovery-options.ts";
 export type { ReturnedMessage } from "./returned-message.ts";
+export { openRpcClient, type RpcClient, type RpcReply } from "./rpc/rpc-client.ts";
+export { errorCodeHeader, errorMessageHeader, RpcError } from "./rpc/rpc-error.ts";
+export type { ReplyQueueOptions, RpcCallOptions, RpcClientOptions, RpcServerOptions } from "./rpc/rpc-options.ts";
+export {
+  openRpcServer,
+  type RpcHandler,
+  type RpcRequest,
+  type RpcServer,
+  type RpcServerCounters,
+} from "./rpc/rpc-server.ts";
 export type { SettleResult } from "./settlement.ts";
 export { StreamGate } from "./stream-gate.ts";
 export { parseUri, type ParsedUri } from "./uri.ts";

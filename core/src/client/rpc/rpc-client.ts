@@ -1,0 +1,322 @@
+/** The caller's side of remote calls: requests out, replies in, and every call comes to its end. */
+
+import { ChannelError } from "../../engine/errors.ts";
+import type { Millis } from "../../engine/config.ts";
+import { type Outcome, UsageError } from "../../wire/errors.ts";
+import type { BasicProperties } from "../../wire/properties.ts";
+import { checkCodec, decodeMessage, type EncodedMessage, encodeMessage, type MaybePromise } from "../codecs/codec.ts";
+import { type Connection, type ConnectionInternals, internalsOf } from "../connection.ts";
+import type { ConsumerEnd } from "../consumer-options.ts";
+import type { ConsumerDelivery } from "../delivery.ts";
+import { AbortError, type EndError, endedWith } from "../errors.ts";
+import { Future, rejection } from "../futures.ts";
+import { illegal } from "../option-checks.ts";
+import { ReplyChannel, type ReplyChannelOptions } from "./reply-channel.ts";
+import { RpcCall } from "./rpc-call.ts";
+import { errorIn } from "./rpc-error.ts";
+import {
+  defaultCallTimeout,
+  defaultDrain,
+  defaultMaxCalls,
+  longestTimeToLive,
+  type RpcCallOptions,
+  type RpcClientOptions,
+} from "./rpc-options.ts";
+
+/** What a server answered. */
+export interface RpcReply<T> extends EncodedMessage {
+  /** The decoded body; the body itself where replies are bytes. */
+  readonly value: T;
+}
+
+/**
+ * Opens a client for remote calls, with a channel of its own.
+ *
+ * ```ts
+ * const client = await openRpcClient(connection, { routingKey: "sums", requestCodec: json<number[]>(), replyCodec: json<number>() });
+ * const { value } = await client.call([1, 2, 3], { timeout: 5_000 });
+ * ```
+ *
+ * @throws UsageError for options that make no sense; ChannelError when the server refuses the queue for replies;
+ * ConnectionError; AbortError.
+ */
+export async function openRpcClient<Request = Uint8Array, Reply = Uint8Array>(
+  connection: Connection,
+  options: RpcClientOptions<Request, Reply> = {},
+): Promise<RpcClient<Request, Reply>> {
+  const internals = internalsOf(connection);
+  checkTimeout(options.timeout);
+  const { maxCalls, requestCodec, replyCodec, replyTo = "direct" } = options;
+  if (maxCalls !== undefined && !(maxCalls > 0)) throw illegal("maxCalls", "a positive number", maxCalls);
+  if (requestCodec !== undefined) checkCodec(requestCodec, "requestCodec");
+  if (replyCodec !== undefined) checkCodec(replyCodec, "replyCodec");
+  if (replyTo !== "direct" && (typeof replyTo !== "object" || replyTo === null)) {
+    throw illegal("replyTo", '"direct" or the options of a queue', replyTo);
+  }
+  const client = new RpcClient<Request, Reply>(connection, internals, options);
+  try {
+    await client.opened(options.signal);
+    return client;
+  } catch (error) {
+    void client.close({ drain: 0 });
+    throw error;
+  }
+}
+
+/**
+ * Calls servers. Many calls may be under way at a time; replies find theirs whatever their order.
+ *
+ * The client outlives connections and channels. Calls that are made while there is no connection wait for it. What is
+ * under way when the connection is lost rejects with the outcome `"unknown"`, since its reply has nowhere to go, unless
+ * replies come by a queue that survives.
+ */
+export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
+  readonly #connection: Connection;
+  readonly #internals: ConnectionInternals;
+  readonly #options: RpcClientOptions<Request, Reply>;
+  readonly #calls = new Map<string, RpcCall<RpcReply<Reply>>>();
+  readonly #stopListening: () => void;
+  /** Tells this client's calls from those of another one that reads the same queue later. */
+  readonly #prefix: string;
+  #made = 0;
+  #lateReplies = 0;
+  #replyChannel: Promise<ReplyChannel> | undefined;
+  #closing: Promise<void> | undefined;
+  #idle: Future<void> | undefined;
+
+  /** `openRpcClient` is the way in. */
+  constructor(connection: Connection, internals: ConnectionInternals, options: RpcClientOptions<Request, Reply>) {
+    this.#connection = connection;
+    this.#internals = internals;
+    this.#options = options;
+    this.#prefix = `${randomWord(internals)}${randomWord(internals)}.`;
+    this.#stopListening = connection.on("disconnected", ({ cause }) => this.#lost(cause));
+  }
+
+  /** Calls that wait for their reply. */
+  get pending(): number {
+    return this.#calls.size;
+  }
+
+  /** Replies that nobody waited for any more: their call had timed out or failed, or was answered before. */
+  get lateReplies(): number {
+    return this.#lateReplies;
+  }
+
+  /**
+   * Sends a request, and resolves with the reply.
+   *
+   * @throws RpcError when the server answered with an error; UnroutableError when there is no such server; TimeoutError and
+   * AbortError; NackError; CodecError for what cannot be encoded or decoded; UsageError for what cannot be sent, and
+   * LIMIT_REACHED when `maxCalls` wait already; NotConnectedError; ChannelError or ConnectionError when the channel ends.
+   * The `outcome` says whether the server may have acted.
+   */
+  call(value: Request, options: RpcCallOptions = {}): Promise<RpcReply<Reply>> {
+    const { signal, timeout = this.#options.timeout ?? defaultCallTimeout } = options;
+    try {
+      this.#checkCall(options);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    if (this.#closing !== undefined) return rejection(() => closedClient("not-sent"));
+    if (signal?.aborted === true) return rejection(() => new AbortError(signal.reason, "not-sent"));
+    this.#made += 1;
+    const call = new RpcCall<RpcReply<Reply>>(this.#prefix + this.#made.toString(36), (over) => this.#ended(over));
+    // Before the request leaves: no reply comes too early.
+    this.#calls.set(call.correlationId, call);
+    if (timeout !== Infinity) call.atEnd(this.#internals.deadlines.add(timeout, call));
+    if (signal !== undefined) call.obey(signal);
+    void this.#send(call, value, options, timeout);
+    return call.future.promise;
+  }
+
+  /**
+   * Waits for calls that are under way, and closes the channel. Calls that are not answered in time reject.
+   *
+   * @param options - `drain`: how long to wait for replies, in milliseconds; default 30 s.
+   */
+  close({ drain = defaultDrain }: { readonly drain?: Millis } = {}): Promise<void> {
+    this.#closing ??= this.#close(drain);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Resolves when there is a channel for calls. */
+  async opened(signal: AbortSignal | undefined): Promise<void> {
+    await this.#channel(signal);
+  }
+
+  // Requests
+
+  #checkCall({ timeout }: RpcCallOptions): void {
+    checkTimeout(timeout);
+    const { maxCalls = defaultMaxCalls } = this.#options;
+    if (this.#calls.size >= maxCalls) {
+      throw new UsageError("LIMIT_REACHED", `${this.#calls.size} calls wait for their reply already`);
+    }
+  }
+
+  async #send(call: RpcCall<RpcReply<Reply>>, value: Request, options: RpcCallOptions, timeout: Millis): Promise<void> {
+    try {
+      const { body, properties } = await this.#encode(value, { ...this.#options.properties, ...options.properties });
+      const channel = await this.#channel();
+      if (call.over) return;
+      const { exchange = this.#options.exchange ?? "", routingKey = this.#options.routingKey ?? "" } = options;
+      call.published(channel);
+      await channel.publish({
+        exchange,
+        routingKey,
+        mandatory: true,
+        properties: requestProperties(properties, call.correlationId, channel, timeout),
+        body,
+        signal: call.requestSignal,
+      });
+      call.requestConfirmed();
+    } catch (error) {
+      call.requestFailed(error);
+    }
+  }
+
+  #encode(value: Request, properties: BasicProperties): MaybePromise<EncodedMessage> {
+    const { requestCodec } = this.#options;
+    if (requestCodec !== undefined) return encodeMessage(requestCodec, value, properties);
+    // Without a codec a request is bytes, and the engine refuses anything else.
+    return { body: value as Uint8Array, properties };
+  }
+
+  // Replies
+
+  #replied(delivery: ConsumerDelivery): void {
+    const { properties } = delivery;
+    const call = this.#calls.get(properties.correlationId ?? "");
+    if (call === undefined) {
+      this.#lateReplies += 1;
+      return;
+    }
+    const error = errorIn(properties);
+    if (error !== undefined) call.fail(() => error);
+    else call.answered(this.#decode(delivery));
+  }
+
+  async #decode({ body, properties }: EncodedMessage): Promise<RpcReply<Reply>> {
+    const codec = this.#options.replyCodec;
+    const value = codec === undefined ? (body as Reply) : await decodeMessage(codec, { body, properties });
+    return { value, body, properties };
+  }
+
+  // The channel
+
+  /** The channel for calls; another one when the last one is over. */
+  #channel(signal?: AbortSignal): Promise<ReplyChannel> {
+    this.#replyChannel ??= this.#openChannel({
+      replyTo: this.#options.replyTo ?? "direct",
+      signal,
+      replied: (delivery) => this.#replied(delivery),
+    });
+    return this.#replyChannel;
+  }
+
+  async #openChannel(options: ReplyChannelOptions): Promise<ReplyChannel> {
+    try {
+      const channel = await ReplyChannel.open(this.#connection, options);
+      void channel.ended.then((end) => this.#channelEnded(channel, end));
+      return channel;
+    } catch (error) {
+      this.#replyChannel = undefined;
+      throw error;
+    }
+  }
+
+  #channelEnded(channel: ReplyChannel, end: ConsumerEnd): void {
+    this.#replyChannel = undefined;
+    // Of a channel that is gone, requests that are not confirmed are told by their publish how far they came.
+    const isGone = end.type === "lost" || end.type === "closed";
+    if (!isGone) void channel.close();
+    for (const call of [...this.#calls.values()]) {
+      if (call.replyChannel === channel && (call.confirmed || !isGone)) call.fail((outcome) => errorOf(end, outcome));
+    }
+  }
+
+  /** The connection was lost. What is not confirmed is told by its publish, and may even be published again. */
+  #lost(cause: EndError): void {
+    for (const call of [...this.#calls.values()]) {
+      if (call.confirmed && call.replyChannel?.survivesLoss === false)
+        call.fail((outcome) => endedWith(cause, outcome));
+    }
+  }
+
+  // The end
+
+  #ended(call: RpcCall<RpcReply<Reply>>): void {
+    this.#calls.delete(call.correlationId);
+    if (this.#calls.size === 0) this.#idle?.resolve();
+  }
+
+  async #close(drain: Millis): Promise<void> {
+    if (this.#calls.size > 0) {
+      const idle = new Future<void>();
+      this.#idle = idle;
+      const cancel = this.#internals.deadlines.add(drain, { expire: () => idle.resolve() });
+      await idle.promise;
+      cancel();
+    }
+    for (const call of [...this.#calls.values()]) call.fail(closedClient);
+    this.#stopListening();
+    const channel = await this.#replyChannel?.catch(() => undefined);
+    await channel?.close();
+  }
+}
+
+/**
+ * The properties of a request. The address for replies is looked up when the request leaves, which may be after the
+ * server gave the queue another name.
+ */
+function requestProperties(
+  properties: BasicProperties,
+  correlationId: string,
+  channel: ReplyChannel,
+  timeout: Millis,
+): BasicProperties {
+  return {
+    ...properties,
+    correlationId,
+    ...(timeout <= longestTimeToLive && { expiration: String(Math.ceil(timeout)) }),
+    get replyTo(): string {
+      return channel.address;
+    },
+  };
+}
+
+function checkTimeout(timeout: Millis | undefined): void {
+  if (timeout === undefined || (typeof timeout === "number" && timeout >= 0)) return;
+  throw illegal("timeout", "a number of milliseconds, 0 or more", timeout);
+}
+
+/** Calls that were under way when no more replies came. */
+function errorOf(end: ConsumerEnd, outcome: Outcome): Error {
+  switch (end.type) {
+    case "lost":
+      return endedWith(end.error, outcome);
+    case "not-recovered":
+      return repliesEnded(outcome, end.error);
+    case "cancelled-by-server":
+      return repliesEnded(outcome);
+    default:
+      return closedClient(outcome);
+  }
+}
+
+function repliesEnded(outcome: Outcome, cause?: unknown): ChannelError {
+  return new ChannelError("CHANNEL_CLOSED", "The consumer of replies was cancelled", undefined, { outcome, cause });
+}
+
+function closedClient(outcome: Outcome): ChannelError {
+  return new ChannelError("CHANNEL_CLOSED", "The channel of the RPC client was closed", undefined, { outcome });
+}
+
+function randomWord({ io }: ConnectionInternals): string {
+  return Math.floor(io.random() * 2 ** 32).toString(36);
+}
