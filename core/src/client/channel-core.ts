@@ -154,7 +154,7 @@ export class ChannelCore implements PublishingHost {
     const end = this.#unusable();
     if (end !== undefined) return rejection(() => endedWith(end, "not-sent"));
     if (signal?.aborted === true) return rejection(() => new AbortError(signal.reason, "not-sent"));
-    const again = (): Promise<T> => this.ask(method, fields, options);
+    const again = options.again ?? ((): Promise<T> => this.ask(method, fields, options));
     if (!this.live) return this.gate.pass(again, signal);
     return this.#request(method, fields, { ...options, again });
   }
@@ -194,7 +194,7 @@ export class ChannelCore implements PublishingHost {
         value: (answer) => {
           sent?.done(answer);
           this.#unproven = [];
-          if (method === "tx.select") this.#transaction ??= new Transaction();
+          if (method === "tx.select") this.#beginTransactions();
           return options.value(answer);
         },
         failed: (end) => sent?.failed(end),
@@ -228,14 +228,24 @@ export class ChannelCore implements PublishingHost {
     if (transaction?.aborted === true) throw transaction.problem();
     const errorOf = (end: EndError, outcome: Outcome): Error =>
       outcome === "unknown" && !this.live ? new TransactionError("COMMIT_UNKNOWN", end) : endedWith(end, outcome);
-    await this.ask("tx.commit", {}, { signal, errorOf, value: () => transaction?.finished() });
+    const done = transaction?.done ?? 0;
+    // What would be committed after a loss is another transaction.
+    const again = (): Promise<void> => this.commit(signal);
+    await this.ask("tx.commit", {}, { signal, errorOf, again, value: () => transaction?.finished(done) });
   }
 
   /** Rolls back. What was lost with a connection is rolled back already. */
   async rollback(signal: AbortSignal | undefined): Promise<void> {
     const transaction = this.#transaction;
     if (transaction?.aborted === true) return transaction.rolledBack();
-    await this.ask("tx.rollback", {}, { signal, value: () => transaction?.finished() });
+    const done = transaction?.done ?? 0;
+    const again = (): Promise<void> => this.rollback(signal);
+    await this.ask("tx.rollback", {}, { signal, again, value: () => transaction?.finished(done) });
+  }
+
+  #beginTransactions(): void {
+    this.#transaction ??= new Transaction();
+    this.settlement.transaction = this.#transaction;
   }
 
   /** Closes the channel; resolves when it is closed, for whatever reason. */

@@ -475,6 +475,71 @@ describe("a transaction", () => {
   });
 });
 
+describe("the work of a transaction", () => {
+  const aborted = { code: "TRANSACTION_ABORTED", outcome: "not-sent" };
+  const transactional = async () => {
+    const fixture = await recoveringChannel();
+    await settled(fixture.io, fixture.channel.txSelect());
+    return fixture;
+  };
+
+  it("is not taken for committed by a commit that had not been sent when the channel was lost", async () => {
+    const { io, channel, cut, comeBack, server } = await transactional();
+    server().on("basic.qos");
+    await channel.basicPublish(message("m"));
+    const before = errorOf(channel.basicQos({ prefetchCount: 1 }));
+    const commit = errorOf(channel.txCommit());
+    await io.settle();
+    expect(server().sentOf("tx.commit")).toEqual([]);
+    await cut();
+    await comeBack();
+    expect(await before).toMatchObject(lostUnknown);
+    expect(await commit).toMatchObject(aborted);
+    expect(server().sentOf("tx.commit")).toEqual([]);
+  });
+
+  it("is rolled back by a rollback that had not been sent when the channel was lost", async () => {
+    const { io, channel, cut, comeBack, server } = await transactional();
+    server().on("basic.qos");
+    await channel.basicPublish(message("m"));
+    const before = errorOf(channel.basicQos({ prefetchCount: 1 }));
+    const rollback = channel.txRollback();
+    await io.settle();
+    await cut();
+    await comeBack();
+    expect(await before).toMatchObject(lostUnknown);
+    await settled(io, rollback);
+    await settled(io, channel.txCommit());
+    expect(server().sentOf("tx.rollback")).toEqual([]);
+  });
+
+  it("is missed when it was done after a commit that was answered", async () => {
+    const { io, channel, cut, comeBack, server } = await transactional();
+    server().on("tx.commit");
+    await channel.basicPublish(message("first"));
+    const commit = channel.txCommit();
+    await channel.basicPublish(message("second"));
+    await io.settle();
+    server().method(1, "tx.commit-ok", {});
+    await settled(io, commit);
+    await cut();
+    await comeBack();
+    expect(await failure(io, channel.txCommit())).toMatchObject(aborted);
+  });
+
+  it("may be an acknowledgement alone", async () => {
+    const { io, channel, cut, comeBack, server } = await transactional();
+    const consumer = await settled(io, channel.basicConsume({ queue: "q", consumerTag: "c" }));
+    server().deliver(1, "c", ["a"]);
+    await io.settle();
+    expect((await consumer.take())?.ack()).toBe("settled");
+    await io.settle();
+    await cut();
+    await comeBack();
+    expect(await failure(io, channel.txCommit())).toMatchObject(aborted);
+  });
+});
+
 describe("flush", () => {
   it("rejects when something has become unknown, and waits for what is published again", async () => {
     for (const republish of [false, true]) {

@@ -45,7 +45,8 @@ export class Settlement implements TurnEnd {
   #ended = false;
   #stale = false;
   #recovering = false;
-  readonly #transaction: Transaction | undefined;
+  /** What acknowledgements and refusals are part of, on a channel in transactions. */
+  transaction: Transaction | undefined;
 
   /**
    * @param offset - What is added to the server's tags in errors, so that tags are never used twice on a channel that
@@ -55,7 +56,7 @@ export class Settlement implements TurnEnd {
     this.#engine = engine;
     this.#link = link;
     this.offset = offset;
-    this.#transaction = transaction;
+    this.transaction = transaction;
   }
 
   /** The highest tag that was received. */
@@ -88,7 +89,7 @@ export class Settlement implements TurnEnd {
   /** @throws SettlementError */
   ack(tag: number): void {
     if (this.#ended || this.#state(tag) !== outstanding) return this.#ackStraggler(tag);
-    if (this.#transaction !== undefined) work(this.#transaction);
+    if (this.transaction !== undefined) work(this.transaction);
     this.#states[tag & (this.#states.length - 1)] = acknowledged;
     this.#acknowledged.push(tag);
     this.#askForTurnEnd();
@@ -105,7 +106,7 @@ export class Settlement implements TurnEnd {
   /** @throws SettlementError; UsageError LIMIT_REACHED when too much output waits. */
   refuse(tag: number, requeue: boolean, method: "nack" | "reject"): void {
     if (!this.isOutstanding(tag)) throw this.#problem(tag);
-    if (this.#transaction !== undefined) work(this.#transaction);
+    if (this.transaction !== undefined) work(this.transaction);
     this.flush();
     if (method === "nack") this.#engine.nack(tag, false, requeue);
     else this.#engine.reject(tag, requeue);
@@ -119,7 +120,7 @@ export class Settlement implements TurnEnd {
     this.flush();
     const last = this.#highestOutstanding(tag === 0 ? this.#high : tag);
     if (last === undefined) return;
-    if (this.#transaction !== undefined) work(this.#transaction);
+    if (this.transaction !== undefined) work(this.transaction);
     this.#engine.nack(last, true, requeue);
     this.#link.touch();
     for (const straggler of this.#stragglers) if (straggler <= last) this.#stragglers.delete(straggler);
@@ -223,7 +224,7 @@ export class Settlement implements TurnEnd {
 
   #ackStraggler(tag: number): void {
     if (this.#ended || !this.#stragglers.has(tag)) throw this.#problem(tag);
-    if (this.#transaction !== undefined) work(this.#transaction);
+    if (this.transaction !== undefined) work(this.transaction);
     this.#engine.ack(tag, false);
     this.#link.touch();
     this.#stragglers.delete(tag);

@@ -5,23 +5,31 @@ import { TransactionError } from "./errors.ts";
 
 /** The transactions of one channel, one after the other. */
 export class Transaction {
-  #hasWork = false;
+  /** How often something was published or settled. */
+  #done = 0;
+  /** How much of that is committed, rolled back or lost. */
+  #finished = 0;
   #cause: EndError | undefined;
+
+  /** The work up to now, for {@link finished}. */
+  get done(): number {
+    return this.#done;
+  }
 
   /** Something was published or settled. */
   worked(): void {
-    this.#hasWork = true;
+    this.#done += 1;
   }
 
-  /** The server answered a commit or a rollback. */
-  finished(): void {
-    this.#hasWork = false;
+  /** The server answered a commit or a rollback. What was done since it was asked belongs to the next transaction. */
+  finished(done: number): void {
+    this.#finished = Math.max(this.#finished, done);
   }
 
   /** The channel was lost. A transaction without work cannot be missed. */
   lost(cause: EndError): void {
-    if (this.#hasWork) this.#cause = cause;
-    this.#hasWork = false;
+    if (this.#done > this.#finished) this.#cause = cause;
+    this.#finished = this.#done;
   }
 
   /** Whether work was lost, and nobody has rolled it back yet. */
