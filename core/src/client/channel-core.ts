@@ -12,6 +12,7 @@ import type { Deadlines } from "./deadlines.ts";
 import { ConsumerDelivery, GotMessage } from "./delivery.ts";
 import { AbortError, type EndError, endedWith, TransactionError } from "./errors.ts";
 import { Gate } from "./gate.ts";
+import type { Observer } from "./instrumentation.ts";
 import { done, Future, rejection } from "./futures.ts";
 import type { Link } from "./link.ts";
 import { Listeners, type Report } from "./listeners.ts";
@@ -46,6 +47,8 @@ export interface ChannelHost {
   /** Keeps what recovery makes again; `undefined` on a connection that does not recover, and on a channel of recovery's own. */
   readonly recorder: Recorder | undefined;
   readonly policy: PublishingPolicy;
+  /** Calls the application's hooks. */
+  readonly observer: Observer | undefined;
 }
 
 /** Where a channel stands. `"recovering"`: it was lost, and comes back; calls wait for it. */
@@ -88,8 +91,8 @@ export class ChannelCore implements PublishingHost {
     this.number = engine.number;
     this.gate = new Gate(host.policy.allowance, host.deadlines);
     this.#engine = engine;
-    this.#settlement = new Settlement(engine, host.link);
-    this.publishing = new Publishing(this, window, host.policy);
+    this.#settlement = this.#newSettlement();
+    this.publishing = host.observer?.publishing(this, window, host.policy) ?? new Publishing(this, window, host.policy);
     this.subscriptions = new Subscriptions(this);
     this.listeners = new Listeners<ChannelEvents>(host.report);
   }
@@ -286,6 +289,7 @@ export class ChannelCore implements PublishingHost {
         this.publishing.makeUseOfRoom();
         return this.listeners.emit("flow", { active: event.active });
       case "channel-open":
+        this.host.observer?.channelOpened(this);
         // A channel that is recovered is open when everything on it is as it was.
         if (!this.live) return this.#isAttached();
         this.#wasOpened = true;
@@ -307,6 +311,7 @@ export class ChannelCore implements PublishingHost {
     this.host.replies.end(requests, end, true);
     this.publishing.lost(end);
     this.subscriptions.lost();
+    this.host.observer?.channelClosed(this, end);
   }
 
   /** The channel is opened anew, in a new connection or after it was closed. Resolves when it is open. */
@@ -316,8 +321,16 @@ export class ChannelCore implements PublishingHost {
     this.#attached = attached;
     // Whoever brings the channel back hears of its end by the step that is under way, too.
     attached.promise.catch(() => {});
-    this.#settlement = new Settlement(engine, this.link, this.#offset, this.#transaction);
+    this.#settlement = this.#newSettlement();
     return attached.promise;
+  }
+
+  #newSettlement(): Settlement {
+    const { observer, link } = this.host;
+    return (
+      observer?.settlement(this.#engine, link, this.#offset, this.#transaction) ??
+      new Settlement(this.#engine, link, this.#offset, this.#transaction)
+    );
   }
 
   #isAttached(): void {
@@ -358,13 +371,16 @@ export class ChannelCore implements PublishingHost {
     this.#closed.resolve(reason);
     this.#over.resolve();
     this.listeners.emit("closed", { error: reason });
+    this.host.observer?.channelClosed(this, reason);
   }
 
   /** The message of a `basic.get`, if there was one. */
-  gotMessage(answer: Answer, noAck: boolean): GotMessage | undefined {
+  gotMessage(answer: Answer, queue: string, noAck: boolean): GotMessage | undefined {
     if (answer.type !== "basic.get-ok") return undefined;
     this.settlement.delivered(answer.deliveryTag, noAck);
-    return new GotMessage(answer, this.settlement, noAck);
+    const message = new GotMessage(answer, this.settlement, noAck);
+    this.host.observer?.received(this, message, this.memory.queueOf(queue));
+    return message;
   }
 
   #deliver(event: DeliverEvent): void {

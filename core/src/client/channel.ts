@@ -154,7 +154,7 @@ export class Channel extends Topology {
       { queue, noAck },
       {
         signal,
-        value: (answer) => this.#core.gotMessage(answer, noAck),
+        value: (answer) => this.#core.gotMessage(answer, queue, noAck),
         undo: (message) => {
           if (message?.outstanding === true) message.nack();
         },

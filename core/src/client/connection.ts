@@ -18,14 +18,16 @@ import type { Consumer, ConsumerHost, IterableConsumer } from "./consumer.ts";
 import type { ConsumeOptions, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
 import { consumeByIterating, consumeWithHandler } from "./consuming.ts";
 import { Deadlines } from "./deadlines.ts";
-import { dial } from "./dialing.ts";
+import { dial, type Dialed, endpointName } from "./dialing.ts";
 import { AbortError, endedWith } from "./errors.ts";
 import { done, Future, onAbort, rejection } from "./futures.ts";
 import { Allowance, Gate } from "./gate.ts";
+import type { Observer } from "./instrumentation.ts";
+import type { ObservedConnection } from "./instrumentation-hooks.ts";
 import type { IoServices } from "./io-services.ts";
 import type { Link, LinkOwner } from "./link.ts";
 import { Listeners, type Report } from "./listeners.ts";
-import type { ConnectPlan } from "./parameters.ts";
+import type { ConnectPlan, ConnectTarget } from "./parameters.ts";
 import { Publisher } from "./publisher.ts";
 import { defaultMaxUnconfirmed, defaultMaxUnconfirmedBytes, type PublisherOptions } from "./publisher-options.ts";
 import type { PublishingPolicy, PublishWindow } from "./publishing.ts";
@@ -107,9 +109,12 @@ export class Connection {
   readonly #policy: PublishingPolicy;
   readonly #host: ChannelHost;
   readonly #recovery: Recovery | undefined;
+  readonly #plan: ConnectPlan;
+  readonly #observer: Observer | undefined;
   #channelIds = 0;
   #ready: Future<void> | undefined;
   #link: Link | undefined;
+  #dialed: Dialed | undefined;
   #negotiated: Negotiated = { mechanism: "", channelMax: 0, frameMax: 0, heartbeat: 0 };
   #end: ConnectionError | undefined;
   #closing = false;
@@ -120,7 +125,10 @@ export class Connection {
   #linkClosed = false;
   #reporting = false;
 
-  private constructor(io: IoServices, plan: ConnectPlan) {
+  private constructor(io: IoServices, given: ConnectPlan) {
+    this.#observer = given.instrumentation?.observe(this.#facts(given.connectionName), (error) => this.#report(error));
+    const plan: ConnectPlan = { ...given, observer: this.#observer };
+    this.#plan = plan;
     this.#io = io;
     this.#deadlines = new Deadlines(io);
     const { recovery } = plan;
@@ -129,13 +137,13 @@ export class Connection {
     this.#policy = { allowance, republish, republishLimit };
     this.#gate = new Gate(allowance, this.#deadlines);
     this.#recovery = recovery === undefined ? undefined : new Recovery(this.#recoveryHost(io, plan), recovery);
-    this.#host = this.#channelHost(this.#recovery?.recorder);
+    this.#host = this.#channelHost(this.#recovery?.recorder, this.#observer);
   }
 
   /** Connects as planned; `connect` is the way in. */
   static async open(io: IoServices, plan: ConnectPlan): Promise<Connection> {
     const connection = new Connection(io, plan);
-    await dial(io, plan, (link, event) => connection.#adopt(link, event));
+    await dial(io, connection.#plan, (link, event, dialed) => connection.#adopt(link, event, dialed));
     return connection;
   }
 
@@ -155,6 +163,16 @@ export class Connection {
   /** The server's reason, while it does not read from this connection. */
   get blocked(): string | undefined {
     return this.#link?.engine.blocked;
+  }
+
+  /** The option `connectionName`, which the server's tools show. */
+  get name(): string | undefined {
+    return this.#plan.connectionName;
+  }
+
+  /** Where it is connected to, or was last, without anything secret: `host:port`, the path of a socket, or a relay's URL. */
+  get endpoint(): string {
+    return this.#dialed === undefined ? "" : endpointName(this.#dialed.target.endpoint);
   }
 
   get negotiated(): Negotiated {
@@ -342,13 +360,15 @@ export class Connection {
 
   // Inside
 
-  #adopt(link: Link, { mechanism, channelMax, frameMax, heartbeat }: OpenEvent): LinkOwner {
+  #adopt(link: Link, { mechanism, channelMax, frameMax, heartbeat }: OpenEvent, dialed: Dialed): LinkOwner {
     const isFirst = this.#link === undefined;
+    this.#dialed = dialed;
     this.#link = link;
     this.#linkClosed = false;
     this.#negotiated = { mechanism, channelMax, frameMax, heartbeat };
     if (isFirst) this.#recovery?.begin();
     else this.#recovery?.adopted(link);
+    if (isFirst) this.#observer?.event("connected", { epoch: 1 });
     return {
       handle: (event) => this.#handle(event),
       expectsAnswers: () => this.#expectsAnswers(),
@@ -357,7 +377,7 @@ export class Connection {
   }
 
   /** What channels are lent. Those of recovery's own are not recorded. */
-  #channelHost(recorder: Recorder | undefined): ChannelHost {
+  #channelHost(recorder: Recorder | undefined, observer: Observer | undefined): ChannelHost {
     const link = (): Link => this.#link as Link;
     return {
       get link() {
@@ -368,6 +388,7 @@ export class Connection {
       report: (error) => this.#report(error),
       recorder,
       policy: this.#policy,
+      observer,
     };
   }
 
@@ -385,10 +406,10 @@ export class Connection {
       connectPlan,
       deadlines: this.#deadlines,
       report: (error) => this.#report(error),
-      adopt: (opened, event) => this.#adopt(opened, event),
+      adopt: (opened, event, dialed) => this.#adopt(opened, event, dialed),
       openPrivateChannel: (othersHaveNumbers) => this.#openPrivateChannel(othersHaveNumbers),
       channelFailed: (core, error) => this.#endChannel(core, { error, requests: [] }),
-      emit: (name, value) => this.#listeners.emit(name, value),
+      emit: (name, value) => this.#emit(name, value),
       shut: (cause) => this.#gate.shut(cause),
       open: () => this.#opened(),
       gaveUp: (error) => this.#finish(error),
@@ -406,7 +427,7 @@ export class Connection {
 
   /** A channel of recovery's own. When everything is lost the numbers of all channels are free for it. */
   #openPrivateChannel(othersHaveNumbers: boolean): ChannelCore {
-    const host = this.#channelHost(undefined);
+    const host = this.#channelHost(undefined, undefined);
     const { engine } = host.link;
     const core = this.#begin(
       host,
@@ -467,7 +488,7 @@ export class Connection {
         return this.#replies.answer(event);
       case "connection.blocked":
         this.#blocked = true;
-        return this.#listeners.emit("blocked", { reason: event.reason });
+        return this.#emit("blocked", { reason: event.reason });
       case "connection.unblocked":
         this.#makeUseOfRoom();
         return this.#unblocked();
@@ -491,7 +512,7 @@ export class Connection {
   #unblocked(): void {
     if (!this.#blocked) return;
     this.#blocked = false;
-    this.#listeners.emit("unblocked", undefined);
+    this.#emit("unblocked", undefined);
   }
 
   #channelClosed(event: ChannelClosedEvent): void {
@@ -518,7 +539,7 @@ export class Connection {
       this.#recovery.lost(error);
     } else {
       if (error !== undefined && !this.#closing && this.#recovery !== undefined) {
-        this.#listeners.emit("disconnected", { cause: error, willRecover: false });
+        this.#emit("disconnected", { cause: error, willRecover: false });
       }
       this.#finish(error);
     }
@@ -538,7 +559,7 @@ export class Connection {
     }
     this.#ready?.fail(() => endedWith(end, "not-sent"));
     this.#closed.resolve(error);
-    this.#listeners.emit("closed", { error });
+    this.#emit("closed", { error });
     if (this.#linkClosed && this.#link?.isClosed === true) this.#over.resolve();
   }
 
@@ -561,11 +582,30 @@ export class Connection {
     return this.#replies.size > 0 || this.#channels.all.some(({ publishing }) => publishing.unconfirmed > 0);
   }
 
+  #emit<Name extends keyof ConnectionEvents>(name: Name, value: ConnectionEvents[Name]): void {
+    this.#observer?.event(name, value);
+    this.#listeners.emit(name, value);
+  }
+
+  /** What hooks are told of this connection. */
+  #facts(name: string | undefined): ObservedConnection {
+    const target = (): ConnectTarget | undefined => this.#dialed?.target;
+    return {
+      name,
+      get endpoint() {
+        return target()?.endpoint;
+      },
+      get virtualHost() {
+        return target()?.virtualHost;
+      },
+    };
+  }
+
   #report(error: unknown): void {
     // A listener for failures that fails itself is not told so, or it would never end.
     if (this.#reporting) return;
     this.#reporting = true;
-    this.#listeners.emit("callback-error", { error });
+    this.#emit("callback-error", { error });
     this.#reporting = false;
   }
 }

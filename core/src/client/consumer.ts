@@ -142,10 +142,10 @@ export class IterableConsumer extends Consumer implements AsyncIterable<Consumer
   readonly #subscription: Subscription;
   readonly #queue: DeliveryQueue;
 
-  constructor(subscription: Subscription, host: ConsumerHost) {
+  constructor(subscription: Subscription, host: ConsumerHost, queue?: DeliveryQueue) {
     super(subscription, host);
     this.#subscription = subscription;
-    this.#queue = new DeliveryQueue(subscription, host.deadlines);
+    this.#queue = queue ?? new DeliveryQueue(subscription, host.deadlines);
     subscription.sink = this.#queue;
   }
 

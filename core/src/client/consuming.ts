@@ -25,7 +25,7 @@ export async function consumeWithHandler(
   }
   return channel.subscriptions.consume(options, (subscription, prefetch) => {
     subscription.sink = new HandlerRunner({
-      handler,
+      handler: channel.host.observer?.handler(channel, subscription, handler) ?? handler,
       concurrency: concurrency ?? (prefetch === 0 ? defaultConcurrency : prefetch),
       settle: options.noAck === true ? "manual" : settle,
       requeue,
@@ -42,7 +42,9 @@ export async function consumeByIterating(
   options: ConsumeOptions,
   host: ConsumerHost = sharedChannel(channel),
 ): Promise<IterableConsumer> {
-  return channel.subscriptions.consume(options, (subscription) => new IterableConsumer(subscription, host));
+  return channel.subscriptions.consume(options, (subscription) => {
+    return new IterableConsumer(subscription, host, channel.host.observer?.queue(channel, subscription));
+  });
 }
 
 /** A consumer on a channel that is not its own: closing it leaves the channel as it is. */

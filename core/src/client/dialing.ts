@@ -33,8 +33,15 @@ export interface DialOptions {
   readonly triesAllTargets?: boolean;
 }
 
+/** Where an attempt succeeded. */
+export interface Dialed {
+  readonly target: ConnectTarget;
+  /** When the credentials were given. */
+  readonly credentialsAt: Millis;
+}
+
 /** Takes over a link that has just opened, before anything else arrives on it. */
-export type Adopt = (link: Link, event: OpenEvent) => LinkOwner;
+export type Adopt = (link: Link, event: OpenEvent, dialed: Dialed) => LinkOwner;
 
 /**
  * Connects as planned.
@@ -92,8 +99,29 @@ async function findTargets(
   }
 }
 
-/** One attempt at one endpoint. Resolves with its failure, or with nothing when the link was adopted. */
+/** One attempt at one endpoint, as the application's hooks see it. */
 async function attempt(
+  io: IoServices,
+  plan: ConnectPlan,
+  target: ConnectTarget,
+  round: number,
+  abort: Abort,
+  adopt: Adopt,
+): Promise<ConnectAttemptError | undefined> {
+  const { endpoint } = target;
+  const ended = plan.observer?.connecting({ endpoint, address: endpointName(endpoint), round, at: io.now() });
+  try {
+    const failure = await attemptOnce(io, plan, target, round, abort, adopt);
+    ended?.(failure);
+    return failure;
+  } catch (error) {
+    ended?.(error);
+    throw error;
+  }
+}
+
+/** Resolves with its failure, or with nothing when the link was adopted. */
+async function attemptOnce(
   io: IoServices,
   plan: ConnectPlan,
   target: ConnectTarget,
@@ -115,11 +143,13 @@ async function attempt(
     return fail("CREDENTIALS_FAILED", undefined, cause);
   }
 
+  const credentialsAt = io.now();
   const { tap } = config;
   const safeTap =
     tap === undefined ? undefined : (frame: Parameters<typeof tap>[0]) => contain(() => tap(frame), ignore);
   const outcome = new Future<ConnectAttemptError | undefined>();
-  const owner = new DialOwner(adopt, (link, error) => outcome.resolve(explain(link, error, plan, fail)));
+  const adoptHere: Adopter = (opened, event) => adopt(opened, event, { target, credentialsAt });
+  const owner = new DialOwner(adoptHere, (link, error) => outcome.resolve(explain(link, error, plan, fail)));
   const link = new Link(io, { ...config, tap: safeTap, handshakeTimeout: plan.openTimeout }, owner);
   owner.link = link;
   owner.adopted = () => outcome.resolve(undefined);
@@ -135,16 +165,18 @@ async function attempt(
   }
 }
 
+type Adopter = (link: Link, event: OpenEvent) => LinkOwner;
+
 /** Owns a link from the first byte until it is open, or gone. */
 class DialOwner implements LinkOwner {
   link: Link | undefined;
   adopted: () => void = ignore;
-  readonly #adopt: Adopt;
+  readonly #adopt: Adopter;
   readonly #failed: (link: Link | undefined, error: AmqpError | undefined) => void;
   #error: AmqpError | undefined;
   #givenUp = false;
 
-  constructor(adopt: Adopt, failed: (link: Link | undefined, error: AmqpError | undefined) => void) {
+  constructor(adopt: Adopter, failed: (link: Link | undefined, error: AmqpError | undefined) => void) {
     this.#adopt = adopt;
     this.#failed = failed;
   }

@@ -43,6 +43,9 @@ export {
   type TransactionErrorCode,
   UnroutableError,
 } from "./errors.ts";
+export type { Instrumentation } from "./instrumentation.ts";
+export type * from "./instrumentation-hooks.ts";
+export { instrument } from "./instrumentation-observer.ts";
 export * from "./io-services.ts";
 export type * from "./parameters.ts";
 export type { Publisher, PublisherEvents, SendFailure } from "./publisher.ts";

@@ -9,6 +9,7 @@
 import type { EngineLimits, ConnectionConfig, Millis, TappedFrame } from "../engine/config.ts";
 import type { SaslMechanism } from "../engine/sasl.ts";
 import type { FieldTable } from "../wire/field-values.ts";
+import type { Instrumentation, Observer } from "./instrumentation.ts";
 import type { Endpoint, TcpOptions, TlsOptions, UnixEndpoint, WebSocketEndpoint } from "./io-services.ts";
 import type { RecoveryOptions, RecoveryPlan } from "./recovery-options.ts";
 
@@ -132,6 +133,8 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined;
   /** Sees every frame, in both directions. For debugging: it costs time. */
   readonly tap?: ((frame: TappedFrame) => void) | undefined;
+  /** Hooks, for tracing, metrics and logs: what `instrument` makes. Default: none. */
+  readonly instrumentation?: Instrumentation | undefined;
   /**
    * Reads a file of `tls`. The `connect` of an adapter sets it, where its runtime has files; without it an option that
    * names a file is refused (NOT_SUPPORTED).
@@ -173,4 +176,8 @@ export interface ConnectPlan {
   readonly signal: AbortSignal | undefined;
   /** `undefined`: a loss is the end. */
   readonly recovery: RecoveryPlan | undefined;
+  readonly connectionName: string | undefined;
+  readonly instrumentation: Instrumentation | undefined;
+  /** Whoever looks on at the connection that is made; the connection adds it. */
+  readonly observer?: Observer | undefined;
 }

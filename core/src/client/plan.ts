@@ -62,6 +62,11 @@ const optionChecks: Checks<ConnectOptions> = {
     if (!isRecord(value) || typeof value["aborted"] !== "boolean") throw illegal(name, "an AbortSignal", value);
   },
   tap: aFunction,
+  instrumentation: (value, name) => {
+    if (!isRecord(value) || typeof value["observe"] !== "function") {
+      throw illegal(name, "what instrument() makes of hooks", value);
+    }
+  },
   readFile: aFunction,
 };
 
@@ -101,6 +106,8 @@ export function planConnection(given: ConnectOptions | string): ConnectPlan {
     openTimeout: options.openTimeout ?? defaults.openTimeout,
     signal: options.signal,
     recovery: planRecovery(options.recovery),
+    connectionName: options.connectionName,
+    instrumentation: options.instrumentation,
   };
 }
 

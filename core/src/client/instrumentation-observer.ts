@@ -1,0 +1,214 @@
+/** Calls the hooks of an application, and keeps what they do wrong from everybody else. */
+
+import type { ChannelEngine } from "../engine/channel-engine.ts";
+import { UsageError } from "../wire/errors.ts";
+import type { ChannelCore } from "./channel-core.ts";
+import type { ConnectionEvents } from "./connection-events.ts";
+import type { DeliveryHandler } from "./consumer-options.ts";
+import type { ConsumerDelivery, Delivery } from "./delivery.ts";
+import type { DeliveryQueue } from "./delivery-queue.ts";
+import type { EndError } from "./errors.ts";
+import type { Instrumentation, Observer } from "./instrumentation.ts";
+import type {
+  ConnectAttempt,
+  Hooks,
+  ObservedConnection,
+  ObservedEvent,
+  OutgoingMessage,
+  Reception,
+  Settled,
+} from "./instrumentation-hooks.ts";
+import { ObservedPublishing } from "./instrumentation-publishing.ts";
+import { ObservedQueue } from "./instrumentation-queue.ts";
+import { ObservedSettlement } from "./instrumentation-settlement.ts";
+import type { Link } from "./link.ts";
+import { contain, type Report } from "./listeners.ts";
+import { Publishing, type PublishingPolicy, type PublishWindow } from "./publishing.ts";
+import { Settlement } from "./settlement.ts";
+import type { Subscription } from "./subscription.ts";
+import type { Transaction } from "./transaction.ts";
+
+/**
+ * Makes of hooks what `connect()` takes as `instrumentation`. It may serve any number of connections.
+ *
+ * ```ts
+ * await connect({ instrumentation: instrument(logTo(console), { settle: ({ action }) => count(action) }) });
+ * ```
+ *
+ * @throws UsageError INVALID_ARGUMENT when a hook is not a function.
+ */
+export function instrument(...hooks: readonly Hooks[]): Instrumentation {
+  for (const one of hooks) checkHooks(one);
+  return { observe: (connection, report) => new HookObserver(hooks, connection, report) };
+}
+
+const hookNames: Readonly<Record<keyof Hooks, true>> = {
+  publish: true,
+  deliver: true,
+  receive: true,
+  settle: true,
+  connect: true,
+  connection: true,
+  channel: true,
+};
+
+function checkHooks(hooks: unknown): void {
+  if (typeof hooks !== "object" || hooks === null) {
+    throw new UsageError("INVALID_ARGUMENT", "instrument takes objects whose functions are hooks");
+  }
+  for (const name of Object.keys(hookNames)) {
+    const hook: unknown = (hooks as Record<string, unknown>)[name];
+    if (hook !== undefined && typeof hook !== "function") {
+      throw new UsageError("INVALID_ARGUMENT", `The hook ${name} is a function, not ${typeof hook}`);
+    }
+  }
+}
+
+type End<E> = (error: E) => void;
+
+class HookObserver implements Observer {
+  readonly #hooks: readonly Hooks[];
+  readonly #connection: ObservedConnection;
+  readonly #report: Report;
+
+  constructor(hooks: readonly Hooks[], connection: ObservedConnection, report: Report) {
+    this.#hooks = hooks;
+    this.#connection = connection;
+    this.#report = report;
+  }
+
+  // The connection and its channels
+
+  connecting(attempt: Omit<ConnectAttempt, "connection">): End<unknown> {
+    return this.#begin((hooks) => hooks.connect?.({ ...attempt, connection: this.#connection }));
+  }
+
+  event<Name extends keyof ConnectionEvents>(name: Name, value: ConnectionEvents[Name]): void {
+    const event = { ...value, type: name } as ObservedEvent;
+    this.#each((hooks) => hooks.connection?.(event, this.#connection));
+  }
+
+  channelOpened({ number }: ChannelCore): void {
+    this.#each((hooks) => hooks.channel?.({ type: "open", channel: number }, this.#connection));
+  }
+
+  channelClosed({ number }: ChannelCore, error: EndError | undefined): void {
+    this.#each((hooks) => hooks.channel?.({ type: "closed", channel: number, error }, this.#connection));
+  }
+
+  // Messages out
+
+  publishing(core: ChannelCore, window: PublishWindow, policy: PublishingPolicy): Publishing {
+    if (!this.#has("publish")) return new Publishing(core, window, policy);
+    return new ObservedPublishing(core, window, policy, (message) => this.#publish(core, message));
+  }
+
+  #publish(core: ChannelCore, message: Omit<OutgoingMessage, "connection" | "channel">): End<unknown> {
+    const outgoing: OutgoingMessage = { ...message, connection: this.#connection, channel: core.number };
+    return this.#begin((hooks) => hooks.publish?.(outgoing));
+  }
+
+  // Messages in
+
+  settlement(engine: ChannelEngine, link: Link, offset: number, transaction: Transaction | undefined): Settlement {
+    if (!this.#has("settle")) return new Settlement(engine, link, offset, transaction);
+    const settled = (one: Settled): void => this.#each((hooks) => hooks.settle?.(one));
+    return new ObservedSettlement(engine, link, offset, transaction, settled);
+  }
+
+  handler(core: ChannelCore, subscription: Subscription, handler: DeliveryHandler): DeliveryHandler {
+    const reception = this.#reception(core, subscription.info.consumerTag, () => subscription.queue);
+    if (!this.#has("deliver") && !this.#has("settle")) return handler;
+    const around = this.#hooks.filter((hooks) => hooks.deliver !== undefined).reverse();
+    return (delivery) => {
+      remember(core, delivery, reception);
+      let run: () => unknown = () => handler(delivery);
+      for (const hooks of around) run = this.#around(hooks, delivery, reception, run);
+      return run();
+    };
+  }
+
+  /** The handler, run by a hook: once, and with its own result, whatever the hook does. */
+  #around(hooks: Hooks, delivery: ConsumerDelivery, reception: Reception, run: () => unknown): () => unknown {
+    return () => {
+      let result: { readonly value: unknown } | { readonly error: unknown } | undefined;
+      const once = (): unknown => {
+        try {
+          result ??= { value: run() };
+        } catch (error) {
+          result ??= { error };
+        }
+        if ("error" in result) throw result.error;
+        return result.value;
+      };
+      const isHandlers = (error: unknown): boolean =>
+        result !== undefined && "error" in result && result.error === error;
+      contain(
+        () => hooks.deliver?.(delivery, reception, once),
+        (error) => {
+          if (!isHandlers(error)) this.#report(error);
+        },
+      );
+      return once();
+    };
+  }
+
+  queue(core: ChannelCore, subscription: Subscription): DeliveryQueue {
+    const reception = this.#reception(core, subscription.info.consumerTag, () => subscription.queue);
+    const taken = (delivery: ConsumerDelivery): void => this.#received(core, delivery, reception);
+    return new ObservedQueue(subscription, core.host.deadlines, taken);
+  }
+
+  received(core: ChannelCore, delivery: Delivery, queue: string): void {
+    this.#received(
+      core,
+      delivery,
+      this.#reception(core, undefined, () => queue),
+    );
+  }
+
+  #received(core: ChannelCore, delivery: Delivery, reception: Reception): void {
+    remember(core, delivery, reception);
+    this.#each((hooks) => hooks.receive?.(delivery, reception));
+  }
+
+  #reception({ number }: ChannelCore, consumerTag: string | undefined, queue: () => string): Reception {
+    return {
+      connection: this.#connection,
+      channel: number,
+      consumerTag,
+      // It may be known later than the consumer's tag, and the server may give it another name.
+      get queue() {
+        return queue();
+      },
+    };
+  }
+
+  // Hooks
+
+  #has(name: keyof Hooks): boolean {
+    return this.#hooks.some((hooks) => hooks[name] !== undefined);
+  }
+
+  #each(call: (hooks: Hooks) => unknown): void {
+    for (const hooks of this.#hooks) contain(() => call(hooks), this.#report);
+  }
+
+  /** Calls the hooks at a beginning; the returned function calls what they returned, once. */
+  #begin<E>(call: (hooks: Hooks) => End<E> | undefined): End<E> {
+    const ends: End<E>[] = [];
+    this.#each((hooks) => {
+      const end: unknown = call(hooks);
+      if (typeof end === "function") ends.push(end as End<E>);
+    });
+    return (error) => {
+      for (const end of ends.splice(0)) contain(() => end(error), this.#report);
+    };
+  }
+}
+
+/** Whoever settles the delivery later names it by its tag only. */
+function remember(core: ChannelCore, delivery: Delivery, reception: Reception): void {
+  const { settlement } = core;
+  if (delivery.outstanding && settlement instanceof ObservedSettlement) settlement.remember(delivery, reception);
+}

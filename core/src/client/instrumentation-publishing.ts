@@ -1,0 +1,100 @@
+/** Publishes whose beginning and end are told to hooks. */
+
+import type { Publication } from "../engine/frame-writer.ts";
+import { type BasicProperties, decodeProperties, EncodedProperties } from "../wire/properties.ts";
+import type { OutgoingMessage } from "./instrumentation-hooks.ts";
+import {
+  Publishing,
+  type PublishingHost,
+  type PublishingPolicy,
+  type PublishWindow,
+  type WaitOptions,
+} from "./publishing.ts";
+import type { ConfirmListener } from "./unconfirmed.ts";
+
+/** Tells of a message that is about to be published; what is returned is to be called at its end. */
+export type PublishObserver = (message: Omit<OutgoingMessage, "connection" | "channel">) => (error: unknown) => void;
+
+export class ObservedPublishing extends Publishing {
+  readonly #host: PublishingHost;
+  readonly #observe: PublishObserver;
+
+  constructor(host: PublishingHost, window: PublishWindow, policy: PublishingPolicy, observe: PublishObserver) {
+    super(host, window, policy);
+    this.#host = host;
+    this.#observe = observe;
+  }
+
+  override publish(publication: Publication, options: WaitOptions): Promise<void> {
+    const begun = this.#begin(publication);
+    if (begun === undefined) return super.publish(publication, options);
+    const published = super.publish(begun.publication, options);
+    // A branch of its own: the caller's promise is handled, or not, by the caller.
+    published.then(() => begun.end(undefined), begun.end);
+    return published;
+  }
+
+  override send(publication: Publication, listener: ConfirmListener): boolean {
+    const begun = this.#begin(publication);
+    if (begun === undefined) return super.send(publication, listener);
+    const { end } = begun;
+    const leavesAtOnce = this.hasRoom && this.#host.engine.mode !== "confirm";
+    try {
+      const hasRoom = super.send(begun.publication, new ObservedListener(listener, end));
+      if (leavesAtOnce) end(undefined);
+      return hasRoom;
+    } catch (error) {
+      end(error);
+      throw error;
+    }
+  }
+
+  /** Nothing is begun for what cannot be a message: publishing it says so. */
+  #begin(publication: Publication): { publication: Publication; end: (error: unknown) => void } | undefined {
+    if (!isSane(publication)) return undefined;
+    const { exchange, routingKey, mandatory = false, body } = publication;
+    const { headers: given, ...properties } = plain(publication.properties);
+    const headers = { ...given };
+    const confirms = this.#host.engine.mode === "confirm";
+    const end = this.#observe({ exchange, routingKey, mandatory, confirms, properties, headers, body });
+    const isEmpty = given === undefined && Object.keys(headers).length === 0;
+    return { end, publication: { ...publication, properties: isEmpty ? properties : { ...properties, headers } } };
+  }
+}
+
+function isSane({ properties, body, exchange, routingKey }: Publication): boolean {
+  const { headers } = plain(properties);
+  return (
+    body instanceof Uint8Array &&
+    typeof exchange === "string" &&
+    typeof routingKey === "string" &&
+    (headers === undefined || (typeof headers === "object" && headers !== null))
+  );
+}
+
+function plain(properties: Publication["properties"]): BasicProperties {
+  if (properties instanceof EncodedProperties) return decodeProperties(properties.bytes);
+  return typeof properties === "object" && properties !== null ? properties : {};
+}
+
+/** Whoever waits for a confirm, and the hooks. */
+class ObservedListener implements ConfirmListener {
+  readonly #listener: ConfirmListener;
+  readonly #end: (error: unknown) => void;
+
+  constructor(listener: ConfirmListener, end: (error: unknown) => void) {
+    this.#listener = listener;
+    this.#end = end;
+  }
+
+  confirmed(): void {
+    this.#end(undefined);
+    this.#listener.confirmed();
+  }
+
+  failed(makeError: () => Error): void {
+    const error = makeError();
+    this.#end(error);
+    this.#listener.failed(() => error);
+  }
+}
