@@ -30,3 +30,18 @@ declare var AbortController: {
   prototype: AbortController;
   new (): AbortController;
 };
+
+// What threads need: each runtime's own types are these and more.
+
+interface PlatformPort {
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  addEventListener(type: string, listener: ((event: never) => void) | { handleEvent(event: never): void }): void;
+  removeEventListener(type: string, listener: ((event: never) => void) | { handleEvent(event: never): void }): void;
+  start(): void;
+  close(): void;
+}
+
+declare var MessageChannel: {
+  prototype: { readonly port1: PlatformPort; readonly port2: PlatformPort };
+  new (): { readonly port1: PlatformPort; readonly port2: PlatformPort };
+};

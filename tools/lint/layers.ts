@@ -56,6 +56,12 @@ export const layers: readonly Layer[] = [
     forbids: onlyThroughIoServices,
   },
   {
+    name: "threads",
+    files: ["core/src/threads/**"],
+    imports: ["core/src/threads/**", "core/src/client/**", "core/src/engine/**", "core/src/wire/**"],
+    forbids: onlyThroughIoServices,
+  },
+  {
     name: "tests of adapters",
     files: testFiles.map((files) => `adapter-*/src/${files}`),
     imports: ["adapter-*/src/**", "tools/rabbitmq/**", "@leveret/*", "playwright-core", "ws", ...testTools],

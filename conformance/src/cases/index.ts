@@ -20,6 +20,7 @@ import { recoveryCases } from "./recovery-cases.ts";
 import { rpcCases } from "./rpc-cases.ts";
 import { Scene } from "./scene.ts";
 import { settleCases } from "./settle-cases.ts";
+import { threadCases } from "./thread-cases.ts";
 import { tlsCases } from "./tls-cases.ts";
 import { transactionCases } from "./transaction-cases.ts";
 import { valueCases } from "./value-cases.ts";
@@ -61,6 +62,7 @@ export const cases: readonly GroupedCase[] = Object.entries({
   transactions: transactionCases,
   recovery: recoveryCases,
   "remote calls": rpcCases,
+  threads: threadCases,
   values: valueCases,
   faults: faultCases,
 } satisfies Record<string, readonly ConformanceCase[]>).flatMap(([group, members]) =>

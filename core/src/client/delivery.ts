@@ -1,7 +1,7 @@
 /** A message that was received, and what its receiver can do with it. */
 
 import type { DeliverEvent, GetOkEvent } from "../engine/events.ts";
-import type { BasicProperties } from "../wire/properties.ts";
+import { type BasicProperties, EncodedProperties } from "../wire/properties.ts";
 import { SettlementError } from "./errors.ts";
 import type { SettleResult, Settlement } from "./settlement.ts";
 
@@ -30,6 +30,11 @@ export class Delivery {
    */
   get properties(): BasicProperties {
     return this.#event.content.properties;
+  }
+
+  /** The properties as they were received: publish these to forward a message unchanged. */
+  get encodedProperties(): EncodedProperties {
+    return new EncodedProperties(this.#event.content.encodedProperties);
   }
 
   /** The exchange that the message was published to; empty for the default exchange. */

@@ -1,7 +1,7 @@
 /** A message that the server handed back. */
 
 import type { ReturnEvent } from "../engine/events.ts";
-import type { BasicProperties } from "../wire/properties.ts";
+import { type BasicProperties, EncodedProperties } from "../wire/properties.ts";
 
 /** A mandatory message that no queue took (`basic.return`). */
 export class ReturnedMessage {
@@ -28,6 +28,11 @@ export class ReturnedMessage {
    */
   get properties(): BasicProperties {
     return this.#content.properties;
+  }
+
+  /** The properties as they were received: publish these to forward a message unchanged. */
+  get encodedProperties(): EncodedProperties {
+    return new EncodedProperties(this.#content.encodedProperties);
   }
 
   get body(): Uint8Array {

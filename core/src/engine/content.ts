@@ -4,6 +4,9 @@ import { type BasicProperties, decodeProperties } from "../wire/properties.ts";
 
 const noProperties: BasicProperties = Object.freeze({});
 
+/** The flags of a message without properties. */
+const noFlags = new Uint8Array(2);
+
 /** The properties and the body of a message. */
 export class Content {
   /** The body; it is the receiver's. Its `buffer` may hold other messages too, so copy it rather than transfer the buffer. */
@@ -15,6 +18,11 @@ export class Content {
   constructor(body: Uint8Array, encodedProperties: Uint8Array | undefined) {
     this.body = body;
     this.#encoded = encodedProperties;
+  }
+
+  /** The property flags and list as they were received. */
+  get encodedProperties(): Uint8Array {
+    return this.#encoded ?? noFlags;
   }
 
   /**

@@ -1,0 +1,22 @@
+/** The one thing that threads need of a platform: a message port, with either end in a thread of its own. */
+
+/** What a port is told. */
+export interface PortMessage {
+  readonly data: unknown;
+}
+
+/** A listener, or an object with one, as every runtime takes it. */
+export type PortListener = ((event: never) => void) | { handleEvent(event: never): void };
+
+/**
+ * One end of a message channel: a `MessagePort` of the web, of Node, Deno or Bun. Where the runtime tells that the other
+ * end is gone, by the event `close`, that is heard.
+ */
+export interface ThreadPort {
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  /** Listeners of `message` are given a {@link PortMessage}. */
+  addEventListener(type: string, listener: PortListener): void;
+  removeEventListener(type: string, listener: PortListener): void;
+  start?(): void;
+  close(): void;
+}

@@ -1,0 +1,465 @@
+/** A channel in a thread that has no connection. */
+
+import type { Farewell } from "../engine/channel-engine.ts";
+import type { Arguments } from "../wire/method-types.ts";
+import type { RawRequestName } from "../client/channel.ts";
+import type { ChannelEvents, ChannelState, ReplyFields } from "../client/channel-core.ts";
+import type {
+  BasicAckOptions,
+  BasicGetOptions,
+  BasicNackOptions,
+  BasicQosOptions,
+  BasicRejectOptions,
+  CallerOptions,
+  ExchangeBindOptions,
+  ExchangeDeclareOptions,
+  ExchangeDeleteOptions,
+  MessageCount,
+  NoWaitOptions,
+  QueueBindOptions,
+  QueueDeclared,
+  QueueDeclareOptions,
+  QueueDeleteOptions,
+  QueuePurgeOptions,
+  QueueUnbindOptions,
+} from "../client/channel-options.ts";
+import { defaultConcurrency, defaultPrefetch, type HandlerOptions } from "../client/consumer-options.ts";
+import { AbortError } from "../client/errors.ts";
+import { Future, onAbort } from "../client/futures.ts";
+import { contain, Listeners } from "../client/listeners.ts";
+import type { SettleResult } from "../client/settlement.ts";
+import { UsageError } from "../wire/errors.ts";
+import { Outstanding } from "./lent-message.ts";
+import { unpack } from "./pack.ts";
+import { packError, unpackError, unpackReturn } from "./pack-errors.ts";
+import type { ThreadPort } from "./port.ts";
+import { PortGuest } from "./port-guest.ts";
+import { channelLane, type DeliverItem, type HostItem, type PackedEnd, type PackedEvent } from "./protocol.ts";
+import { publishItem, type ThreadPublishOptions } from "./publish-item.ts";
+import { PublishWindow } from "./publish-window.ts";
+import type { PlainCall } from "./channel-service.ts";
+import type { ThreadError } from "./thread-error.ts";
+import { WorkerConsumer } from "./worker-consumer.ts";
+import { type DeliveryLane, sendSettlement, WorkerConsumerDelivery, WorkerGotMessage } from "./worker-delivery.ts";
+import { type WorkerHandler, WorkerHandlers } from "./worker-handlers.ts";
+
+/** What the listeners of a worker's channel are given: what those of a channel are, and what happens in this thread. */
+export interface WorkerChannelEvents extends ChannelEvents {
+  /** A listener or a handler in this thread threw. The thread with the connection hears of it as well. */
+  readonly "callback-error": { readonly error: unknown };
+}
+
+/** Options of a consumer with a handler, in a worker. */
+export interface WorkerHandlerOptions extends Omit<HandlerOptions, "requeue"> {
+  /** Whether a message goes back to its queue when its handler throws. Default true. */
+  readonly requeue?: boolean | ((error: unknown, delivery: WorkerConsumerDelivery) => boolean) | undefined;
+}
+
+interface StartedConsumer {
+  readonly handlers: WorkerHandlers;
+  consumer: WorkerConsumer | undefined;
+  /** Why it is over, where that was heard before it had begun. */
+  end: PackedEnd | undefined;
+}
+
+/**
+ * A channel of a connection that lives in another thread. Its methods are those of `Channel`, and reject with the same
+ * errors; with `ThreadError` PORT_CLOSED when the other thread is gone. Calls, settlements and publishes arrive there in
+ * the order in which they are made here.
+ */
+export class WorkerChannel {
+  readonly #guest: PortGuest;
+  readonly #lane: number;
+  readonly #number: number;
+  readonly #outstanding = new Outstanding();
+  readonly #deliveryLane: DeliveryLane;
+  readonly #window = new PublishWindow();
+  readonly #consumers = new Map<number, StartedConsumer>();
+  readonly #listeners = new Listeners<WorkerChannelEvents>((error) => this.#report(error));
+  readonly #closed = new Future<Error | undefined>();
+  #state: ChannelState;
+  #mode: "plain" | "confirm" | "tx";
+  #reporting = false;
+
+  /** @internal */
+  constructor(guest: PortGuest, lane: number, facts: ChannelFacts) {
+    this.#guest = guest;
+    this.#lane = lane;
+    this.#number = facts.number;
+    this.#mode = facts.mode;
+    this.#state = facts.state;
+    this.#deliveryLane = { guest, lane, outstanding: this.#outstanding, allowsMultiple: true };
+    guest.addLane(lane, { handle: (item) => this.#handle(item), closed: (error) => this.#portClosed(error) });
+  }
+
+  /** The channel's number, as the server's tools show it. */
+  get number(): number {
+    return this.#number;
+  }
+
+  /** `"open"`, or `"closed"` when the channel, or the port, is. */
+  get state(): ChannelState {
+    return this.#state;
+  }
+
+  /** How publishes are treated. */
+  get mode(): "plain" | "confirm" | "tx" {
+    return this.#mode;
+  }
+
+  /** Resolves when the channel is closed: with the reason, or with `undefined` when it was closed in order. Never rejects. */
+  get closed(): Promise<Error | undefined> {
+    return this.#closed.promise;
+  }
+
+  /** Publishes that wait for what becomes of them. */
+  get unconfirmed(): number {
+    return this.#window.count;
+  }
+
+  /** Deliveries in this thread that it has not settled. */
+  get outstanding(): number {
+    return this.#outstanding.count;
+  }
+
+  /** Adds a listener; the returned function removes it. */
+  on<Name extends keyof WorkerChannelEvents>(
+    name: Name,
+    listener: (value: WorkerChannelEvents[Name]) => unknown,
+  ): () => void {
+    return this.#listeners.on(name, listener);
+  }
+
+  // Publishing
+
+  /** Turns on publisher confirms, for good. */
+  async confirmSelect(options: NoWaitOptions = {}): Promise<void> {
+    await this.#call("confirmSelect", options);
+    this.#mode = "confirm";
+  }
+
+  /**
+   * Publishes a message, as `Channel.basicPublish` does. At most 1000 messages or 16 MiB of this thread are under way at
+   * a time; later ones wait.
+   *
+   * @throws UsageError for what cannot be sent; LIMIT_REACHED when 64 MiB wait in this thread already. NackError,
+   * UnroutableError, TimeoutError, AbortError, ChannelError and ConnectionError as there; ThreadError.
+   */
+  async basicPublish(message: ThreadPublishOptions): Promise<void> {
+    const { body, signal, transfer = false } = message;
+    const item = publishItem(message, this.#lane, signal !== undefined);
+    const size = body.length;
+    const room = this.#window.enter(size);
+    try {
+      if (room !== undefined) await this.#roomOr(room, signal);
+      const send = (id: number): void => {
+        item.id = id;
+        this.#guest.outbox.postWithBody(item, body, transfer);
+      };
+      await this.#guest.ask(send, this.#lane, { signal, unlimited: true });
+    } finally {
+      this.#window.leave(size);
+    }
+  }
+
+  /** Waits for room. Whoever gives up waiting has had its turn all the same, when it comes. */
+  async #roomOr(room: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    if (signal === undefined) return room;
+    await room;
+    if (signal.aborted) throw new AbortError(signal.reason, "not-sent");
+  }
+
+  // Consuming
+
+  /**
+   * Starts a consumer whose handler runs in this thread. A message is acknowledged when its handler returns, and refused
+   * when it throws, unless `settle` is `"manual"` or the handler settled it.
+   *
+   * @throws ChannelError 404 when there is no such queue; UsageError; ThreadError.
+   */
+  async basicConsume(options: WorkerHandlerOptions, handler: WorkerHandler): Promise<WorkerConsumer> {
+    if (typeof handler !== "function") throw new UsageError("INVALID_ARGUMENT", "The handler is not a function");
+    const { settle = "auto", requeue = true, concurrency, signal, ...plain } = options;
+    const { prefetch = defaultPrefetch, noAck = false } = plain;
+    let number = 0;
+    const handlers = new WorkerHandlers({
+      handler,
+      concurrency: concurrency ?? (prefetch === 0 ? defaultConcurrency : prefetch),
+      settle: noAck ? "manual" : settle,
+      requeue,
+      report: (error) => this.#report(error),
+      taken: ({ body }) => this.#taken(number, body.length),
+    });
+    const started: StartedConsumer = { handlers, consumer: undefined, end: undefined };
+    const starting = this.#guest.call(this.#lane, "basicConsume", plain, {
+      signal,
+      numbered: (id) => {
+        number = id;
+        this.#consumers.set(id, started);
+      },
+    });
+    try {
+      const { consumerTag, queue } = (await starting) as { consumerTag: string; queue: string };
+      const consumer = new WorkerConsumer({ consumerTag, queue, noAck }, handlers, {
+        cancel: async () => {
+          const requeued = await this.#guest.call(this.#lane, "cancelConsumer", { consumer: number });
+          this.#consumers.delete(number);
+          return requeued as number;
+        },
+        flushed: async () => {
+          await this.#guest.call(this.#lane, "flush");
+        },
+      });
+      started.consumer = consumer;
+      if (started.end !== undefined) consumer.endedThere(started.end);
+      return consumer;
+    } catch (error) {
+      this.#consumers.delete(number);
+      throw error;
+    }
+  }
+
+  /** Limits how many unacknowledged messages consumers get. */
+  async basicQos(options: BasicQosOptions): Promise<void> {
+    await this.#call("basicQos", options);
+  }
+
+  /** Takes one message out of a queue; `undefined` when it is empty. */
+  async basicGet(options: BasicGetOptions): Promise<WorkerGotMessage | undefined> {
+    const message = await this.#guest.call(this.#lane, "basicGet", options, {
+      signal: options.signal,
+      got: (item) => new WorkerGotMessage(item, this.#deliveryLane),
+    });
+    return message as WorkerGotMessage | undefined;
+  }
+
+  /** Acknowledges a delivery, by its tag. */
+  basicAck({ deliveryTag, multiple }: BasicAckOptions): Promise<SettleResult> {
+    return sendSettlement(this.#deliveryLane, "ack", deliveryTag, { multiple });
+  }
+
+  /** Refuses a delivery, by its tag. */
+  basicNack({ deliveryTag, multiple, requeue }: BasicNackOptions): Promise<SettleResult> {
+    return sendSettlement(this.#deliveryLane, "nack", deliveryTag, { multiple, requeue });
+  }
+
+  /** Refuses one delivery, by its tag. */
+  basicReject({ deliveryTag, requeue }: BasicRejectOptions): Promise<SettleResult> {
+    return sendSettlement(this.#deliveryLane, "reject", deliveryTag, { requeue });
+  }
+
+  /** Has the server put back all outstanding deliveries of the channel. */
+  async basicRecover(options: CallerOptions & { readonly requeue?: boolean } = {}): Promise<void> {
+    await this.#call("basicRecover", options);
+    this.#outstanding.clear();
+  }
+
+  // Exchanges and queues
+
+  async exchangeDeclare(options: ExchangeDeclareOptions): Promise<void> {
+    await this.#call("exchangeDeclare", options);
+  }
+
+  async exchangeDelete(options: ExchangeDeleteOptions): Promise<void> {
+    await this.#call("exchangeDelete", options);
+  }
+
+  async exchangeBind(options: ExchangeBindOptions): Promise<void> {
+    await this.#call("exchangeBind", options);
+  }
+
+  async exchangeUnbind(options: ExchangeBindOptions): Promise<void> {
+    await this.#call("exchangeUnbind", options);
+  }
+
+  /** Makes a queue, unless there is one of that name and kind. */
+  queueDeclare(options: QueueDeclareOptions & { readonly noWait: true }): Promise<undefined>;
+  queueDeclare(options?: QueueDeclareOptions & { readonly noWait?: false | undefined }): Promise<QueueDeclared>;
+  queueDeclare(options: QueueDeclareOptions = {}): Promise<QueueDeclared | undefined> {
+    return this.#call("queueDeclare", options) as Promise<QueueDeclared | undefined>;
+  }
+
+  async queueBind(options: QueueBindOptions): Promise<void> {
+    await this.#call("queueBind", options);
+  }
+
+  async queueUnbind(options: QueueUnbindOptions): Promise<void> {
+    await this.#call("queueUnbind", options);
+  }
+
+  queuePurge(options: QueuePurgeOptions & { readonly noWait: true }): Promise<undefined>;
+  queuePurge(options: QueuePurgeOptions & { readonly noWait?: false | undefined }): Promise<MessageCount>;
+  queuePurge(options: QueuePurgeOptions): Promise<MessageCount | undefined> {
+    return this.#call("queuePurge", options) as Promise<MessageCount | undefined>;
+  }
+
+  queueDelete(options: QueueDeleteOptions & { readonly noWait: true }): Promise<undefined>;
+  queueDelete(options: QueueDeleteOptions & { readonly noWait?: false | undefined }): Promise<MessageCount>;
+  queueDelete(options: QueueDeleteOptions): Promise<MessageCount | undefined> {
+    return this.#call("queueDelete", options) as Promise<MessageCount | undefined>;
+  }
+
+  // Transactions, and the channel itself
+
+  async txSelect(options: CallerOptions = {}): Promise<void> {
+    await this.#call("txSelect", options);
+    this.#mode = "tx";
+  }
+
+  async txCommit(options: CallerOptions = {}): Promise<void> {
+    await this.#call("txCommit", options);
+  }
+
+  async txRollback(options: CallerOptions = {}): Promise<void> {
+    await this.#call("txRollback", options);
+  }
+
+  async flow(options: CallerOptions & { readonly active: boolean }): Promise<boolean> {
+    return (await this.#call("flow", options)) as boolean;
+  }
+
+  /** Makes any request of the protocol; resolves with the fields of the reply. */
+  async request<M extends RawRequestName>(
+    method: M,
+    fields: Arguments<M>,
+    { signal }: CallerOptions = {},
+  ): Promise<ReplyFields<M>> {
+    return (await this.#guest.call(this.#lane, "request", { method, fields }, { signal })) as ReplyFields<M>;
+  }
+
+  /** Closes the channel. The port stays open: `release` closes it. */
+  async close(farewell: Farewell = {}): Promise<void> {
+    if (this.#state === "closed") return;
+    this.#state = "closing";
+    await this.#guest.call(this.#lane, "close", farewell);
+  }
+
+  /**
+   * Closes the port: this thread is done with the channel, which stays as it is. What is outstanding here goes back to
+   * its queue.
+   */
+  release(): void {
+    this.#guest.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#state !== "closed") await this.close();
+    this.release();
+  }
+
+  // Inside
+
+  #call(method: PlainCall, options: CallerOptions): Promise<unknown> {
+    return this.#guest.call(this.#lane, method, options, { signal: options.signal });
+  }
+
+  #handle(item: HostItem): void {
+    switch (item.type) {
+      case "deliver":
+        return this.#deliver(item);
+      case "event":
+        return this.#event(item.name as keyof ChannelEvents, item.value);
+      case "lost":
+        return this.#outstanding.clear();
+      case "consumer-ended": {
+        const started = this.#consumers.get(item.consumer);
+        if (started !== undefined) started.end = item.end;
+        this.#consumers.delete(item.consumer);
+        return started?.consumer?.endedThere(item.end);
+      }
+      default:
+        return;
+    }
+  }
+
+  #deliver(item: DeliverItem): void {
+    const delivery = new WorkerConsumerDelivery(item, this.#deliveryLane);
+    const started = this.#consumers.get(item.consumer);
+    // Whoever asked for the consumer has given up waiting for it.
+    if (started === undefined) return void (delivery.outstanding && delivery.nack());
+    started.handlers.push(delivery);
+  }
+
+  #event(name: keyof ChannelEvents, { value, error, returned }: PackedEvent): void {
+    if (name === "closed") return this.#wasClosed(error && unpackError(error));
+    const event = returned === undefined ? unpack(value) : unpackReturn(returned);
+    this.#listeners.emit(name, event as never);
+  }
+
+  #wasClosed(error: Error | undefined): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#outstanding.clear();
+    this.#closed.resolve(error);
+    this.#listeners.emit("closed", { error: error as ChannelEvents["closed"]["error"] });
+  }
+
+  #portClosed(error: ThreadError): void {
+    this.#outstanding.clear();
+    for (const { consumer } of this.#consumers.values()) consumer?.portClosed();
+    this.#consumers.clear();
+    this.#wasClosed(error);
+  }
+
+  #taken(consumer: number, bytes: number): void {
+    this.#guest.outbox.post({ type: "taken", lane: this.#lane, consumer, count: 1, bytes });
+  }
+
+  #report(error: unknown): void {
+    if (this.#reporting) return;
+    this.#reporting = true;
+    contain(
+      () => this.#listeners.emit("callback-error", { error }),
+      () => {},
+    );
+    this.#reporting = false;
+    this.#guest.outbox.post({ type: "report", lane: this.#lane, error: packError(error) });
+  }
+}
+
+/** What a worker has to know of a channel to begin with. */
+export interface ChannelFacts {
+  readonly number: number;
+  readonly mode: "plain" | "confirm" | "tx";
+  readonly state: ChannelState;
+}
+
+/** How to get a channel. */
+export interface WorkerChannelOptions {
+  /** Gives up waiting for the other thread. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The channel that another thread serves at the other end of a port.
+ *
+ * @throws ThreadError WRONG_PEER, or PORT_CLOSED; AbortError.
+ */
+export async function workerChannel(port: ThreadPort, { signal }: WorkerChannelOptions = {}): Promise<WorkerChannel> {
+  const guest = new PortGuest(port);
+  return greeted(guest, channelLane, signal, (facts) => new WorkerChannel(guest, channelLane, facts as ChannelFacts));
+}
+
+/** Makes something of the first item of a lane. */
+export async function greeted<T>(
+  guest: PortGuest,
+  lane: number,
+  signal: AbortSignal | undefined,
+  make: (facts: unknown) => T,
+): Promise<T> {
+  const greeting = new Future<T>();
+  guest.addLane(lane, {
+    handle: (item) => {
+      if (item.type === "hello") greeting.resolve(make(unpack(item.facts)));
+    },
+    closed: (error) => greeting.fail(() => error),
+  });
+  const stopListening = signal && onAbort(signal, () => greeting.fail(() => new AbortError(signal.reason, "not-sent")));
+  if (signal?.aborted === true) greeting.fail(() => new AbortError(signal.reason, "not-sent"));
+  guest.start();
+  try {
+    return await greeting.promise;
+  } finally {
+    stopListening?.();
+  }
+}
