@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
-import * as client from "../client/index.ts";
+import * as clientErrors from "../client/errors.ts";
+import * as ioServices from "../client/io-services.ts";
+import * as engineErrors from "../engine/errors.ts";
+import * as wireErrors from "../wire/errors.ts";
 import {
   AbortError,
   ChannelError,
@@ -125,10 +128,11 @@ describe("errors", () => {
     expect(arrived.stack).toContain("travelledError");
   });
 
-  it("of every class that the client exports are known here", () => {
-    const exported = Object.values(client).filter(
-      (value) => typeof value === "function" && (value === AmqpError || value.prototype instanceof AmqpError),
-    );
+  it("of every class that a channel or a connection can reject with are known here", () => {
+    const modules = [clientErrors, engineErrors, wireErrors, ioServices];
+    const exported = modules
+      .flatMap((module) => Object.values<unknown>(module))
+      .filter((value) => typeof value === "function" && (value === AmqpError || value.prototype instanceof AmqpError));
     expect(exported.length).toBeGreaterThan(10);
     for (const one of exported) expect(samples.map((error) => error.constructor)).toContain(one);
   });
