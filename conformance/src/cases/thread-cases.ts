@@ -402,7 +402,7 @@ export const threadCases: readonly ConformanceCase[] = [
       like(event, { requeued: 2, willRestart: true }, "the event");
       like(event.error, { name: "ThreadError", code: "WORKER_LOST", cause: { message: "out of memory" } }, "the error");
       await scene.until(() => handled.length === 2, "the new worker to handle both");
-      same(handled.sort(), ["a again", "b again"], "what it handled");
+      same([...handled].map(String).sort(), ["a again", "b again"], "what it handled");
       same([workers.length, workers[0]?.terminated], [2, true], "workers that were started");
       same(await pool.close(), { requeued: 0, unfinished: 0 }, "closing");
     },
