@@ -4,14 +4,21 @@
 export interface WebSocketLike {
   binaryType: string;
   readonly bufferedAmount: number;
+  /** Calls the listener when that happens. */
   addEventListener(type: "open", listener: () => void): void;
+  /** Calls the listener with each message. */
   addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
+  /** Calls the listener when it fails; a `close` follows. */
   addEventListener(type: "error", listener: (event: object) => void): void;
+  /** Calls the listener once, at the end. */
   addEventListener(type: "close", listener: (event: CloseLike) => void): void;
+  /** Sends a binary message. */
   send(data: Uint8Array<ArrayBuffer>): void;
+  /** Ends it with the closing handshake. */
   close(code?: number, reason?: string): void;
   /** Not of the standard: stops reading from the network (Bun, ws). */
   pause?(): void;
+  /** Undoes `pause`. */
   resume?(): void;
   /** Not of the standard: ends without the closing handshake (Bun, ws). */
   terminate?(): void;
@@ -34,6 +41,7 @@ export interface WebSocketStreamLike {
     readonly writable: WritableStream<Uint8Array<ArrayBuffer>>;
   }>;
   readonly closed: Promise<{ readonly closeCode?: number; readonly reason?: string }>;
+  /** Ends it with the closing handshake. */
   close(info?: { closeCode?: number; reason?: string }): void;
 }
 

@@ -24,7 +24,7 @@ async function make(modules: Record<string, string>, declarations: Record<string
   for (const [name, text] of Object.entries(modules)) await writeFile(path.join(home, `${name}.js`), text);
   for (const [name, text] of Object.entries(declarations)) await writeFile(path.join(home, `${name}.d.ts`), text);
   const entries = names.map((name) => `hare/${name}`);
-  return [{ name: "hare", version: "1.0.0", folder: home, entries, foreignDependencies: [] }];
+  return [{ name: "hare", version: "1.0.0", folder: home, entries, sources: [], foreignDependencies: [] }];
 }
 
 describe("loading packages", () => {

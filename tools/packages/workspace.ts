@@ -11,6 +11,8 @@ export interface Package {
   readonly folder: string;
   /** What can be imported: the name, and the name with each subpath. */
   readonly entries: readonly string[];
+  /** The sources of the entries, from the folder. */
+  readonly sources: readonly string[];
   /** Names of packages from elsewhere that it needs. */
   readonly foreignDependencies: readonly string[];
 }
@@ -19,7 +21,7 @@ interface Manifest {
   readonly name: string;
   readonly version: string;
   readonly private?: boolean;
-  readonly exports?: Readonly<Record<string, unknown>>;
+  readonly exports?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly dependencies?: Readonly<Record<string, string>>;
 }
 
@@ -32,6 +34,9 @@ function read(folder: string): Package & { readonly isPrivate: boolean } {
     entries: Object.keys(manifest.exports ?? {})
       .filter((subpath) => !subpath.endsWith(".json"))
       .map((subpath) => path.posix.join(manifest.name, subpath)),
+    sources: Object.values(manifest.exports ?? {})
+      .map((conditions) => conditions["@leveret/source"])
+      .filter((source) => typeof source === "string"),
     foreignDependencies: Object.keys(manifest.dependencies ?? {}).filter((name) => !name.startsWith("@leveret/")),
     isPrivate: manifest.private === true,
   };

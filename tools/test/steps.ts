@@ -52,6 +52,7 @@ export const steps: readonly Step[] = [
   { kind: "gate", name: "format", command: ["node_modules/.bin/biome", "format", "."] },
   { kind: "gate", name: "layers", command: [node, "tools/lint/check-layers.ts"] },
   { kind: "gate", name: "bundle", command: [node, "tools/lint/check-bundle.ts"] },
+  { kind: "gate", name: "API reference", command: [node, "tools/api-reference.ts", "check"] },
   { kind: "suite", name: "unit tests", runtime: "node", projects: ["core", "node", "websocket", "broker", "tools"] },
   { kind: "suite", name: "unit tests in Deno", runtime: "deno", projects: ["deno"] },
   { kind: "suite", name: "unit tests in Bun", runtime: "bun", projects: ["bun"] },

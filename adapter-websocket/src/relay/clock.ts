@@ -5,6 +5,7 @@ export type Millis = number;
 
 /** A monotonic clock with timers. */
 export interface Clock {
+  /** The time in milliseconds, from any beginning. */
   now(): Millis;
   /** Calls `fire` once after `delay`; the returned function cancels it, at any time and any number of times. */
   setTimer(delay: Millis, fire: () => void): () => void;

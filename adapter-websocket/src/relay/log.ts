@@ -4,15 +4,20 @@ import { pino } from "pino";
 
 /** Where the relay's messages go. A pino logger is one. */
 export interface RelayLog {
+  /** For whoever looks for a fault. */
   debug(fields: LogFields, message: string): void;
+  /** What happens. */
   info(fields: LogFields, message: string): void;
+  /** What should be looked at. */
   warn(fields: LogFields, message: string): void;
+  /** What failed. */
   error(fields: LogFields, message: string): void;
 }
 
 /** Facts that go with a message. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
+/** How much is logged: a level, and everything above it. */
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
 /** A log that is not written. */

@@ -19,6 +19,7 @@ export interface DriverTransport {
   write(chunks: readonly Uint8Array[]): boolean;
   /** Stops {@link DriverLink.received}; a chunk that comes all the same is kept. */
   pause(): void;
+  /** Goes on with reading. */
   resume(): void;
   /** Sends what was written, then ends our side. */
   end(): void;
@@ -31,6 +32,7 @@ export interface DriverLink {
   readonly connection: BrokerConnection;
   /** The chunk is borrowed for the length of the call. */
   received(chunk: Uint8Array): void;
+  /** The transport takes bytes again. */
   writable(): void;
   /** The transport is gone, or the client has ended its side. Once and last. */
   closed(): void;

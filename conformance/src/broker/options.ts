@@ -55,6 +55,7 @@ export interface BrokerOptions {
 /** Options with every default filled in. */
 export interface BrokerSettings {
   readonly profileName: ProfileName;
+  /** Numbers from 0 to 1. */
   readonly random: () => number;
   readonly users: Readonly<Record<string, UserOptions>>;
   readonly virtualHosts: readonly string[];

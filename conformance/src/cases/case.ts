@@ -68,10 +68,13 @@ export interface BrokerHost {
   proxy(): Promise<ProxyHandle>;
   /** Makes the broker block those who publish. */
   block(): Promise<void>;
+  /** Ends that. */
   unblock(): Promise<void>;
   /** Makes the broker close all connections, with 320. */
   closeConnections(reason: string): Promise<void>;
+  /** Adds a user who may do everything in the virtual host. */
   addUser(name: string, password: string): Promise<void>;
+  /** Removes a user. */
   deleteUser(name: string): Promise<void>;
 }
 
@@ -97,9 +100,12 @@ export interface ProxyHandle {
   inflict(faults: ProxyFaults): Promise<void>;
   /** Breaks the connections that there are. */
   break(how: Break): Promise<void>;
+  /** Swallows what goes that way from now on. */
   silence(direction: Direction): Promise<void>;
+  /** Passes on again what goes through. */
   speak(): Promise<void>;
   /** How many connections there were, and are. */
   report(): Promise<{ readonly accepted: number; readonly open: number }>;
+  /** Closes the proxy, and the connections through it. */
   close(): Promise<void>;
 }

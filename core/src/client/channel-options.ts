@@ -130,23 +130,27 @@ export interface BasicGetOptions extends CallerOptions {
 /** A message, and how long to wait for what becomes of it. */
 export interface BasicPublishOptions extends Publication, WaitOptions {}
 
+/** Which consumer to cancel. */
 export interface BasicCancelOptions {
   readonly consumerTag: string;
   /** Do not wait for the server's answer. Default false. */
   readonly noWait?: boolean | undefined;
 }
 
+/** What to acknowledge. */
 export interface BasicAckOptions {
   readonly deliveryTag: number;
   /** All outstanding deliveries of the channel up to that tag; with tag 0, all there are. Default false. */
   readonly multiple?: boolean | undefined;
 }
 
+/** What to refuse, and what becomes of it. */
 export interface BasicNackOptions extends BasicAckOptions {
   /** Back to the queue; otherwise to its dead-letter exchange, or nowhere. Default true. */
   readonly requeue?: boolean | undefined;
 }
 
+/** Which delivery to refuse, and what becomes of it. */
 export interface BasicRejectOptions {
   readonly deliveryTag: number;
   /** Back to the queue; otherwise to its dead-letter exchange, or nowhere. Default true. */

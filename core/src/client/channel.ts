@@ -48,6 +48,7 @@ export class Channel extends Topology {
     return this.#core.number;
   }
 
+  /** Where the channel stands. */
   get state(): ChannelState {
     return this.#core.state;
   }
@@ -278,6 +279,7 @@ export class Channel extends Topology {
     return this.#core.close(farewell);
   }
 
+  /** Closes the channel, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

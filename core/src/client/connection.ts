@@ -149,6 +149,7 @@ export class Connection {
 
   // What is known
 
+  /** Where the connection stands. */
   get state(): ConnectionState {
     if (this.#end !== undefined) return "closed";
     if (this.#closing) return "closing";
@@ -175,6 +176,7 @@ export class Connection {
     return this.#dialed === undefined ? "" : endpointName(this.#dialed.target.endpoint);
   }
 
+  /** What both sides agreed on when the connection was opened, or recovered last. */
   get negotiated(): Negotiated {
     return this.#negotiated;
   }
@@ -354,6 +356,7 @@ export class Connection {
     return this.#over.promise;
   }
 
+  /** Closes the connection, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

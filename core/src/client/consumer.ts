@@ -50,10 +50,12 @@ export class Consumer {
     return this.#subscription.queue;
   }
 
+  /** Whether the server took each message for settled when it sent it. */
   get noAck(): boolean {
     return this.#subscription.info.noAck;
   }
 
+  /** Where the consumer stands. */
   get state(): "consuming" | "cancelling" | "ended" {
     return this.#subscription.state;
   }
@@ -73,6 +75,7 @@ export class Consumer {
     return this.#subscription.ended;
   }
 
+  /** Whether it hands out nothing at the moment. */
   get paused(): boolean {
     return this.#subscription.paused;
   }
@@ -111,6 +114,7 @@ export class Consumer {
     return this.#closing;
   }
 
+  /** Closes the consumer, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close().then(() => {});
   }
@@ -158,6 +162,7 @@ export class IterableConsumer extends Consumer implements AsyncIterable<Consumer
     return this.#queue.next(options);
   }
 
+  /** Takes messages one by one; leaving the loop cancels the consumer. */
   [Symbol.asyncIterator](): AsyncIterator<ConsumerDelivery, undefined> {
     return {
       next: () => {

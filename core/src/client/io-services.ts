@@ -71,6 +71,7 @@ export interface ByteStream {
   write(chunks: readonly Uint8Array[]): boolean;
   /** Stops `received`, until `resume`. The end of the stream is reported after `resume`. */
   pause(): void;
+  /** Undoes {@link ByteStream.pause}: what was held comes first. */
   resume(): void;
   /** Sends what was written, then ends our side. The peer may go on; `closed` follows when it ends its side. Before `opened`: `abort`. */
   end(): void;

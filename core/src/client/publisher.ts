@@ -66,6 +66,7 @@ export class Publisher {
     core.listeners.on("return", (message) => this.#listeners.emit("return", message));
   }
 
+  /** Where the channel of the publisher stands. */
   get state(): ChannelState {
     return this.#core.state;
   }
@@ -157,6 +158,7 @@ export class Publisher {
     return this.#closing;
   }
 
+  /** Closes the publisher, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -35,6 +35,7 @@ export class ReturnedMessage {
     return new EncodedProperties(this.#content.encodedProperties);
   }
 
+  /** The body, whole. */
   get body(): Uint8Array {
     return this.#content.body;
   }

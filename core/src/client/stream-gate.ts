@@ -29,6 +29,7 @@ export class StreamGate {
     this.#drop = drop;
   }
 
+  /** The transport is open. */
   opened(): void {
     if (this.#state !== "opening") return;
     this.#state = "open";
@@ -39,7 +40,7 @@ export class StreamGate {
     }
   }
 
-  /** @param chunk Lent for the call: what has to be held is copied. */
+  /** The transport has bytes. The chunk is lent for the call: what has to be held is copied. */
   received(chunk: Uint8Array): void {
     if (this.#state !== "open") return;
     if (this.#paused || this.#held.length > 0) {
@@ -53,6 +54,7 @@ export class StreamGate {
     }
   }
 
+  /** The transport takes bytes again. */
   writable(): void {
     if (this.#state !== "open") return;
     try {

@@ -21,7 +21,7 @@ export type OneWayName = NoWaitName | "basic.ack" | "basic.nack" | "basic.reject
 /** How publishes on a channel are treated: as they come, with confirms, or in transactions. A channel leaves a mode only by closing. */
 export type ChannelMode = "plain" | "confirm" | "tx";
 
-/** What {@link ChannelEngine.close} and {@link ConnectionEngine.close} tell the server. */
+/** What `close` of a channel and of a connection tells the server. */
 export interface Farewell {
   /** Default 200. */
   readonly replyCode?: number | undefined;

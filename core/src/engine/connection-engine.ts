@@ -62,6 +62,7 @@ export class ConnectionEngine {
 
   // What the engine knows
 
+  /** Where the connection stands. */
   get state(): "handshaking" | "open" | "closing" | "closed" {
     return this.#connection.state;
   }

@@ -14,9 +14,13 @@ export type TopologyMode = "all" | "transient" | "none";
 
 /** Leaves records out: returning false means that the thing is not declared again. */
 export interface TopologyFilter {
+  /** Which exchanges come back; default all. */
   readonly exchange?: ((exchange: ExchangeRecord) => boolean) | undefined;
+  /** Which queues. */
   readonly queue?: ((queue: QueueRecord) => boolean) | undefined;
+  /** Which bindings. */
   readonly binding?: ((binding: BindingRecord) => boolean) | undefined;
+  /** Which consumers. */
   readonly consumer?: ((consumer: ConsumerRecord) => boolean) | undefined;
 }
 

@@ -101,16 +101,19 @@ export class Output {
     return this.#buffer;
   }
 
+  /** Writes 8 bits. */
   octet(value: number): void {
     this.reserve(1)[this.position] = value;
     this.position += 1;
   }
 
+  /** Writes 16 bits, big-endian. */
   short(value: number): void {
     putShort(this.reserve(2), this.position, value);
     this.position += 2;
   }
 
+  /** Writes 32 bits, big-endian. */
   long(value: number): void {
     putLong(this.reserve(4), this.position, value);
     this.position += 4;
@@ -128,11 +131,13 @@ export class Output {
     this.position += 8;
   }
 
+  /** Writes an IEEE 754 number of 32 bits. */
   float(value: number): void {
     this.#view(4).setFloat32(0, value);
     this.position += 4;
   }
 
+  /** Writes an IEEE 754 number of 64 bits. */
   double(value: number): void {
     this.#view(8).setFloat64(0, value);
     this.position += 8;

@@ -103,6 +103,7 @@ export class BrokerConnection {
 
   // What tests use to look.
 
+  /** Where the connection stands. */
   get phase(): ConnectionPhase {
     return this.#session.phase;
   }
@@ -112,6 +113,7 @@ export class BrokerConnection {
     return this.#session.blockedBy !== undefined;
   }
 
+  /** Whether the broker neither reads from it nor writes to it. */
   get isFrozen(): boolean {
     return this.#session.outbox.isFrozen;
   }
@@ -121,6 +123,7 @@ export class BrokerConnection {
     return this.#session.handshake.features;
   }
 
+  /** What both sides agreed on. */
   get tuning(): TuningOptions {
     return this.#session.tuning;
   }

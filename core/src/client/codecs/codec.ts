@@ -19,7 +19,9 @@ export interface Codec<T> {
   readonly contentType: string;
   /** How bodies are packed, such as `"gzip"`. Default: not at all. */
   readonly contentEncoding?: string | undefined;
+  /** Makes a body of a value. What it throws is the cause of the error that the caller gets. */
   encode(value: T): MaybePromise<Uint8Array>;
+  /** Makes a value of a body. What it throws is the cause of the error that the caller gets. */
   decode(body: Uint8Array): MaybePromise<T>;
 }
 

@@ -140,6 +140,7 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
     return this.#closing;
   }
 
+  /** Closes the client, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

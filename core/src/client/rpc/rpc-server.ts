@@ -108,6 +108,7 @@ export class RpcServer {
     this.#answering = answering;
   }
 
+  /** The queue that requests come from. */
   get queue(): string {
     return this.#consumer.queue;
   }
@@ -117,6 +118,7 @@ export class RpcServer {
     return this.#consumer.running;
   }
 
+  /** What the server has done so far. */
   get counters(): RpcServerCounters {
     return this.#answering.counters;
   }
@@ -137,6 +139,7 @@ export class RpcServer {
     return this.#closing;
   }
 
+  /** Closes the server, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
