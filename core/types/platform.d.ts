@@ -45,3 +45,26 @@ declare var MessageChannel: {
   prototype: { readonly port1: PlatformPort; readonly port2: PlatformPort };
   new (): { readonly port1: PlatformPort; readonly port2: PlatformPort };
 };
+
+// The part of the Compression Streams standard that the gzip codec uses, where the runtime has it.
+
+interface ByteReader {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
+  cancel(reason?: unknown): Promise<void>;
+}
+
+interface ByteWriter {
+  write(chunk: Uint8Array<ArrayBuffer>): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface CompressionStream {
+  readonly readable: { getReader(): ByteReader };
+  readonly writable: { getWriter(): ByteWriter };
+}
+
+declare var CompressionStream: { prototype: CompressionStream; new (format: "gzip"): CompressionStream };
+
+interface DecompressionStream extends CompressionStream {}
+
+declare var DecompressionStream: { prototype: DecompressionStream; new (format: "gzip"): DecompressionStream };

@@ -3,6 +3,7 @@
 import type { IoServices, Millis } from "@leveret/core/client";
 import type { BrokerHost, ConformanceCase, GroupedCase } from "./case.ts";
 import { channelCases } from "./channel-cases.ts";
+import { codecCases } from "./codec-cases.ts";
 import { confirmCases } from "./confirm-cases.ts";
 import { connectCases } from "./connect-cases.ts";
 import { connectFailureCases } from "./connect-failure-cases.ts";
@@ -64,6 +65,7 @@ export const cases: readonly GroupedCase[] = Object.entries({
   "remote calls": rpcCases,
   threads: threadCases,
   values: valueCases,
+  codecs: codecCases,
   faults: faultCases,
 } satisfies Record<string, readonly ConformanceCase[]>).flatMap(([group, members]) =>
   members.map((one) => ({ ...one, group })),

@@ -1,6 +1,6 @@
 /** Publishers. */
 
-import { FlushError } from "@leveret/core/client";
+import { BatchError, FlushError, publishBatch } from "@leveret/core/client";
 import type { ConformanceCase } from "./case.ts";
 import { fails, like, ok, same } from "./expect.ts";
 import { bytes, text } from "./scene.ts";
@@ -81,6 +81,76 @@ export const publisherCases: readonly ConformanceCase[] = [
       ok(error instanceof FlushError, "a FlushError");
       same(failed, ["UNROUTABLE 0", "UNROUTABLE 1", "UNROUTABLE 2"], "what the listener heard");
       await publisher.flush();
+    },
+  },
+  {
+    name: "publish a batch with one promise, in order, and never more at a time than their window",
+    async run(scene) {
+      const { connection, channel } = await scene.open();
+      const queue = await scene.queue(channel);
+      const other = await scene.queue(channel);
+      const publisher = await connection.openPublisher({ routingKey: queue, maxUnconfirmed: 50 });
+      const texts = Array.from({ length: 3000 }, (_, i) => `${i}`);
+      const batch = [
+        ...texts.map(bytes),
+        { body: bytes("special"), routingKey: other, properties: { type: "special" } },
+      ];
+      await scene.soon(publishBatch(publisher, batch), "the batch");
+      same(publisher.unconfirmed, 0, "unconfirmed");
+      same(await scene.drain(channel, queue), texts, "what arrived, in order");
+      const special = await channel.basicGet({ queue: other, noAck: true });
+      like(special?.properties, { type: "special", deliveryMode: 2 }, "the properties of the special one");
+      await publishBatch(publisher, []);
+    },
+  },
+  {
+    name: "tell which messages of a batch were not confirmed, and why; the others are",
+    async run(scene) {
+      const { connection, channel } = await scene.open();
+      const queue = await scene.queue(channel);
+      const full = await scene.queue(channel, { arguments: { "x-max-length": 0, "x-overflow": "reject-publish" } });
+      const publisher = await connection.openPublisher({ routingKey: queue, mandatory: true });
+      const batch = [
+        bytes("a"),
+        { body: bytes("b"), routingKey: scene.name("nowhere") },
+        { body: bytes("c"), properties: { priority: 300 } },
+        { body: bytes("d"), routingKey: full },
+        bytes("e"),
+      ];
+      const expected = { name: "BatchError", code: "BATCH_FAILED", outcome: "refused", retryable: false };
+      const error = await fails(publishBatch(publisher, batch), expected, "the batch");
+      ok(error instanceof BatchError, "a BatchError");
+      same(
+        error.failures.map(({ index, error: { code } }) => `${index} ${code}`),
+        ["1 UNROUTABLE", "2 INVALID_ARGUMENT", "3 NACKED"],
+        "what failed",
+      );
+      same(await scene.drain(channel, queue), ["a", "e"], "what arrived");
+      const refused = { name: "UsageError", code: "INVALID_ARGUMENT" };
+      await fails(publishBatch(publisher, [bytes("f"), "g" as never]), refused, "a batch with a text in it");
+      same(await scene.drain(channel, queue), [], "what arrived of it");
+    },
+  },
+  {
+    name: "give up a batch by a signal: what was not confirmed is told with its outcome",
+    async run(scene) {
+      const { connection, channel } = await scene.open();
+      const queue = await scene.queue(channel);
+      const publisher = await connection.openPublisher({ routingKey: queue, maxUnconfirmed: 1 });
+      const controller = new AbortController();
+      const batch = publishBatch(
+        publisher,
+        Array.from({ length: 2500 }, () => bytes("a")),
+        { signal: controller.signal },
+      );
+      controller.abort();
+      const error = await scene.soon(fails(batch, { code: "BATCH_FAILED" }, "the batch"), "the end of the batch");
+      ok(error instanceof BatchError, "a BatchError");
+      const outcomes = error.failures.map(({ error: one }) => `${one.code} ${one.outcome}`);
+      same([...new Set(outcomes)], ["ABORTED unknown", "ABORTED not-sent"], "the outcomes");
+      same(outcomes.filter((outcome) => outcome === "ABORTED unknown").length, 1, "how many may have arrived");
+      await publisher.flush();
+      same(await scene.messageCount(channel, queue), 2500 - outcomes.length + 1, "what arrived");
     },
   },
   {

@@ -28,6 +28,7 @@ const examples: Readonly<Record<string, Example>> = {
     prints:
       /^without confirms: 5000 .*\none by one, each confirmed: 500 .*\n(all at once|sent in).* 5000 .*\n.* 5000 /m,
   },
+  "codecs.ts": { prints: /^1: carrots\n2: clover and parsley\n3: hay\ndead letters: 1$/m },
   "confirms.ts": { prints: /^confirmed\nrefused\nunroutable \(312 NO_ROUTE\)$/m },
   "consume-with-iterator.ts": { prints: /^1 2 3 4 5 \| 6 7 8 9 10$/m },
   "embedding.ts": { arguments: [hostname, port], prints: /^10 confirmed, 10 consumed and acknowledged$/m },

@@ -6,6 +6,7 @@
  */
 
 export type { ExchangeArguments, QueueArguments } from "./arguments.ts";
+export { BatchError, type BatchFailure, type BatchMessage, type BatchOptions, publishBatch } from "./batch.ts";
 export type { Channel, RawRequestName } from "./channel.ts";
 export type { ChannelEvents, ChannelState, ReplyFields } from "./channel-core.ts";
 export type * from "./channel-options.ts";
@@ -18,6 +19,20 @@ export {
   type ValueOf,
 } from "./codecs/codec.ts";
 export { CodecError, type CodecErrorCode } from "./codecs/codec-error.ts";
+export { bytesCodec, type GzipOptions, gzipCodec, jsonCodec, oneOfCodecs, textCodec } from "./codecs/codecs.ts";
+export {
+  type DecodedDelivery,
+  type DecodingOptions,
+  openTypedConsumer,
+  type TypedIterableConsumer,
+  type ValueHandler,
+} from "./codecs/typed-consumer.ts";
+export {
+  openTypedPublisher,
+  type TypedPublisher,
+  type TypedPublisherOptions,
+  type TypedPublishOptions,
+} from "./codecs/typed-publisher.ts";
 export { connect } from "./connect.ts";
 export type { CloseOptions, Connection, Negotiated } from "./connection.ts";
 export type { ConnectionEvents, ConnectionState } from "./connection-events.ts";

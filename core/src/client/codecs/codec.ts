@@ -23,6 +23,8 @@ export interface Codec<T> {
   encode(value: T): MaybePromise<Uint8Array>;
   /** Makes a value of a body. What it throws is the cause of the error that the caller gets. */
   decode(body: Uint8Array): MaybePromise<T>;
+  /** Other codecs that decode messages which do not fit this one; `oneOfCodecs` makes such a codec. */
+  readonly alternatives?: readonly Codec<T>[] | undefined;
 }
 
 /** The type of the values of a codec. */
@@ -72,10 +74,12 @@ export function decodeMessage<T>(codec: Codec<T>, message: EncodedMessage): Mayb
   const failed = (cause: unknown): never => {
     throw cause instanceof CodecError ? cause : new CodecError("DECODE_FAILED", "Decoding failed", codec, { cause });
   };
-  const { properties, body } = message;
-  if (!fits(codec, properties)) throw CodecError.mismatch(codec, properties);
   try {
-    const value = codec.decode(body);
+    // Properties that do not parse throw here.
+    const { properties, body } = message;
+    const fitting = fits(codec, properties) ? codec : codec.alternatives?.find((other) => fits(other, properties));
+    if (fitting === undefined) throw CodecError.mismatch(codec, properties);
+    const value = fitting.decode(body);
     return isThenable(value) ? Promise.resolve(value).catch(failed) : value;
   } catch (error) {
     return failed(error);
@@ -83,7 +87,7 @@ export function decodeMessage<T>(codec: Codec<T>, message: EncodedMessage): Mayb
 }
 
 /** Whether a message says that it is what the codec decodes. */
-export function fits(codec: Codec<unknown>, { contentType, contentEncoding }: BasicProperties): boolean {
+function fits(codec: Codec<unknown>, { contentType, contentEncoding }: BasicProperties): boolean {
   return (
     isMediaType(codec.contentType, contentType ?? "") && packing(codec.contentEncoding) === packing(contentEncoding)
   );

@@ -33,7 +33,7 @@ export interface RpcReply<T> extends EncodedMessage {
  * Opens a client for remote calls, with a channel of its own.
  *
  * ```ts
- * const client = await openRpcClient(connection, { routingKey: "sums", requestCodec: json<number[]>(), replyCodec: json<number>() });
+ * const client = await openRpcClient(connection, { routingKey: "sums", requestCodec: jsonCodec<number[]>(), replyCodec: jsonCodec<number>() });
  * const { value } = await client.call([1, 2, 3], { timeout: 5_000 });
  * ```
  *

@@ -53,7 +53,7 @@ export interface RpcServerCounters {
  * connection's `callback-error`.
  *
  * ```ts
- * const server = await openRpcServer(connection, { queue: "sums", requestCodec: json<number[]>(), replyCodec: json<number>() },
+ * const server = await openRpcServer(connection, { queue: "sums", requestCodec: jsonCodec<number[]>(), replyCodec: jsonCodec<number>() },
  *   (numbers) => numbers.reduce((a, b) => a + b, 0));
  * ```
  *
