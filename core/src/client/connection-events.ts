@@ -51,6 +51,18 @@ export interface ConnectionEvents {
   };
   /** The connection is over; `error` is `undefined` when this client closed it. */
   readonly closed: { readonly error: ConnectionError | undefined };
+  /** The server was given a new password, before the old one expired; it is asked for again in time. */
+  readonly "credentials-renewed": { readonly validFor: Millis | undefined };
+  /** The credentials' function failed, or took too long, when it was asked for new ones. It is asked again. */
+  readonly "credentials-failed": {
+    readonly error: unknown;
+    /** From 1, counted from the last success. */
+    readonly attempt: number;
+    /** The wait until the next one. */
+    readonly delay: Millis;
+  };
+  /** `Connection.state` is another one. Told after the event that it comes with. */
+  readonly state: { readonly state: ConnectionState; readonly before: ConnectionState };
   /** A listener or a handler of the application threw, or its promise was rejected. The connection goes on. */
   readonly "callback-error": { readonly error: unknown };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { TappedFrame } from "../engine/config.ts";
 import { bytes, connected, errorOf, failure, settled, stateOf, withChannel } from "./testing/fixture.ts";
+import { recovering } from "./testing/recovering.ts";
 
 describe("channels", () => {
   it("have the lowest free number, or the one that is asked for", async () => {
@@ -64,6 +65,57 @@ describe("update-secret", () => {
     expect(await failure(io, update("s", 5))).toMatchObject({ code: "INVALID_ARGUMENT" });
     await settled(io, connection.close());
     expect(await failure(io, update("s"))).toMatchObject({ code: "CONNECTION_CLOSED", outcome: "not-sent" });
+  });
+});
+
+describe("a connection that is looked at", () => {
+  it("says where it stands, as a value and as events, in order", async () => {
+    const { io, connection, cut, comeBack } = await recovering({ connectionName: "mine" });
+    const seen: string[] = [];
+    connection.on("state", ({ state, before }) =>
+      seen.push(`${before} ${state} ${String(connection.state === state)}`),
+    );
+    connection.on("disconnected", () => seen.push("disconnected"));
+    connection.on("closed", () => seen.push("closed"));
+    await cut();
+    await comeBack();
+    await settled(io, connection.close());
+    expect(seen).toEqual([
+      "disconnected",
+      "open connecting true",
+      "connecting recovering true",
+      "recovering open true",
+      "open closing true",
+      "closed",
+      "closing closed true",
+    ]);
+    expect(connection).toMatchObject({ name: "mine", endpoint: "broker:5672" });
+  });
+
+  it("counts over its whole life, and since it recovered last", async () => {
+    const { io, connection, cut, comeBack } = await recovering();
+    const publisher = await settled(io, connection.openPublisher({ routingKey: "q" }));
+    publisher.send(bytes("1"));
+    await io.settle();
+    expect(connection.inFlight).toEqual({ publishes: 1, deliveries: 0, requests: 0 });
+    const before = { ...connection.counters };
+    await cut();
+    expect(connection.inFlight).toEqual({ publishes: 0, deliveries: 0, requests: 0 });
+    await comeBack();
+    publisher.send(bytes("2"));
+    const asking = connection.openConsumer({ queue: "q" });
+    expect(connection.counters?.messagesPublished).toBe(1);
+    expect(connection.totals.messagesPublished).toBe(2);
+    expect(connection.totals.bytesReceived).toBe(
+      (before.bytesReceived ?? 0) + (connection.counters?.bytesReceived ?? 0),
+    );
+    const consumer = await settled(io, asking);
+    const request = connection.updateSecret({ newSecret: "s", reason: "r" });
+    expect(connection.inFlight.requests).toBe(1);
+    await settled(io, request);
+    await settled(io, consumer.close());
+    await settled(io, connection.close());
+    expect(connection.totals.framesSent).toBeGreaterThan(before.framesSent ?? 0);
   });
 });
 

@@ -4,7 +4,7 @@ import { ChannelError, ConnectionError } from "../engine/errors.ts";
 import type { ChannelClosedEvent, ClosedEvent, ConnectionEvent, OpenEvent } from "../engine/events.ts";
 import type { ChannelEngine, Farewell } from "../engine/channel-engine.ts";
 import type { Millis } from "../engine/config.ts";
-import type { EngineCounters } from "../engine/frame-writer.ts";
+import { type EngineCounters, newCounters } from "../engine/frame-writer.ts";
 import { isBytes } from "../wire/bytes.ts";
 import { UsageError } from "../wire/errors.ts";
 import type { FieldTable } from "../wire/field-values.ts";
@@ -17,6 +17,7 @@ import type { ConnectionEvents, ConnectionState } from "./connection-events.ts";
 import type { Consumer, ConsumerHost, IterableConsumer } from "./consumer.ts";
 import type { ConsumeOptions, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
 import { consumeByIterating, consumeWithHandler } from "./consuming.ts";
+import { CredentialsRenewal } from "./credentials-renewal.ts";
 import { Deadlines } from "./deadlines.ts";
 import { dial, type Dialed, endpointName } from "./dialing.ts";
 import { AbortError, endedWith } from "./errors.ts";
@@ -44,6 +45,16 @@ export interface Negotiated {
   readonly frameMax: number;
   /** Seconds between heartbeats. */
   readonly heartbeat: number;
+}
+
+/** What is under way on a connection. */
+export interface InFlight {
+  /** Publishes that wait for their confirm. */
+  readonly publishes: number;
+  /** Messages that consumers have received and not handed out, and handlers that run. */
+  readonly deliveries: number;
+  /** Calls that wait for the server's answer. */
+  readonly requests: number;
 }
 
 /** How to close a connection. */
@@ -111,6 +122,11 @@ export class Connection {
   readonly #recovery: Recovery | undefined;
   readonly #plan: ConnectPlan;
   readonly #observer: Observer | undefined;
+  readonly #renewal: CredentialsRenewal;
+  /** The state that listeners know of. */
+  #toldState: ConnectionState = "open";
+  /** What links that are gone counted. */
+  #countedBefore: EngineCounters = newCounters();
   #channelIds = 0;
   #ready: Future<void> | undefined;
   #link: Link | undefined;
@@ -131,6 +147,13 @@ export class Connection {
     this.#plan = plan;
     this.#io = io;
     this.#deadlines = new Deadlines(io);
+    this.#renewal = new CredentialsRenewal({
+      io,
+      timeout: plan.openTimeout,
+      updateSecret: (secret) => this.#sendSecret(secret, "The old one expires", undefined),
+      renewed: (validFor) => this.#emit("credentials-renewed", { validFor }),
+      failed: (error, attempt, delay) => this.#emit("credentials-failed", { error, attempt, delay }),
+    });
     const { recovery } = plan;
     const allowance = new Allowance(recovery ?? neverDown);
     const { republish, republishLimit } = recovery ?? neverDown;
@@ -194,6 +217,31 @@ export class Connection {
   /** What was sent and received since the connection was opened, or was recovered last. */
   get counters(): EngineCounters | undefined {
     return this.#link?.engine.counters;
+  }
+
+  /** What was sent and received in the whole life of the connection, recoveries included. */
+  get totals(): EngineCounters {
+    const now = this.#link?.engine.counters ?? newCounters();
+    const before = this.#countedBefore;
+    return {
+      framesReceived: before.framesReceived + now.framesReceived,
+      framesSent: before.framesSent + now.framesSent,
+      bytesReceived: before.bytesReceived + now.bytesReceived,
+      bytesSent: before.bytesSent + now.bytesSent,
+      messagesReceived: before.messagesReceived + now.messagesReceived,
+      messagesPublished: before.messagesPublished + now.messagesPublished,
+    };
+  }
+
+  /** What is under way at the moment. */
+  get inFlight(): InFlight {
+    let publishes = 0;
+    let deliveries = 0;
+    for (const { publishing, subscriptions } of this.#channels.all) {
+      publishes += publishing.unconfirmed;
+      for (const { buffered, running } of subscriptions.all()) deliveries += buffered + running;
+    }
+    return { publishes, deliveries, requests: this.#replies.size };
   }
 
   /** Bytes that wait to be sent. */
@@ -312,17 +360,19 @@ export class Connection {
     if (link === undefined) return this.#refusedCall();
     if (signal?.aborted === true) return rejection(() => new AbortError(signal.reason, "not-sent"));
     if (!this.#gate.isOpen) return this.#gate.pass(() => this.updateSecret({ newSecret, reason, signal }), signal);
-    try {
-      if (typeof newSecret !== "string" && !isBytes(newSecret)) {
-        throw new UsageError("INVALID_ARGUMENT", "newSecret is a string or a Uint8Array");
-      }
-      const secret = typeof newSecret === "string" ? encodeText(newSecret) : newSecret;
-      const request = link.engine.updateSecret(secret, reason);
-      link.touch();
-      return this.#replies.expect(request, { signal, value: () => {} });
-    } catch (error) {
-      return Promise.reject(error as Error);
+    return this.#sendSecret(newSecret, reason, signal);
+  }
+
+  async #sendSecret(newSecret: string | Uint8Array, reason: string, signal: AbortSignal | undefined): Promise<void> {
+    const link = this.#usableLink;
+    if (link === undefined) return this.#refusedCall();
+    if (typeof newSecret !== "string" && !isBytes(newSecret)) {
+      throw new UsageError("INVALID_ARGUMENT", "newSecret is a string or a Uint8Array");
     }
+    const secret = typeof newSecret === "string" ? encodeText(newSecret) : newSecret;
+    const request = link.engine.updateSecret(secret, reason);
+    link.touch();
+    await this.#replies.expect(request, { signal, value: () => {} });
   }
 
   /**
@@ -349,7 +399,9 @@ export class Connection {
     }
     this.#closing = true;
     this.#recovery?.stop();
+    this.#renewal.stop();
     this.#link?.touch();
+    this.#tellState();
     if (timeout !== undefined) {
       this.#cancelCloseDeadline = this.#deadlines.add(timeout, { expire: () => this.#link?.abort() });
     }
@@ -366,8 +418,10 @@ export class Connection {
   #adopt(link: Link, { mechanism, channelMax, frameMax, heartbeat }: OpenEvent, dialed: Dialed): LinkOwner {
     const isFirst = this.#link === undefined;
     this.#dialed = dialed;
+    this.#countedBefore = this.totals;
     this.#link = link;
     this.#linkClosed = false;
+    this.#renewal.begin(dialed.target.credentials, dialed.credentialsAt);
     this.#negotiated = { mechanism, channelMax, frameMax, heartbeat };
     if (isFirst) this.#recovery?.begin();
     else this.#recovery?.adopted(link);
@@ -535,6 +589,7 @@ export class Connection {
 
   #connectionClosed({ error, requests }: ClosedEvent): void {
     this.#linkClosed = true;
+    this.#renewal.stop();
     const end = error ?? closedByClient();
     this.#replies.end(requests, end);
     if (error !== undefined && !this.#closing && this.#recovery?.recoversFrom(error) === true) {
@@ -554,6 +609,7 @@ export class Connection {
     const end = error ?? closedByClient();
     this.#end = end;
     this.#recovery?.stop();
+    this.#renewal.stop();
     this.#cancelCloseDeadline?.();
     this.#deadlines.end();
     this.#gate.end(end);
@@ -588,6 +644,15 @@ export class Connection {
   #emit<Name extends keyof ConnectionEvents>(name: Name, value: ConnectionEvents[Name]): void {
     this.#observer?.event(name, value);
     this.#listeners.emit(name, value);
+    this.#tellState();
+  }
+
+  #tellState(): void {
+    const { state } = this;
+    const before = this.#toldState;
+    if (state === before) return;
+    this.#toldState = state;
+    this.#emit("state", { state, before });
   }
 
   /** What hooks are told of this connection. */

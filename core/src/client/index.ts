@@ -34,7 +34,7 @@ export {
   type TypedPublishOptions,
 } from "./codecs/typed-publisher.ts";
 export { connect } from "./connect.ts";
-export type { CloseOptions, Connection, Negotiated } from "./connection.ts";
+export type { CloseOptions, Connection, InFlight, Negotiated } from "./connection.ts";
 export type { ConnectionEvents, ConnectionState } from "./connection-events.ts";
 export type { Consumer, ConsumerClosed, IterableConsumer } from "./consumer.ts";
 export type { ConsumeOptions, ConsumerEnd, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";

@@ -9,6 +9,7 @@
 import type { EngineLimits, ConnectionConfig, Millis, TappedFrame } from "../engine/config.ts";
 import type { SaslMechanism } from "../engine/sasl.ts";
 import type { FieldTable } from "../wire/field-values.ts";
+import type { CredentialsSource } from "./credentials.ts";
 import type { Instrumentation, Observer } from "./instrumentation.ts";
 import type { Endpoint, TcpOptions, TlsOptions, UnixEndpoint, WebSocketEndpoint } from "./io-services.ts";
 import type { RecoveryOptions, RecoveryPlan } from "./recovery-options.ts";
@@ -24,6 +25,18 @@ export interface PasswordCredentials {
  * server offers is used: `external()`, `plain(username, password)`, one of your own.
  */
 export type Credentials = PasswordCredentials | SaslMechanism | readonly SaslMechanism[];
+
+/** A user name and a password that expires, such as an OAuth 2 token. */
+export interface ExpiringCredentials extends PasswordCredentials {
+  /**
+   * How long the password is valid from now on (an OAuth 2 answer's `expires_in`, in milliseconds). Before it expires
+   * the function is asked again, and the server is given the new password (`connection.update-secret`).
+   */
+  readonly validFor?: Millis | undefined;
+}
+
+/** What a function may give as credentials. */
+export type ProvidedCredentials = Credentials | ExpiringCredentials;
 
 /** TLS, with the option to name files where {@link TlsOptions} has contents. Files are read again before every round of attempts. */
 export interface TlsFileOptions extends TlsOptions {
@@ -86,8 +99,11 @@ export interface ConnectOptions {
   /** WebSocket subprotocols to offer to a relay. Default: none. */
   readonly protocols?: readonly string[] | undefined;
 
-  /** Who connects. A function is asked before every attempt. Default: guest, with the password guest. */
-  readonly credentials?: Credentials | (() => Credentials | Promise<Credentials>) | undefined;
+  /**
+   * Who connects. A function is asked before every attempt, and, where it says how long its password is valid, again
+   * when 60 to 80 % of that time are over. Default: guest, with the password guest.
+   */
+  readonly credentials?: Credentials | (() => ProvidedCredentials | Promise<ProvidedCredentials>) | undefined;
   /** Default `"/"`. The empty string is a name too. */
   readonly virtualHost?: string | undefined;
   /** Shown by the server's tools. */
@@ -147,6 +163,8 @@ export interface ConnectTarget {
   /** Complete: defaults filled in, files read. Private key and passphrase are there, but not enumerable. */
   readonly endpoint: Endpoint;
   readonly virtualHost: string;
+  /** Where the credentials come from. Asked by `engineConfig`, and again before they expire. */
+  readonly credentials: CredentialsSource;
   /**
    * The configuration of an engine for one attempt. Asks the credentials' function, so it may take long and may reject
    * with whatever that throws. Without `handshakeTimeout`: that is what is left of the plan's `openTimeout`.

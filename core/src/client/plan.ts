@@ -3,7 +3,7 @@
 import type { ConnectionConfig } from "../engine/config.ts";
 import { defaultLimits, withLimits } from "../engine/limits.ts";
 import { UsageError } from "../wire/errors.ts";
-import { checkCredentials, guest, resolveCredentials } from "./credentials.ts";
+import { checkCredentials, CredentialsSource, guest } from "./credentials.ts";
 import {
   aFunction,
   anyNumber,
@@ -142,11 +142,13 @@ function fixedPlaces(
 async function targetOf({ address, parameters }: Place, options: ConnectOptions): Promise<ConnectTarget> {
   const { virtualHost = "/", credentials = guest, ...handshake } = parameters;
   const { requestTimeout, closeTimeout, blockedTimeout, limits, tap } = options;
+  const source = new CredentialsSource(credentials);
   return {
     endpoint: await endpointOf(address, options.readFile),
     virtualHost,
+    credentials: source,
     engineConfig: async (): Promise<ConnectionConfig> => ({
-      mechanisms: await resolveCredentials(credentials),
+      mechanisms: await source.mechanisms(),
       virtualHost,
       ...handshake,
       requestTimeout,

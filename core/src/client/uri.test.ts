@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../wire/errors.ts";
-import { resolveCredentials } from "./credentials.ts";
+import { CredentialsSource } from "./credentials.ts";
 import { parseUri } from "./uri.ts";
 
 interface Outcome {
@@ -24,7 +24,7 @@ async function parts(uri: string): Promise<Outcome> {
 async function userOf(uri: string): Promise<{ user?: string; password?: string }> {
   const { credentials } = parseUri(uri).parameters;
   if (credentials === undefined) return {};
-  const [mechanism] = await resolveCredentials(credentials);
+  const [mechanism] = await new CredentialsSource(credentials).mechanisms();
   const [, user, password] = new TextDecoder().decode(mechanism?.start()).split("\0");
   return { user: user ?? "", password: password ?? "" };
 }
