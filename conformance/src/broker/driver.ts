@@ -49,6 +49,7 @@ export class BrokerDriver {
   #cancelTimer: (() => void) | undefined;
   #armedFor: Millis = Number.POSITIVE_INFINITY;
   #isPumping = false;
+  #isStopped = false;
 
   constructor(broker: Broker, clock: DriverClock) {
     this.broker = broker;
@@ -60,6 +61,7 @@ export class BrokerDriver {
     const connection = this.broker.connect(this.#clock.now(), peer);
     const link = new Link(connection, transport, this.#clock);
     this.#links.set(connection, link);
+    this.#isStopped = false;
     this.pump();
     return {
       connection,
@@ -100,8 +102,9 @@ export class BrokerDriver {
     this.#arm();
   }
 
-  /** Drops every transport, and lets go of the clock. */
+  /** Drops every transport, and lets go of the clock, until there is a transport again. */
   stop(): void {
+    this.#isStopped = true;
     for (const link of this.#links.values()) link.drop();
     this.#links.clear();
     this.#cancelTimer?.();
@@ -111,7 +114,7 @@ export class BrokerDriver {
 
   /** One timer for the broker's next deadline. One that fires too early costs little, so it is not moved later. */
   #arm(): void {
-    const next = this.broker.nextDeadline();
+    const next = this.#isStopped ? undefined : this.broker.nextDeadline();
     if (next === undefined || next >= this.#armedFor) return;
     this.#cancelTimer?.();
     this.#armedFor = next;

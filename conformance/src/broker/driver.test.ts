@@ -1,0 +1,41 @@
+import { expect, it } from "vitest";
+import { Broker } from "./broker.ts";
+import { BrokerDriver } from "./driver.ts";
+
+/** A driver whose timers are counted, and a transport whose end is told as late as a socket's. */
+function makeDriver() {
+  const timers = new Set<object>();
+  const broker = new Broker();
+  const driver = new BrokerDriver(broker, {
+    now: () => 0,
+    setTimer() {
+      const timer = {};
+      timers.add(timer);
+      return () => timers.delete(timer);
+    },
+  });
+  const attach = () =>
+    driver.attach({ write: () => true, pause: () => {}, resume: () => {}, end: () => {}, abort: () => {} });
+  return { driver, broker, timers, attach };
+}
+
+it("sets no timer once it is stopped, whatever comes after", () => {
+  const { driver, broker, timers, attach } = makeDriver();
+  const first = attach();
+  attach();
+  expect(timers.size).toBeGreaterThan(0);
+  driver.stop();
+  expect(timers.size).toBe(0);
+  // The second connection is still in its handshake, as far as the broker knows.
+  first.closed();
+  broker.closeConnections("late");
+  driver.pump();
+  expect(timers.size).toBe(0);
+});
+
+it("goes on with the next transport", () => {
+  const { driver, timers, attach } = makeDriver();
+  driver.stop();
+  attach();
+  expect(timers.size).toBeGreaterThan(0);
+});
