@@ -1,6 +1,7 @@
 /**
  * One project per package with unit tests, and one for the repository's tools. `io-contract` holds adapters to the
- * contract of their streams, `conformance` is the suite against a real RabbitMQ, and `rabbitmq` tests what starts that.
+ * contract of their streams, `conformance` is the suite against a real RabbitMQ, `conformance-embedded` that against the
+ * embedded broker, `differential` compares the two, and `rabbitmq` tests what starts a RabbitMQ.
  * Packages are resolved to their sources (condition `@leveret/source`): nothing has to be built first.
  */
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
@@ -58,8 +59,19 @@ export default defineConfig({
       // Runners are named after their runtime; each sees only its own.
       project("io-contract", [`${runners}/io-contract!(*.chromium).${runtime}.test.ts`]),
       project("io-contract-chromium", [`${runners}/io-contract.chromium.${runtime}.test.ts`]),
-      project("conformance", [`${runners}/!(io-contract*|*.chromium).${runtime}.test.ts`], sharedBroker),
-      project("conformance-chromium", [`${runners}/!(io-contract*).chromium.${runtime}.test.ts`], sharedBroker),
+      project(
+        "conformance",
+        [`${runners}/!(io-contract*|embedded*|broker-*|*.chromium).${runtime}.test.ts`],
+        sharedBroker,
+      ),
+      project("differential", [`${runners}/broker-differential.${runtime}.test.ts`], sharedBroker),
+      project("conformance-embedded", [`${runners}/embedded!(*.chromium).${runtime}.test.ts`]),
+      project(
+        "conformance-chromium",
+        [`${runners}/!(io-contract*|embedded*).chromium.${runtime}.test.ts`],
+        sharedBroker,
+      ),
+      project("conformance-embedded-chromium", [`${runners}/embedded*.chromium.${runtime}.test.ts`]),
     ],
   },
 });

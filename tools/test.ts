@@ -14,8 +14,10 @@ import { type Counts, closingLine, countTests, nothing, sum } from "./test/resul
 import { schedule } from "./test/schedule.ts";
 import { commandOf, select } from "./test/select.ts";
 import { type Gate, type RuntimeName, runtimes, type Step, type Suite, steps } from "./test/steps.ts";
+import { type SuiteReport, table } from "./test/table.ts";
 
-const lanes = 2;
+/** Suites spend most of their time waiting, so that two processors carry three. */
+const lanes = 3;
 const suiteWithin = 20 * 60_000;
 const isCI = (process.env.CI ?? "") !== "" && process.env.CI !== "false";
 
@@ -32,9 +34,10 @@ process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
 // Brokers end with this process, by themselves.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(130));
 const notTested: string[] = [];
+const reports: SuiteReport[] = [];
 
 function report(outcome: "ok" | "FAILED" | "NOT RUN", step: Step, details: readonly string[], output = ""): void {
-  console.log([outcome.padEnd(8), describe(step).padEnd(44), ...details].join(" ").trimEnd());
+  console.log([outcome.padEnd(8), describe(step).padEnd(60), ...details].join(" ").trimEnd());
   if (output !== "") console.log(`${output.trimEnd().replace(/^/gm, "    ")}\n`);
 }
 
@@ -70,6 +73,7 @@ async function runSuite(suite: Suite): Promise<Counts> {
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${reportFile}`];
   const { code, output } = await run(program, [...args, ...reporters], { env, timeout: suiteWithin });
   const counts = countTests(reportFile, code);
+  reports.push({ runtime: suite.browser === true ? "Chromium" : columnOf(suite.runtime), file: reportFile });
   report(
     counts.failed === 0 ? "ok" : "FAILED",
     suite,
@@ -104,7 +108,15 @@ async function brokerVariables(suite: Suite): Promise<Record<string, string>> {
 async function versionOf(runtime: RuntimeName): Promise<string> {
   const [program, ...args] = runtimes[runtime].version;
   const output = await runOrThrow(program as string, args);
-  return `${runtime} ${/\d+\.\d+\.\d+/.exec(output)?.[0] ?? "(unknown)"}`;
+  return `${columnOf(runtime).toLowerCase().split(" ", 1)[0]} ${/\d+\.\d+\.\d+/.exec(output)?.[0] ?? "(unknown)"}`;
+}
+
+/** `Node 22`, `Deno`. */
+function columnOf(runtime: RuntimeName): string {
+  const [, name = "", version] = /^([a-z]+)(\d*)$/.exec(runtime) ?? [];
+  const shown = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+  if (name !== "node") return shown;
+  return `${shown} ${version || process.versions.node.split(".", 1)[0]}`;
 }
 
 async function main(): Promise<Counts> {
@@ -136,6 +148,7 @@ async function main(): Promise<Counts> {
 }
 
 const counts = await main();
+for (const line of ["", ...table(reports), ""]) console.log(line);
 for (const missing of notTested)
   console.log(`NOT TESTED HERE${isCI ? " (a failure, since CI is set)" : ""}: ${missing}`);
 console.log(`in ${seconds(started)}`);

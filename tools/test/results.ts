@@ -28,14 +28,20 @@ export function closingLine({ passed, failed, skipped }: Counts): string {
 }
 
 /** What vitest's JSON reporter writes, as far as it is used here. */
-interface VitestReport {
+export interface VitestReport {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
   readonly numPendingTests: number;
   readonly numTodoTests: number;
   readonly testResults: readonly {
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
+    /** The file. */
+    readonly name: string;
+    readonly assertionResults: readonly {
+      readonly title: string;
+      readonly status: string;
+      readonly meta?: { readonly skipReason?: string };
+    }[];
   }[];
 }
 
@@ -59,7 +65,8 @@ export function countTests(reportFile: string, exitCode: number): Counts {
   };
 }
 
-function readReport(file: string): VitestReport | undefined {
+/** What vitest has written, if it came to that. */
+export function readReport(file: string): VitestReport | undefined {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as VitestReport;
   } catch {

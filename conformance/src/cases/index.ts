@@ -1,7 +1,7 @@
 /** The conformance suite: what the client does with a broker, case by case, in any runtime. */
 
 import type { IoServices, Millis } from "@leveret/core/client";
-import type { BrokerHost, ConformanceCase, GroupedCase } from "./case.ts";
+import type { BrokerFacts, BrokerHost, CaseNeed, ConformanceCase, GroupedCase } from "./case.ts";
 import { channelCases } from "./channel-cases.ts";
 import { codecCases } from "./codec-cases.ts";
 import { confirmCases } from "./confirm-cases.ts";
@@ -71,9 +71,26 @@ export const cases: readonly GroupedCase[] = Object.entries({
   members.map((one) => ({ ...one, group })),
 );
 
-/** Whether a broker offers what a case needs. */
-export function canRun({ needs = [] }: ConformanceCase, { facts }: BrokerHost): boolean {
-  return needs.every((need) => facts.offers.includes(need));
+/**
+ * Why a case cannot run here, such as "needs tcp, which chrome 156 has not by this adapter"; undefined when it can.
+ *
+ * Only what the adapter's own `capabilities` deny is missing in a runtime; everything else is up to the broker and its host.
+ */
+export function reasonToSkip(
+  { needs = [] }: ConformanceCase,
+  { offers }: BrokerFacts,
+  { runtime, capabilities }: Pick<IoServices, "runtime" | "capabilities">,
+): string | undefined {
+  const byAdapter: Partial<Record<CaseNeed, boolean>> = {
+    tcp: capabilities.tcp,
+    tls: capabilities.tls,
+    "client-certificate": capabilities.tls,
+  };
+  for (const need of needs) {
+    if (byAdapter[need] === false) return `needs ${need}, which ${runtime} has not by this adapter`;
+    if (!offers.includes(need)) return `needs ${need}, which the broker has not`;
+  }
+  return undefined;
 }
 
 /** Runs one case, and cleans up behind it. Rejects with what is not as it should be. */

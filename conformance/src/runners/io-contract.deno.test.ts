@@ -1,29 +1,12 @@
 /** The I/O contract, in Deno. */
 
 import { denoIo } from "@leveret/deno";
-import { afterAll, beforeAll, describe, it } from "vitest";
-import { type IoNeed, ioContract, type PeerHost } from "../io-contract/index.ts";
+import { afterAll, describe } from "vitest";
 import { NodeHosts } from "../testing/node-hosts.ts";
-
-const supports: ReadonlySet<IoNeed> = new Set([
-  "tcp",
-  "tls",
-  "unix",
-  "client-certificate",
-  "passphrase",
-  "pfx",
-  "min-version",
-]);
+import { registerContract } from "../testing/register-contract.ts";
 
 describe("the I/O contract of @leveret/deno", () => {
   const hosts = new NodeHosts();
-  let peers: PeerHost;
-  beforeAll(async () => {
-    peers = await hosts.startPeers();
-  });
   afterAll(() => hosts.close());
-
-  for (const { name, needs, run } of ioContract) {
-    it.skipIf(!needs.every((need) => supports.has(need)))(name, () => run({ io: denoIo(), peers }));
-  }
+  registerContract(() => hosts.startPeers(), denoIo);
 });

@@ -7,6 +7,8 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { type Browser, chromium, type Page } from "playwright-core";
+import type { PageProgram, Place } from "../runners/chromium/places.ts";
+import { ObjectServer } from "./remote-objects.ts";
 
 /** Without a sandbox, which the user root cannot have, and without a word to anyone outside. */
 const flags = [
@@ -34,26 +36,43 @@ export function launchChromium(): Promise<Browser> {
   return chromium.launch({ executablePath: findChromium(), args: flags });
 }
 
-/** A program in a page that has nothing else. */
-export interface ProgramPage {
+/** A program in a page that has nothing else: see runners/chromium/places.ts. */
+export interface ProgramPage extends Omit<PageProgram, "describe"> {
   readonly page: Page;
+  describe(place: Place): Promise<ReturnType<PageProgram["describe"]>>;
   close(): Promise<void>;
 }
 
-/** Bundles a program from its sources, and opens a page that runs it; it is also at `/program.js`, for workers. */
-export async function openProgram(browser: Browser, program: URL): Promise<ProgramPage> {
+/**
+ * Bundles a program from its sources, and opens a page that runs it; it is also at `/program.js`, for workers.
+ *
+ * @param objects - What the program can call.
+ */
+export async function openProgram(browser: Browser, program: URL, objects: object): Promise<ProgramPage> {
   const server = await serve(await bundle(program));
+  const objectServer = new ObjectServer(objects);
   const page = await browser.newPage();
+  await page.exposeFunction("callObjects", (line: string) => objectServer.answer(line));
   const { port } = server.address() as AddressInfo;
   await page.goto(`http://127.0.0.1:${port}/`);
   return {
     page,
+    run: (name, place) =>
+      page.evaluate(([what, where]) => (globalThis as unknown as Served).program.run(what, where), [
+        name,
+        place,
+      ] as const),
+    describe: (place) => page.evaluate((where) => (globalThis as unknown as Served).program.describe(where), place),
     async close() {
       await page.close();
       server.close();
       server.closeAllConnections();
     },
   };
+}
+
+interface Served {
+  readonly program: PageProgram;
 }
 
 async function bundle(program: URL): Promise<string> {

@@ -1,0 +1,13 @@
+/** The conformance cases, in Node, against the embedded broker as RabbitMQ 4.3. */
+
+import { nodeIo } from "@leveret/node";
+import { afterAll, describe } from "vitest";
+import { type EmbeddedHost, startEmbedded } from "../testing/embedded-host.ts";
+import { registerCases } from "../testing/register-cases.ts";
+
+let host: EmbeddedHost;
+afterAll(() => host.close());
+
+describe("the embedded broker as RabbitMQ 4.3", () => {
+  registerCases(async () => (host = await startEmbedded("4.3")), nodeIo);
+});

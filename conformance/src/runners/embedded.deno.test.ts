@@ -1,0 +1,13 @@
+/** The conformance cases, in Deno, against the embedded broker. */
+
+import { denoIo } from "@leveret/deno";
+import { afterAll, describe } from "vitest";
+import { NodeHosts } from "../testing/node-hosts.ts";
+import { registerCases } from "../testing/register-cases.ts";
+
+const hosts = new NodeHosts();
+afterAll(() => hosts.close());
+
+describe("the embedded broker as RabbitMQ 4.3", () => {
+  registerCases(() => hosts.startEmbedded("4.3"), denoIo);
+});
