@@ -16,8 +16,7 @@ import { commandOf, select } from "./test/select.ts";
 import { type Gate, type RuntimeName, runtimes, type Step, type Suite, steps } from "./test/steps.ts";
 import { type SuiteReport, table } from "./test/table.ts";
 
-/** Suites spend most of their time waiting, so that two processors carry three. */
-const lanes = 3;
+const lanes = 2;
 const suiteWithin = 20 * 60_000;
 const isCI = (process.env.CI ?? "") !== "" && process.env.CI !== "false";
 

@@ -18,6 +18,9 @@ import { CaseError } from "./expect.ts";
 /** How long anything may take that is to happen soon. */
 const soonWithin: Millis = 10_000;
 
+/** How long cleaning up may take: it may have to run programs, on a machine that is busy. */
+const cleanUpWithin: Millis = 30_000;
+
 /** How often a condition is looked at. */
 const pollInterval: Millis = 10;
 
@@ -185,7 +188,7 @@ export class Scene {
   async leave(): Promise<void> {
     const failures: unknown[] = [];
     for (const cleanUp of [...this.#cleanUps].reverse()) {
-      await this.soon(cleanUp(), "cleaning up").catch((error: unknown) => failures.push(error));
+      await this.soon(cleanUp(), "cleaning up", cleanUpWithin).catch((error: unknown) => failures.push(error));
     }
     if (failures.length > 0) throw failures[0];
   }
