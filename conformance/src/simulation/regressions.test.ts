@@ -23,6 +23,30 @@ const regressions: readonly Regression[] = [
     seed: 380,
     steps: 92,
   },
+  {
+    name: "a commit that had not been sent when its channel was lost does not commit what was lost",
+    tier: "recovery",
+    seed: 1743,
+    steps: 120,
+  },
+  {
+    name: "a consumer that waits for its prefetch when the channel is lost is started once, and is its caller's",
+    tier: "recovery",
+    seed: 1864,
+    steps: 120,
+  },
+  {
+    name: "a consumer that waits for its prefetch when the channel is lost gets that prefetch",
+    tier: "recovery",
+    seed: 4164,
+    steps: 120,
+  },
+  {
+    name: "the number of a channel that is about to be reopened is in use",
+    tier: "recovery",
+    seed: 2160,
+    steps: 120,
+  },
 ];
 
 describe("what the simulation has found stays fixed", () => {

@@ -43,6 +43,18 @@ export class ChannelRegistry {
   }
 
   /**
+   * Opens the channel of a number. Also that of a channel which is about to be reopened is in use.
+   *
+   * @throws UsageError INVALID_ARGUMENT when it is in use, or none that a channel can have.
+   */
+  openNumber(engine: ConnectionEngine, number: number): ChannelEngine {
+    if (this.find(number) !== undefined) {
+      throw new UsageError("INVALID_ARGUMENT", `Channel ${number} is in use`);
+    }
+    return engine.openChannel(number);
+  }
+
+  /**
    * Opens a channel with the lowest number that is free, and not that of a channel which is about to be reopened.
    *
    * @throws UsageError LIMIT_REACHED when there is none.

@@ -476,7 +476,7 @@ export class Connection {
 
   #newChannel(number: number | undefined, window: PublishWindow): ChannelCore {
     const { engine } = this.#host.link;
-    const channel = number === undefined ? this.#channels.openNext(engine) : engine.openChannel(number);
+    const channel = number === undefined ? this.#channels.openNext(engine) : this.#channels.openNumber(engine, number);
     const core = this.#begin(this.#host, channel, window);
     this.#channels.add(core);
     return core;

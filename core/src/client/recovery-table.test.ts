@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { Connection } from "./connection.ts";
 import type { ConsumerDelivery } from "./delivery.ts";
 import { bytes, errorOf, failure, settled, stateOf } from "./testing/fixture.ts";
-import { recovering, recoveringChannel } from "./testing/recovering.ts";
+import { firstDelay, recovering, recoveringChannel } from "./testing/recovering.ts";
 
 const message = (body: string) => ({ exchange: "", routingKey: "q", body: bytes(body) });
 const published = (sent: readonly { readonly body?: Uint8Array }[]): string[] =>
@@ -475,6 +475,29 @@ describe("a transaction", () => {
   });
 });
 
+describe("a consumer that waits for its prefetch to be set when the channel is lost", () => {
+  it("is started after recovery, once and with its prefetch", async () => {
+    const { io, channel, cut, comeBack, server } = await recoveringChannel();
+    server().on("basic.qos");
+    const starting = channel.basicConsume({ queue: "q", consumerTag: "c", prefetch: 7 });
+    await io.settle();
+    expect(server().log).toContain("1 basic.qos 7");
+    expect(server().sentOf("basic.consume")).toEqual([]);
+    await cut();
+    await comeBack();
+    const consumer = await settled(io, starting);
+    expect(server().log).toEqual(["1 channel.open", "1 basic.qos 7", "1 basic.qos 7", "1 basic.consume c"]);
+    server().deliver(1, "c", ["a"]);
+    await io.settle();
+    expect((await consumer.take())?.ack()).toBe("settled");
+    await io.settle();
+    expect(server().log.slice(4)).toEqual(["1 basic.ack 1"]);
+    await cut();
+    await io.advance(2 * firstDelay);
+    expect(server().log).toEqual(["1 channel.open", "1 basic.qos 7", "1 basic.consume c"]);
+  });
+});
+
 describe("the work of a transaction", () => {
   const aborted = { code: "TRANSACTION_ABORTED", outcome: "not-sent" };
   const transactional = async () => {
@@ -589,6 +612,20 @@ describe("channels", () => {
     await comeBack();
     expect(server().log).toEqual([]);
     expect((await settled(io, connection.openChannel())).number).toBe(1);
+  });
+
+  it("that the server has closed keep their numbers until they are reopened", async () => {
+    const { io, connection, server } = await recovering();
+    const publisher = await settled(io, connection.openPublisher());
+    server().closeChannel(1, 406, "PRECONDITION_FAILED");
+    await io.settle();
+    expect(publisher.state).toBe("recovering");
+    expect(await failure(io, connection.openChannel({ number: 1 }))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect((await settled(io, connection.openChannel())).number).toBe(2);
+    await io.advance(firstDelay);
+    expect(publisher.state).toBe("open");
+    await settled(io, connection.close());
+    expect(await publisher.closed).toBeUndefined();
   });
 
   it("whose close was sent are closed by the loss", async () => {

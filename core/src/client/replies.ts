@@ -25,6 +25,8 @@ export interface CallOptions<T> {
   readonly failed?: ((end: EndError) => void) | undefined;
   /** Makes the call again, where it was not sent and its channel comes back. */
   readonly again?: (() => Promise<T>) | undefined;
+  /** It may be made again even when it was sent: twice is as good as once. */
+  readonly idempotent?: boolean | undefined;
   /** The error of a call that has an own one for its end. */
   readonly errorOf?: ((end: EndError, outcome: Outcome) => Error) | undefined;
 }
@@ -39,7 +41,7 @@ export class Replies {
 
   /** A promise of the value of a request's answer. Rejects when the channel ends first, or the signal aborts. */
   expect<T>(request: Request, options: CallOptions<T>): Promise<T> {
-    const { signal, value, undo, failed, again, errorOf = endedWith } = options;
+    const { signal, value, undo, failed, again, idempotent, errorOf = endedWith } = options;
     const future = new Future<T>();
     let givenUp = false;
     const stopListening =
@@ -61,7 +63,8 @@ export class Replies {
         stopListening?.();
         failed?.(end);
         if (givenUp) return;
-        if (comesBack && !request.sent && again !== undefined) return future.resolve(again());
+        const mayRepeat = !request.sent || (idempotent === true && !guilty);
+        if (comesBack && mayRepeat && again !== undefined) return future.resolve(again());
         const outcome = !request.sent ? "not-sent" : guilty ? "refused" : "unknown";
         future.fail(() => errorOf(end, outcome));
       },

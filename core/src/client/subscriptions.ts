@@ -70,7 +70,9 @@ export class Subscriptions implements SubscriptionHost {
       const consume = noWait
         ? this.#channel.tell("basic.consume", fields)
         : this.#channel.call("basic.consume", fields, signal);
-      await Promise.all([qos, consume]);
+      // What ends the one ends the other as well; and when only the consumer comes about, it is there.
+      qos.catch(() => {});
+      await consume;
       subscription.queue ||= memory.lastDeclared ?? "";
       if (this.#byTag.get(consumerTag) === subscription) {
         this.#recorder?.topology.consumerStarted({
@@ -198,7 +200,9 @@ export class Subscriptions implements SubscriptionHost {
     const before = this.#toldPrefetch;
     this.#toldPrefetch = prefetchCount;
     try {
-      await this.#channel.call("basic.qos", { prefetchSize: 0, prefetchCount, global: false });
+      // It keeps its place ahead of the consumer that it is for, which may not have been sent when the channel is lost.
+      const options = { value: () => {}, idempotent: true };
+      await this.#channel.ask("basic.qos", { prefetchSize: 0, prefetchCount, global: false }, options);
     } catch (error) {
       this.#toldPrefetch = before;
       throw error;

@@ -18,7 +18,9 @@ export class ChannelUser {
   readonly #channel: Channel;
   readonly #log: DeliveryLog;
   readonly #publisher: number;
-  readonly #mode: keyof typeof modeWeights;
+  /** How publishes are treated, as far as it is known: the mode is selected when the server said so. */
+  #mode: keyof typeof modeWeights;
+  #selected = false;
   #published = 0;
   #uncommitted: number[] = [];
   #gets = false;
@@ -51,8 +53,20 @@ export class ChannelUser {
         this.#isOver = true;
       },
     });
-    if (this.#mode === "confirm") session.watch("confirmSelect", channel.confirmSelect());
-    if (this.#mode === "tx") session.watch("txSelect", channel.txSelect());
+    if (this.#mode === "confirm") this.#select("confirmSelect", channel.confirmSelect());
+    if (this.#mode === "tx") this.#select("txSelect", channel.txSelect());
+  }
+
+  #select(name: string, promise: Promise<unknown>): void {
+    this.#session.watch(name, promise, {
+      done: () => {
+        this.#selected = true;
+      },
+      // The channel may come back, and is what it was.
+      failed: () => {
+        this.#mode = "plain";
+      },
+    });
   }
 
   get isOver(): boolean {
@@ -95,7 +109,7 @@ export class ChannelUser {
   }
 
   commit(): void {
-    if (this.#mode !== "tx") return;
+    if (this.#mode !== "tx" || !this.#selected) return;
     const session = this.#session;
     const ids = this.#uncommitted;
     this.#uncommitted = [];

@@ -1,6 +1,6 @@
 /** The promises that a simulated application was given, and the errors that they may end with. */
 
-import { AmqpError, ChannelError, ConnectionError, UsageError } from "@leveret/core/client";
+import { AmqpError, ChannelError, ConnectionError, TransactionError, UsageError } from "@leveret/core/client";
 import { invariant, InvariantViolation } from "../violation.ts";
 
 /** The reply code and words of a close that the simulation orders. */
@@ -120,7 +120,9 @@ export class Promises {
     void promise.then(
       () => this.keep(new InvariantViolation("bad input is a UsageError", "it was taken")),
       (error: unknown) => {
-        if (!(error instanceof UsageError))
+        // Nothing at all can be added to a transaction that was lost.
+        const isAborted = error instanceof TransactionError && error.code === "TRANSACTION_ABORTED";
+        if (!(error instanceof UsageError) && !isAborted)
           this.keep(new InvariantViolation("bad input is a UsageError", String(error)));
       },
     );
