@@ -1,6 +1,7 @@
 /** One channel's machine: phases, requests, contents, confirms. */
 
-import { decodeAck, decodeDeliver, decodeMethod, methodId } from "../wire/decode.ts";
+import { decodeAck, decodeMethod, methodId } from "../wire/decode.ts";
+import type { DeliverDecoder } from "../wire/deliver-decoder.ts";
 import { ProtocolError, UsageError } from "../wire/errors.ts";
 import type { FrameReader } from "../wire/frame-reader.ts";
 import { frameType } from "../wire/constants.ts";
@@ -15,7 +16,7 @@ import { Confirms } from "./confirms.ts";
 import type { Content } from "./content.ts";
 import { ContentAssembler, type ContentMethod } from "./content-assembler.ts";
 import { ChannelError, type ConnectionError } from "./errors.ts";
-import type { ChannelClosedEvent, ConnectionEvent, ReplyEvent } from "./events.ts";
+import type { ChannelClosedEvent, ConnectionEvent, DeliverEvent, ReplyEvent } from "./events.ts";
 import type { FrameWriter, MutableCounters, Publication } from "./frame-writer.ts";
 import { HeldOutput } from "./held-output.ts";
 import { type ChannelPhase, channelPhases, nextPhase } from "./phases.ts";
@@ -30,6 +31,9 @@ export interface ChannelHost {
   readonly counters: MutableCounters;
   readonly slab: Slab;
   readonly strings: ShortStrings;
+  readonly delivers: DeliverDecoder;
+  /** Whether somebody wants to see every frame, so that no short cut past the reader is taken. */
+  readonly frameByFrame: boolean;
   /** Queues an event behind those that wait already. */
   emit(event: ConnectionEvent): void;
   /** A request that will be answered was put into the output: its time runs. */
@@ -164,7 +168,7 @@ export class Channel implements ChannelEngine {
     const { bytes, start, end } = reader;
     switch (reader.type) {
       case frameType.method:
-        return this.#method(bytes, start, end);
+        return this.#method(reader);
       case frameType.header:
         return this.#message(this.#assembler.header(bytes, start, end));
       default:
@@ -172,17 +176,15 @@ export class Channel implements ChannelEngine {
     }
   }
 
-  #method(bytes: Uint8Array, start: number, end: number): ConnectionEvent | undefined {
+  #method(reader: FrameReader): ConnectionEvent | undefined {
+    const { bytes, start, end } = reader;
     if (this.#assembler.busy) {
       throw new ProtocolError("UNEXPECTED_FRAME", `Got a method on channel ${this.number} in the middle of a content`);
     }
     if (this.#phase === "open") {
       // The two that come with every message take a short cut past the tables.
       const id = methodId(bytes, start);
-      if (id === deliverId) {
-        this.#assembler.begin({ name: "basic.deliver", fields: decodeDeliver(bytes, start, end, this.#host.strings) });
-        return undefined;
-      }
+      if (id === deliverId) return this.#deliver(reader);
       if (id === ackId) return this.#settled(decodeAck(bytes, start, end), "ack");
     }
     const method = decodeMethod(bytes, start, end, this.#host.strings) as ChannelMethod;
@@ -194,6 +196,23 @@ export class Channel implements ChannelEngine {
       return undefined;
     }
     throw new ProtocolError("COMMAND_INVALID", `Got ${method.name} on channel ${this.number}, which is ${this.#phase}`);
+  }
+
+  /** A delivery begins. Mostly all of it is there already, and is taken in one go. */
+  #deliver(reader: FrameReader): ConnectionEvent | undefined {
+    const { frameByFrame, counters, delivers } = this.#host;
+    delivers.read(reader.bytes, reader.start, reader.end);
+    if (!frameByFrame && !this.#reported && reader.peekContent()) {
+      const content = this.#assembler.whole(reader);
+      if (content !== undefined) {
+        reader.takeContent();
+        counters.framesReceived += 2;
+        counters.messagesReceived += 1;
+        return deliverEvent(this.number, delivers, content);
+      }
+    }
+    this.#assembler.begin({ name: "basic.deliver", fields: delivers.fields() });
+    return undefined;
   }
 
   #handle(method: ChannelMethod, phase: ChannelPhase): ConnectionEvent | undefined {
@@ -249,10 +268,8 @@ export class Channel implements ChannelEngine {
     if (this.#phase !== "open" && method.name !== "basic.return") return undefined;
     this.#host.counters.messagesReceived += 1;
     switch (method.name) {
-      case "basic.deliver": {
-        const { consumerTag, deliveryTag, redelivered, exchange, routingKey } = method.fields;
-        return { type: "basic.deliver", channel, consumerTag, deliveryTag, redelivered, exchange, routingKey, content };
-      }
+      case "basic.deliver":
+        return deliverEvent(channel, method.fields, content);
       case "basic.return": {
         const { replyCode, replyText, exchange, routingKey } = method.fields;
         return { type: "basic.return", channel, replyCode, replyText, exchange, routingKey, content };
@@ -363,6 +380,11 @@ export class Channel implements ChannelEngine {
     }
     this.#requireUsable(method);
   }
+}
+
+function deliverEvent(channel: number, fields: Fields<"basic.deliver">, content: Content): DeliverEvent {
+  const { consumerTag, deliveryTag, redelivered, exchange, routingKey } = fields;
+  return { type: "basic.deliver", channel, consumerTag, deliveryTag, redelivered, exchange, routingKey, content };
 }
 
 function closeFields({ replyCode = 200, replyText = "Normal shutdown" }: Farewell): Arguments<"channel.close"> {

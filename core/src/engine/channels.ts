@@ -2,6 +2,7 @@
 
 import { frameType } from "../wire/constants.ts";
 import { decodeMethod } from "../wire/decode.ts";
+import { DeliverDecoder } from "../wire/deliver-decoder.ts";
 import { ProtocolError, UsageError } from "../wire/errors.ts";
 import type { FrameReader } from "../wire/frame-reader.ts";
 import { ShortStrings } from "../wire/short-strings.ts";
@@ -14,7 +15,10 @@ import type { PendingRequest } from "./request.ts";
 import { Slab } from "./slab.ts";
 
 /** What the channels need of their connection. */
-export type ChannelsHost = Pick<ChannelHost, "writer" | "limits" | "counters" | "emit" | "requestWritten">;
+export type ChannelsHost = Pick<
+  ChannelHost,
+  "writer" | "limits" | "counters" | "frameByFrame" | "emit" | "requestWritten"
+>;
 
 /** The channels that are not closed for both peers. */
 export class Channels {
@@ -22,14 +26,19 @@ export class Channels {
   readonly #host: ChannelHost;
   #numbers = new ChannelNumbers(0);
   #max = 0;
+  /** Whose frame came last: mostly the next one is its too. */
+  #latest: Channel | undefined;
 
   constructor(host: ChannelsHost) {
+    const strings = new ShortStrings();
     this.#host = {
       ...host,
       slab: new Slab(),
-      strings: new ShortStrings(),
+      strings,
+      delivers: new DeliverDecoder(strings),
       numberFreed: (number) => {
         this.#channels.delete(number);
+        this.#latest = undefined;
         this.#numbers.release(number);
       },
     };
@@ -59,7 +68,10 @@ export class Channels {
 
   /** Takes the frame that the reader stands at, on a channel of the open connection. */
   frame(reader: FrameReader): ConnectionEvent | undefined {
+    const latest = this.#latest;
+    if (latest !== undefined && latest.number === reader.channel) return latest.frame(reader);
     const channel = this.#channels.get(reader.channel);
+    this.#latest = channel;
     if (channel !== undefined) return channel.frame(reader);
     this.#strayFrame(reader);
     return undefined;
@@ -76,6 +88,7 @@ export class Channels {
       if (event !== undefined) this.#host.emit(event);
     }
     this.#channels.clear();
+    this.#latest = undefined;
   }
 
   #lowestFree(): number {

@@ -55,6 +55,7 @@ export class ConnectionEngine {
       counters: this.#counters,
       writer: this.#writer,
       reader: this.#reader,
+      frameByFrame: this.#tap !== undefined,
       emit: (event: ConnectionEvent) => this.#events.push(event),
     };
     this.#connection = new Connection(host, now);

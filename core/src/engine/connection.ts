@@ -45,14 +45,14 @@ export class Connection {
   #blocked: string | undefined;
 
   constructor(host: ConnectionHost, now: Millis) {
-    const { config, limits, writer, counters } = host;
+    const { config, limits, writer, counters, frameByFrame } = host;
     this.#host = host;
     this.#now = now;
     this.#deadlines = new Deadlines(config.requestTimeout ?? defaultRequestTimeout);
     this.#heartbeat = new Heartbeat(0, now);
     const requestWritten = (request: PendingRequest): void => this.#deadlines.requests.written(request);
     this.#requests = new RequestQueue(limits.maxWaitingRequests, { writer, requestWritten });
-    this.channels = new Channels({ writer, limits, counters, emit: host.emit, requestWritten });
+    this.channels = new Channels({ writer, limits, counters, frameByFrame, emit: host.emit, requestWritten });
     this.handshake = new Handshake(config, writer);
     this.#deadlines.handshake.start(config.handshakeTimeout ?? defaultHandshakeTimeout);
     this.#deadlines.learn(now);

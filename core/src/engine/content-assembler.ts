@@ -1,7 +1,9 @@
 /** Puts a message together again: content method, content header, body frames (spec section 4.2.6). */
 
+import { readLong } from "../wire/bytes.ts";
 import { decodeContentHeader } from "../wire/decode.ts";
 import { ProtocolError } from "../wire/errors.ts";
+import type { FrameReader } from "../wire/frame-reader.ts";
 import type { ContentMethodName, Method, ServerMethodName } from "../wire/method-types.ts";
 import { Content } from "./content.ts";
 import type { Slab } from "./slab.ts";
@@ -10,6 +12,8 @@ import type { Slab } from "./slab.ts";
 export type ContentMethod = Method<ContentMethodName & ServerMethodName>;
 
 const basicClass = 60;
+/** In front of the properties: class, weight, body size. */
+const contentHeaderSize = 12;
 const propertyFlagsSize = 2;
 const emptyBody = new Uint8Array(0);
 
@@ -54,6 +58,22 @@ export class ContentAssembler {
   }
 
   /**
+   * Takes the whole content that the reader found behind its method: the short way, for what is correct. `undefined` when
+   * it has to be taken frame by frame, for the error that this gives.
+   */
+  whole({ bytes, headerStart, headerEnd, bodyStart, bodyEnd }: FrameReader): Content | undefined {
+    const isBasic = readLong(bytes, headerStart) === basicClass << 16;
+    if (!isBasic || bodyEnd - bodyStart > this.#maxBodySize) return undefined;
+    const propertiesStart = headerStart + contentHeaderSize;
+    if (isBare(bytes, propertiesStart, headerEnd)) return new Content(this.#slab.copy(bytes, bodyStart, bodyEnd));
+    // Properties, the few octets between the frames, and the body: one copy for all, and one view less.
+    const memory = this.#slab.put(bytes, propertiesStart, bodyEnd);
+    const { start } = this.#slab;
+    const body = new Uint8Array(memory.buffer, start + bodyStart - propertiesStart, bodyEnd - bodyStart);
+    return new Content(body, memory, start, start + headerEnd - propertiesStart);
+  }
+
+  /**
    * Takes the payload of a content header frame. Returns the content when that was all of it.
    *
    * @throws ProtocolError UNEXPECTED_FRAME out of order; RESOURCE_ERROR when the body exceeds the limit.
@@ -73,10 +93,9 @@ export class ContentAssembler {
         `A message of ${bodySize} bytes exceeds the limit of ${this.#maxBodySize} (limits.maxBodySize)`,
       );
     }
-    // Most messages of simple publishers have no property at all.
-    const bare =
-      end - propertiesStart === propertyFlagsSize && bytes[propertiesStart] === 0 && bytes[propertiesStart + 1] === 0;
-    this.#encodedProperties = bare ? undefined : this.#slab.copy(bytes, propertiesStart, end);
+    this.#encodedProperties = isBare(bytes, propertiesStart, end)
+      ? undefined
+      : this.#slab.copy(bytes, propertiesStart, end);
     this.#bodySize = bodySize;
     this.#received = 0;
     return bodySize === 0 ? this.#finish() : undefined;
@@ -120,6 +139,11 @@ export class ContentAssembler {
     this.#body = emptyBody;
     return content;
   }
+}
+
+/** Most messages of simple publishers have no property at all. */
+function isBare(bytes: Uint8Array, start: number, end: number): boolean {
+  return end - start === propertyFlagsSize && bytes[start] === 0 && bytes[start + 1] === 0;
 }
 
 function unexpected(what: string): ProtocolError {

@@ -11,13 +11,18 @@ const noFlags = new Uint8Array(2);
 export class Content {
   /** The body; it is the receiver's. Its `buffer` may hold other messages too, so copy it rather than transfer the buffer. */
   readonly body: Uint8Array;
-  /** The property flags and list as they were received; empty where the message has no property. */
+  /** Holds the property flags and list as they were received; `undefined` where the message has no property. */
   readonly #encoded: Uint8Array | undefined;
+  readonly #start: number;
+  readonly #end: number;
   #decoded: BasicProperties | undefined;
 
-  constructor(body: Uint8Array, encodedProperties: Uint8Array | undefined) {
+  /** Keeps all of this: `encoded[start..end)` are the properties. */
+  constructor(body: Uint8Array, encoded?: Uint8Array, start = 0, end: number = encoded?.length ?? 0) {
     this.body = body;
-    this.#encoded = encodedProperties;
+    this.#encoded = encoded;
+    this.#start = start;
+    this.#end = end;
   }
 
   /** The property flags and list as they were received. */
@@ -31,7 +36,8 @@ export class Content {
    * @throws ProtocolError SYNTAX_ERROR when the publisher or the server sent properties that do not parse.
    */
   get properties(): BasicProperties {
-    this.#decoded ??= this.#encoded === undefined ? noProperties : decodeProperties(this.#encoded);
+    this.#decoded ??=
+      this.#encoded === undefined ? noProperties : decodeProperties(this.#encoded, this.#start, this.#end);
     return this.#decoded;
   }
 }

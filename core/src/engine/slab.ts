@@ -14,26 +14,41 @@ const loopCopyLimit = 32;
 
 /** Hands out copies, front to back. Memory that was handed out is never written again. */
 export class Slab {
+  /** Where in its memory the copy is that {@link put} made last. */
+  start = 0;
   #memory = new Uint8Array(0);
   #used = 0;
 
   /** A copy of `bytes[start..end)`. */
   copy(bytes: Uint8Array, start: number, end: number): Uint8Array {
+    const memory = this.put(bytes, start, end);
+    // Half the cost of `subarray`.
+    return new Uint8Array(memory.buffer, this.start, end - start);
+  }
+
+  /**
+   * Copies `bytes[start..end)`, and returns the memory that has the copy from {@link start} on: a view of each copy would
+   * cost more than the bytes of a small one.
+   */
+  put(bytes: Uint8Array, start: number, end: number): Uint8Array {
     const size = end - start;
-    if (size > largestShared) return copyOf(bytes, start, end);
+    if (size > largestShared) {
+      this.start = 0;
+      return copyOf(bytes, start, end);
+    }
     if (size > this.#memory.length - this.#used) {
       this.#memory = new Uint8Array(Math.min(largestSlab, Math.max(smallestSlab, 4 * this.#memory.length, size)));
       this.#used = 0;
     }
     const memory = this.#memory;
     const at = this.#used;
+    this.start = at;
     this.#used = at + size;
     if (size <= loopCopyLimit) {
       for (let i = 0; i < size; i += 1) memory[at + i] = bytes[start + i] as number;
     } else {
       memory.set(bytes.subarray(start, end), at);
     }
-    // Half the cost of `subarray`, and there are two of these in every message.
-    return new Uint8Array(memory.buffer, at, size);
+    return memory;
   }
 }

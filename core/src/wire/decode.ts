@@ -192,7 +192,8 @@ function stringAt(bytes: Uint8Array, at: number, strings: ShortStrings): string 
   return strings.decode(bytes, at + 1, bytes[at]!);
 }
 
-function checkTag(tag: number): number {
+/** @throws ProtocolError SYNTAX_ERROR when the tag is beyond what a number holds. */
+export function checkTag(tag: number): number {
   if (tag > Number.MAX_SAFE_INTEGER) throw new ProtocolError("SYNTAX_ERROR", "A delivery tag is beyond 2^53");
   return tag;
 }

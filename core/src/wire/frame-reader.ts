@@ -1,6 +1,6 @@
 /** The frames in a stream of chunks, however the stream was cut. */
 
-import { copyOf, readLong, readShort } from "./bytes.ts";
+import { copyOf, readLong, readLonglong, readShort } from "./bytes.ts";
 import { frameEnd, frameHeaderSize, frameOverhead, frameType, maxFramePayload } from "./constants.ts";
 import { ProtocolError, type ProtocolErrorCode } from "./errors.ts";
 
@@ -8,6 +8,10 @@ const nothing: Uint8Array = new Uint8Array(0);
 
 /** Frames of up to this size that cross chunks are put together in one buffer that is used again and again. */
 const scratchSize = 4096;
+
+/** The payload of a content header without properties; and where in it the size of the body is. */
+const smallestHeader = 14;
+const bodySizeAt = 4;
 
 /** Where in a frame the reader is, when it is not inside one chunk. */
 const inHeader = 0;
@@ -38,6 +42,11 @@ export class FrameReader {
    * may then be empty, because it takes the frame's end octet.
    */
   last = true;
+  /** Where {@link peekContent} found the payloads of a content header and of a body, in `bytes`. */
+  headerStart = 0;
+  headerEnd = 0;
+  bodyStart = 0;
+  bodyEnd = 0;
 
   #chunk: Uint8Array = nothing;
   #offset = 0;
@@ -108,6 +117,42 @@ export class FrameReader {
       }
     }
     return this.#nextAcrossChunks();
+  }
+
+  /**
+   * Whether a whole content lies behind the method frame that `next` just gave, in the same chunk: a header, and a body of
+   * one frame. That is what most messages look like. Here only what is so beyond doubt counts: for everything else, errors
+   * among it, there is `next`, and a caller that never calls this misses nothing but time.
+   */
+  peekContent(): boolean {
+    const chunk = this.#chunk;
+    const header = this.#offset;
+    if (this.bytes !== chunk || chunk.length - header < 2 * frameOverhead + smallestHeader) return false;
+    if (chunk[header] !== frameType.header || readShort(chunk, header + 1) !== this.channel) return false;
+    const headerStart = header + frameHeaderSize;
+    const headerEnd = headerStart + readLong(chunk, header + 3);
+    const body = headerEnd + 1;
+    const bodyStart = body + frameHeaderSize;
+    if (bodyStart >= chunk.length || headerEnd - headerStart < smallestHeader || chunk[headerEnd] !== frameEnd)
+      return false;
+    if (chunk[body] !== frameType.body || readShort(chunk, body + 1) !== this.channel) return false;
+    const size = readLong(chunk, body + 3);
+    // Where there is no body there is no frame for it either.
+    if (size === 0) return false;
+    const bodyEnd = bodyStart + size;
+    if (bodyEnd >= chunk.length || chunk[bodyEnd] !== frameEnd) return false;
+    if (readLonglong(chunk, headerStart + bodySizeAt) !== size) return false;
+    if (this.frameMax !== 0 && Math.max(size, headerEnd - headerStart) > this.frameMax - frameOverhead) return false;
+    this.headerStart = headerStart;
+    this.headerEnd = headerEnd;
+    this.bodyStart = bodyStart;
+    this.bodyEnd = bodyEnd;
+    return true;
+  }
+
+  /** Goes on behind the content that {@link peekContent} found. */
+  takeContent(): void {
+    this.#offset = this.bodyEnd + 1;
   }
 
   /**
