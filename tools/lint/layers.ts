@@ -33,7 +33,7 @@ export const layers: readonly Layer[] = [
   {
     name: "tests of core",
     files: testFiles.map((files) => `core/src/${files}`),
-    imports: ["core/src/**", ...testTools],
+    imports: ["core/src/**", "@opentelemetry/*", ...testTools],
   },
   { name: "wire", files: ["core/src/wire/**"], imports: ["core/src/wire/**"], forbids: everythingPure },
   {
@@ -60,6 +60,13 @@ export const layers: readonly Layer[] = [
     files: ["core/src/threads/**"],
     imports: ["core/src/threads/**", "core/src/client/**", "core/src/engine/**", "core/src/wire/**"],
     forbids: onlyThroughIoServices,
+  },
+  {
+    name: "instrumentation for OpenTelemetry",
+    files: ["core/src/otel/**"],
+    // It is a guest in the application's telemetry, whose clock is the runtime's.
+    imports: ["core/src/otel/**", "core/src/client/**", "@opentelemetry/api"],
+    forbids: ["randomness", "evaluation"],
   },
   {
     name: "tests of adapters",

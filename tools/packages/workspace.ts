@@ -23,6 +23,7 @@ interface Manifest {
   readonly private?: boolean;
   readonly exports?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
 }
 
 function read(folder: string): Package & { readonly isPrivate: boolean } {
@@ -37,7 +38,9 @@ function read(folder: string): Package & { readonly isPrivate: boolean } {
     sources: Object.values(manifest.exports ?? {})
       .map((conditions) => conditions["@leveret/source"])
       .filter((source) => typeof source === "string"),
-    foreignDependencies: Object.keys(manifest.dependencies ?? {}).filter((name) => !name.startsWith("@leveret/")),
+    foreignDependencies: Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).filter(
+      (name) => !name.startsWith("@leveret/"),
+    ),
     isPrivate: manifest.private === true,
   };
 }
