@@ -1,6 +1,6 @@
 /** A stream keeps its messages: every consumer says where it begins, and reading takes nothing away. */
 
-import { connect, decodeText, encodeText, type FieldValue } from "@leveret/node";
+import { connect, decodeText, encodeText, streamOffsetOf } from "@leveret/node";
 
 const connection = await connect(process.env.AMQP_URL ?? "amqp://localhost");
 const channel = await connection.openChannel();
@@ -8,17 +8,19 @@ const queue = `history-${crypto.randomUUID()}`;
 await channel.queueDeclare({ queue, durable: true, arguments: { "x-queue-type": "stream", "x-max-age": "1h" } });
 
 /** Reads from an offset, or from `"first"`, `"last"`, `"next"`, or a Date, up to the message that says "end". */
-async function read(offset: FieldValue): Promise<string> {
+async function read(offset: "first" | "last" | "next" | number | Date): Promise<string> {
   const texts: string[] = [];
+  const places: string[] = [];
   const consumer = await connection.openConsumer({ queue, prefetch: 100, arguments: { "x-stream-offset": offset } });
   for await (const delivery of consumer) {
-    // Its place in the stream is delivery.properties.headers?.["x-stream-offset"]: remember it, to go on from there.
+    // Its place in the stream: remember it, to go on behind it.
+    places.push(String(streamOffsetOf(delivery)));
     texts.push(decodeText(delivery.body));
     delivery.ack(); // asks for more; the message stays
     if (texts.at(-1) === "end") break;
   }
   await consumer.close();
-  return texts.join(" ");
+  return `${texts.join(" ")} (${places[0]} to ${places.at(-1)})`;
 }
 
 try {

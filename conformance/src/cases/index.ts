@@ -19,6 +19,7 @@ import { queueCases } from "./queue-cases.ts";
 import { queueTypeCases } from "./queue-type-cases.ts";
 import { recoveryCases } from "./recovery-cases.ts";
 import { rpcCases } from "./rpc-cases.ts";
+import { argumentCases } from "./argument-cases.ts";
 import { Scene } from "./scene.ts";
 import { settleCases } from "./settle-cases.ts";
 import { threadCases } from "./thread-cases.ts";
@@ -65,6 +66,7 @@ export const cases: readonly GroupedCase[] = Object.entries({
   "remote calls": rpcCases,
   threads: threadCases,
   values: valueCases,
+  "arguments and headers": argumentCases,
   codecs: codecCases,
   faults: faultCases,
 } satisfies Record<string, readonly ConformanceCase[]>).flatMap(([group, members]) =>

@@ -57,7 +57,7 @@ const examples: Readonly<Record<string, Example>> = {
   "several-hosts.ts": {
     prints: /^connected to RabbitMQ, at the second of two places\n127\.0\.0\.1:1: CONNECTION_REFUSED \(tcp\)$/m,
   },
-  "streams.ts": { prints: /^a b c end \| a b c end \| c end$/m },
+  "streams.ts": { prints: /^a b c end \(0 to 3\) \| a b c end \(0 to 3\) \| c end \(2 to 3\)$/m },
   "tls-client-certificate.ts": {
     arguments: tlsArguments.map(String),
     skip: tlsArguments.includes(undefined),

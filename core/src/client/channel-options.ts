@@ -2,7 +2,7 @@
 
 import type { Publication } from "../engine/frame-writer.ts";
 import type { Fields } from "../wire/method-types.ts";
-import type { ExchangeArguments, QueueArguments } from "./arguments.ts";
+import type { BindingArguments, ExchangeArguments, QueueArguments } from "./arguments.ts";
 import type { FieldTable } from "../wire/field-values.ts";
 import type { WaitOptions } from "./publishing.ts";
 
@@ -52,7 +52,7 @@ export interface ExchangeBindOptions extends NoWaitOptions {
   readonly source: string;
   /** Default empty. */
   readonly routingKey?: string | undefined;
-  readonly arguments?: FieldTable | undefined;
+  readonly arguments?: BindingArguments | undefined;
 }
 
 export interface QueueDeclareOptions extends NoWaitOptions {
@@ -81,7 +81,7 @@ export interface QueueBindOptions extends NoWaitOptions {
   readonly exchange: string;
   /** Default empty. With an empty `queue`, RabbitMQ takes that queue's name for it. */
   readonly routingKey?: string | undefined;
-  readonly arguments?: FieldTable | undefined;
+  readonly arguments?: BindingArguments | undefined;
 }
 
 export interface QueueUnbindOptions extends CallerOptions {

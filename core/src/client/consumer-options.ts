@@ -1,6 +1,6 @@
 /** What a consumer is told, and how it ends. */
 
-import type { FieldTable } from "../wire/field-values.ts";
+import type { ConsumerArguments } from "./arguments.ts";
 import type { ConsumerDelivery } from "./delivery.ts";
 import type { ConsumerRecoveryError, EndError } from "./errors.ts";
 
@@ -23,7 +23,7 @@ export interface ConsumeOptions {
   /** Not supported by RabbitMQ, which ignores it. */
   readonly noLocal?: boolean | undefined;
   /** Arguments for RabbitMQ, such as `{ "x-priority": 10 }` or `{ "x-stream-offset": "first" }`. */
-  readonly arguments?: FieldTable | undefined;
+  readonly arguments?: ConsumerArguments | undefined;
   /** Do not wait for the server's answer: a failure closes the channel. Default false. */
   readonly noWait?: boolean | undefined;
   /**

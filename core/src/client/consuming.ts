@@ -1,6 +1,7 @@
 /** How a consumer is put together: subscription, sink, and the handle that the application gets. */
 
 import { UsageError } from "../wire/errors.ts";
+import { checkConsumerArguments } from "./arguments.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import { Consumer, type ConsumerHost, IterableConsumer } from "./consumer.ts";
 import {
@@ -23,6 +24,7 @@ export async function consumeWithHandler(
   if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency > 0) && concurrency !== Infinity) {
     throw new UsageError("INVALID_ARGUMENT", `concurrency is a positive integer, not ${String(concurrency)}`);
   }
+  checkStreamOptions(options);
   return channel.subscriptions.consume(options, (subscription, prefetch) => {
     subscription.sink = new HandlerRunner({
       handler: channel.host.observer?.handler(channel, subscription, handler) ?? handler,
@@ -42,9 +44,18 @@ export async function consumeByIterating(
   options: ConsumeOptions,
   host: ConsumerHost = sharedChannel(channel),
 ): Promise<IterableConsumer> {
+  checkStreamOptions(options);
   return channel.subscriptions.consume(options, (subscription) => {
     return new IterableConsumer(subscription, host, channel.host.observer?.queue(channel, subscription));
   });
+}
+
+/** What RabbitMQ would close the channel for (406), or even the connection (540). */
+function checkStreamOptions({ arguments: table, noAck, prefetch }: ConsumeOptions): void {
+  checkConsumerArguments(table);
+  if (table?.["x-stream-offset"] === undefined) return;
+  if (noAck === true) throw new UsageError("NOT_SUPPORTED", "A stream cannot be consumed with noAck");
+  if (prefetch === 0) throw new UsageError("INVALID_ARGUMENT", "A stream is consumed with a prefetch of 1 or more");
 }
 
 /** A consumer on a channel that is not its own: closing it leaves the channel as it is. */

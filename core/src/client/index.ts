@@ -5,7 +5,13 @@
  * @packageDocumentation
  */
 
-export type { ExchangeArguments, QueueArguments } from "./arguments.ts";
+export type {
+  BindingArguments,
+  ConsumerArguments,
+  ExchangeArguments,
+  MessageHeaders,
+  QueueArguments,
+} from "./arguments.ts";
 export { BatchError, type BatchFailure, type BatchMessage, type BatchOptions, publishBatch } from "./batch.ts";
 export type { Channel, RawRequestName } from "./channel.ts";
 export type { ChannelEvents, ChannelState, ReplyFields } from "./channel-core.ts";
@@ -62,6 +68,7 @@ export type { Instrumentation } from "./instrumentation.ts";
 export type * from "./instrumentation-hooks.ts";
 export { instrument } from "./instrumentation-observer.ts";
 export * from "./io-services.ts";
+export * from "./message-headers.ts";
 export type * from "./parameters.ts";
 export type { Publisher, PublisherEvents, SendFailure } from "./publisher.ts";
 export type { PublisherOptions, PublishOptions } from "./publisher-options.ts";

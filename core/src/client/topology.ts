@@ -2,6 +2,7 @@
 
 import type { NoWaitName } from "../engine/channel-engine.ts";
 import type { Arguments } from "../wire/method-types.ts";
+import { checkBindingArguments, checkExchangeArguments, checkQueueArguments } from "./arguments.ts";
 import type { ChannelCore, ReplyFields } from "./channel-core.ts";
 import type {
   ExchangeBindOptions,
@@ -34,6 +35,7 @@ export abstract class Topology {
   /** Makes an exchange, unless there is one of that name and kind. */
   async exchangeDeclare(options: ExchangeDeclareOptions): Promise<void> {
     const { type = "direct", durable = true } = options;
+    checkExchangeArguments(options.arguments);
     await this.#do("exchange.declare", { ...options, type, durable }, options);
   }
 
@@ -44,6 +46,7 @@ export abstract class Topology {
 
   /** Binds an exchange to another one (an extension of RabbitMQ). */
   async exchangeBind(options: ExchangeBindOptions): Promise<void> {
+    checkBindingArguments(options.arguments);
     await this.#do("exchange.bind", { ...options, routingKey: options.routingKey ?? "" }, options);
   }
 
@@ -56,13 +59,15 @@ export abstract class Topology {
   queueDeclare(options: QueueDeclareOptions & { readonly noWait: true }): Promise<undefined>;
   queueDeclare(options?: QueueDeclareOptions & { readonly noWait?: false | undefined }): Promise<QueueDeclared>;
   queueDeclare(options?: QueueDeclareOptions): Promise<QueueDeclared | undefined>;
-  queueDeclare(options: QueueDeclareOptions = {}): Promise<QueueDeclared | undefined> {
+  async queueDeclare(options: QueueDeclareOptions = {}): Promise<QueueDeclared | undefined> {
     const { queue = "", exclusive = false, durable = !exclusive } = options;
+    checkQueueArguments(options.arguments);
     return this.#do("queue.declare", { ...options, queue, exclusive, durable }, options);
   }
 
   /** Binds a queue to an exchange. */
   async queueBind(options: QueueBindOptions): Promise<void> {
+    checkBindingArguments(options.arguments);
     await this.#do("queue.bind", { ...options, routingKey: options.routingKey ?? "" }, options);
   }
 

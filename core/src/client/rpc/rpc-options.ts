@@ -1,8 +1,8 @@
 /** What RPC clients and servers are told. */
 
 import type { Millis } from "../../engine/config.ts";
-import type { FieldTable } from "../../wire/field-values.ts";
 import type { BasicProperties } from "../../wire/properties.ts";
+import type { ConsumerArguments } from "../arguments.ts";
 import type { CallerOptions, QueueDeclareOptions } from "../channel-options.ts";
 import type { Codec } from "../codecs/codec.ts";
 import type { RpcError } from "./rpc-error.ts";
@@ -75,7 +75,7 @@ export interface RpcServerOptions<Request, Reply> extends CallerOptions {
   /** Be the only consumer of the queue, or fail with 403. Default false. */
   readonly exclusive?: boolean | undefined;
   /** Arguments of the consumer, such as `{ "x-priority": 10 }`. */
-  readonly arguments?: FieldTable | undefined;
+  readonly arguments?: ConsumerArguments | undefined;
   /** Properties of all replies. `correlationId` is the request's. */
   readonly properties?: Omit<BasicProperties, "correlationId"> | undefined;
   /** Default: requests are bytes. */
