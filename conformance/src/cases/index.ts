@@ -74,7 +74,7 @@ export const cases: readonly GroupedCase[] = Object.entries({
 );
 
 /**
- * Why a case cannot run here, such as "needs tcp, which chrome 156 has not by this adapter"; undefined when it can.
+ * Why a case cannot run here, such as "needs tcp, which chrome has not"; undefined when it can.
  *
  * Only what the adapter's own `capabilities` deny is missing in a runtime; everything else is up to the broker and its host.
  */
@@ -89,7 +89,7 @@ export function reasonToSkip(
     "client-certificate": capabilities.tls,
   };
   for (const need of needs) {
-    if (byAdapter[need] === false) return `needs ${need}, which ${runtime} has not by this adapter`;
+    if (byAdapter[need] === false) return `needs ${need}, which ${runtime.split(" ", 1)[0]} has not`;
     if (!offers.includes(need)) return `needs ${need}, which the broker has not`;
   }
   return undefined;

@@ -36,6 +36,7 @@ const examples: Readonly<Record<string, Example>> = {
     prints: /^in the queue: one book\nclosed: 320 CONNECTION_FORCED - maintenance\nfrom outside: 1 connection$/m,
   },
   "first-program.ts": { prints: /^Hello, world$/m },
+  "game-tick.ts": { prints: /^100 moves, frame by frame$/m },
   "graceful-shutdown.ts": { prints: /^0 lost or repeated, 0 unfinished\nthe rest waits for the next start$/m },
   "heartbeat-and-blocked.ts": { prints: /^heartbeat 10 s, blocked: no$/m },
   "publish-and-exit.ts": { prints: /^published 1, found 1$/m },
@@ -44,6 +45,7 @@ const examples: Readonly<Record<string, Example>> = {
   "recover-by-hand.ts": {
     prints: /^done: the first one\nagain, after CONNECTION_LOST\ndone: the first one\ndone: the last one$/m,
   },
+  "readable-writable-pair.ts": { prints: /^through a pair of streams$/m },
   "recovery.ts": {
     prints: /^lost: CONNECTION_LOST\nback, with 0 failures\n(again: before the outage\n)?new: after the outage$/m,
   },

@@ -3,10 +3,10 @@
 import { bunIo } from "@leveret/bun";
 import { afterAll, describe } from "vitest";
 import { NodeHosts } from "../testing/node-hosts.ts";
-import { registerContract } from "../testing/register-contract.ts";
+import { contractOf, registerContract } from "../testing/register-contract.ts";
 
 describe("the I/O contract of @leveret/bun", () => {
   const hosts = new NodeHosts();
   afterAll(() => hosts.close());
-  registerContract(() => hosts.startPeers(), bunIo);
+  registerContract(contractOf("tcp", "tls", "unix"), () => hosts.startPeers(), bunIo);
 });

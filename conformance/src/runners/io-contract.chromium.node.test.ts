@@ -3,8 +3,9 @@
 import type { IoServices } from "@leveret/core/client";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe } from "vitest";
+import { ioContract } from "../io-contract/index.ts";
 import { launchChromium, openProgram, type ProgramPage } from "../testing/chromium.ts";
-import { registerContractWith } from "../testing/register-contract.ts";
+import { contractOf, registerContractWith } from "../testing/register-contract.ts";
 import { RelayPeerHost } from "../testing/relay-peer-host.ts";
 import type { Place } from "./chromium/places.ts";
 
@@ -36,7 +37,9 @@ describe.each(Object.entries(places))("the I/O contract of @leveret/websocket in
     await peers.close();
   });
 
+  // What a page cannot do is said once.
   registerContractWith(
+    place === places["a page, by WebSocketStream"] ? ioContract : contractOf("websocket"),
     () => io,
     ({ name }) => program.run(name, place),
   );

@@ -3,10 +3,10 @@
 import { nodeIo } from "@leveret/node";
 import { afterAll, describe } from "vitest";
 import { NodePeerHost } from "../testing/peer-host.ts";
-import { registerContract } from "../testing/register-contract.ts";
+import { contractOf, registerContract } from "../testing/register-contract.ts";
 
 describe("the I/O contract of @leveret/node", () => {
   let peers: NodePeerHost;
   afterAll(() => peers.close());
-  registerContract(async () => (peers = await NodePeerHost.start()), nodeIo);
+  registerContract(contractOf("tcp", "tls", "unix"), async () => (peers = await NodePeerHost.start()), nodeIo);
 });

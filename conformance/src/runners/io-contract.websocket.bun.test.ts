@@ -4,12 +4,13 @@ import { webSocketIo } from "@leveret/websocket";
 import { afterAll, describe } from "vitest";
 import { greetingIo } from "../testing/greeting-io.ts";
 import { NodeHosts } from "../testing/node-hosts.ts";
-import { registerContract } from "../testing/register-contract.ts";
+import { contractOf, registerContract } from "../testing/register-contract.ts";
 
 describe("the I/O contract of @leveret/websocket", () => {
   const hosts = new NodeHosts();
   afterAll(() => hosts.close());
   registerContract(
+    contractOf("websocket"),
     () => hosts.startPeers(),
     () => greetingIo(webSocketIo()),
   );

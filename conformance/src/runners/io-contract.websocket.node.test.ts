@@ -4,7 +4,7 @@ import { webSocketIo } from "@leveret/websocket";
 import { afterAll, describe } from "vitest";
 import { WebSocket } from "ws";
 import { greetingIo } from "../testing/greeting-io.ts";
-import { registerContract } from "../testing/register-contract.ts";
+import { contractOf, registerContract } from "../testing/register-contract.ts";
 import { RelayPeerHost } from "../testing/relay-peer-host.ts";
 
 /** Node's own class, and one that can pause. */
@@ -17,6 +17,7 @@ describe.each(Object.entries(implementations))("the I/O contract of @leveret/web
   let peers: RelayPeerHost;
   afterAll(() => peers.close());
   registerContract(
+    contractOf("websocket"),
     async () => (peers = await RelayPeerHost.start()),
     () => greetingIo(makeIo()),
   );
