@@ -101,7 +101,15 @@ export const layers: readonly Layer[] = [
   {
     name: "runners and tests of conformance",
     files: ["conformance/src/runners/**", ...testFiles.map((files) => `conformance/src/${files}`)],
-    imports: ["conformance/src/**", "tools/rabbitmq/**", "tools/lib/**", "@leveret/*", ...peers, ...testTools],
+    imports: [
+      "conformance/src/**",
+      "docs/examples/custom-loops/**",
+      "tools/rabbitmq/**",
+      "tools/lib/**",
+      "@leveret/*",
+      ...peers,
+      ...testTools,
+    ],
   },
   {
     name: "programs on somebody else's clients",
