@@ -21,14 +21,7 @@ const shownLogLines = 30;
  * @throws RabbitMQFailedError with the end of its log, when it does not come up.
  */
 export async function boot(node: NodeDescription): Promise<number> {
-  if (!(await probePort("127.0.0.1", node.epmdPort))) {
-    // An epmd of its own, in the foreground: Erlang would start one as a daemon that nobody ends.
-    spawnDetached(node, "epmd", ["-port", String(node.epmdPort)]).once("error", () => {}); // the wait below tells
-    await poll(async () => ((await probePort("127.0.0.1", node.epmdPort)) ? true : undefined), {
-      within: bootWithin,
-      late: () => failure(node, "epmd did not start"),
-    });
-  }
+  await startEpmd(node);
   const server = spawnDetached(node, "rabbitmq-server", []);
   let end: string | undefined;
   server.once("error", (error) => {
@@ -45,6 +38,18 @@ export async function boot(node: NodeDescription): Promise<number> {
     { within: bootWithin, every: 50, late: () => failure(node, `RabbitMQ did not boot within ${bootWithin / 1000} s`) },
   );
   return server.pid as number;
+}
+
+/** Starts the daemon by which nodes find one another, where none listens at the node's port. */
+export async function startEpmd(node: NodeDescription): Promise<void> {
+  const listens = (): Promise<boolean> => probePort("127.0.0.1", node.epmdPort);
+  if (await listens()) return;
+  // In the foreground: Erlang would start one as a daemon that nobody ends.
+  spawnDetached(node, "epmd", ["-port", String(node.epmdPort)]).once("error", () => {}); // the wait below tells
+  await poll(async () => ((await listens()) ? true : undefined), {
+    within: bootWithin,
+    late: () => failure(node, "epmd did not start"),
+  });
 }
 
 async function isReady({ coordinates }: NodeDescription): Promise<boolean> {

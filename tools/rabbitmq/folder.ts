@@ -5,7 +5,7 @@
 
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, realpath, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { clientCommonName, makeCertificates } from "./certificates.ts";
@@ -22,6 +22,8 @@ export interface NodeDescription {
   readonly nodeName: string;
   readonly distributionPort: number;
   readonly epmdPort: number;
+  /** Arguments for the server's virtual machine, beside the usual ones. */
+  readonly erlangArguments: string;
   readonly coordinates: RabbitMQCoordinates & { readonly folder: string };
 }
 
@@ -33,30 +35,50 @@ export const memoryLimit = "1GB";
 /** Free disk space below which a node blocks publishers. */
 export const diskLimit = "50MB";
 
+/** What nodes of one cluster have in common. */
+export interface Shared {
+  /** Nodes with the same secret let one another in. */
+  readonly cookie: string;
+  readonly epmdPort: number;
+  readonly erlangArguments: string;
+}
+
 /** Makes the folder of a new node and everything it needs to boot. */
-export async function createFolder(installation: Installation, detached: boolean): Promise<NodeDescription> {
+export async function createFolder(
+  installation: Installation,
+  detached: boolean,
+  shared: Partial<Shared> = {},
+): Promise<NodeDescription> {
   const folder = await mkdtemp(path.join(await realpath(tmpdir()), prefix));
   try {
-    return await fill(folder, installation, detached);
+    return await fill(folder, installation, detached, shared);
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
 }
 
-async function fill(folder: string, installation: Installation, detached: boolean): Promise<NodeDescription> {
+async function fill(
+  folder: string,
+  installation: Installation,
+  detached: boolean,
+  { cookie = randomBytes(16).toString("hex"), erlangArguments = "", ...shared }: Partial<Shared>,
+): Promise<NodeDescription> {
   const [certificates, ports, ipv6] = await Promise.all([
     makeCertificates(path.join(folder, "certificates")),
     freePorts(5),
     hasIPv6Loopback(),
   ]);
-  const [port, tlsPort, managementPort, distributionPort, epmdPort] = ports as [number, number, number, number, number];
+  const [port, tlsPort, managementPort, distributionPort, ownEpmdPort] = ports as [
+    ...[number, number, number, number, number],
+  ];
   const description: NodeDescription = {
     installation,
     detached,
     nodeName: `${path.basename(folder).slice(prefix.length)}@localhost`,
     distributionPort,
-    epmdPort,
+    epmdPort: shared.epmdPort ?? ownEpmdPort,
+    erlangArguments,
     coordinates: {
       version: installation.version,
       folder,
@@ -99,10 +121,15 @@ async function fill(folder: string, installation: Installation, detached: boolea
     mkdir(path.join(folder, "log")),
     writeFile(path.join(folder, "rabbitmq.conf"), `${settings.join("\n")}\n`),
     writeFile(path.join(folder, "enabled_plugins"), "[rabbitmq_auth_mechanism_ssl,rabbitmq_management].\n"),
-    writeFile(path.join(folder, ".erlang.cookie"), randomBytes(16).toString("hex"), { mode: 0o400 }),
+    writeFile(path.join(folder, ".erlang.cookie"), cookie, { mode: 0o400 }),
     writeFile(path.join(folder, descriptionFile), JSON.stringify(description, undefined, 2)),
   ]);
   return description;
+}
+
+/** Adds lines to the settings of a node that has not booted. */
+export function addSettings({ coordinates }: NodeDescription, settings: readonly string[]): Promise<void> {
+  return appendFile(path.join(coordinates.folder, "rabbitmq.conf"), `${settings.join("\n")}\n`);
 }
 
 /** The variables of every process of the node. Nothing of the caller's own gets in. */
@@ -125,7 +152,7 @@ export function environmentOf(node: NodeDescription): Record<string, string> {
     RABBITMQ_LOG_BASE: path.join(folder, "log"),
     RABBITMQ_PID_FILE: path.join(folder, "rabbitmq.pid"),
     // Two schedulers that never spin: the tests want the processor.
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -start_epmd false ${loopbackOnly}`,
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -start_epmd false ${loopbackOnly} ${node.erlangArguments}`,
     RABBITMQ_CTL_ERL_ARGS: loopbackOnly,
     ERL_EPMD_PORT: String(node.epmdPort),
     ERL_EPMD_ADDRESS: "127.0.0.1",

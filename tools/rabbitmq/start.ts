@@ -40,7 +40,7 @@ export async function startRabbitMQ({
 
   const node = await createFolder(await findInstallation(release), detached);
   const { folder } = node.coordinates;
-  const dismissWatchdog = detached ? async () => {} : watch(folder);
+  const dismissWatchdog = detached ? async () => {} : watch([folder]);
   try {
     await bootAndRemember(node);
     await putUser(node.coordinates, node.coordinates.clientUser as string, "", ["/"]);
@@ -61,14 +61,14 @@ export async function startRabbitMQ({
 
 /**
  * Starts a process that holds the other end of a pipe to this one. When this process ends, be it by SIGKILL, the pipe
- * ends, and the watchdog removes the node.
+ * ends, and the watchdog removes the nodes.
  *
  * @returns ends the watchdog.
  */
-function watch(folder: string): () => Promise<void> {
+export function watch(folders: readonly string[]): () => Promise<void> {
   const ownNode = path.join(repositoryRoot, "node_modules/.bin/node");
   const program = fileURLToPath(new URL("watchdog.ts", import.meta.url));
-  const watchdog = spawn(existsSync(ownNode) ? ownNode : process.execPath, [program, folder], {
+  const watchdog = spawn(existsSync(ownNode) ? ownNode : process.execPath, [program, ...folders], {
     cwd: "/",
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],

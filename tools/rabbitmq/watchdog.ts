@@ -1,9 +1,9 @@
-/** `node watchdog.ts FOLDER`: when standard input ends, so has whoever started the node in FOLDER; then it is removed. */
+/** `node watchdog.ts FOLDER...`: when standard input ends, so has whoever started the nodes; then they are removed. */
 
 import { removeNode } from "./folder.ts";
 
-const folder = process.argv[2];
-if (folder === undefined) throw new Error("which folder?");
+const folders = process.argv.slice(2);
+if (folders.length === 0) throw new Error("which folders?");
 
 process.stdin.resume();
-process.stdin.once("end", () => void removeNode(folder));
+process.stdin.once("end", () => void Promise.all(folders.map((folder) => removeNode(folder))));
