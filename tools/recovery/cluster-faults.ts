@@ -30,7 +30,7 @@ const kinds: readonly Kind[] = [
   { name: "kill", count: 3, weight: 2, shortest: 0, longest: 3_000 },
   // Clients take a node for dead after 8 s, and so do nodes. These then restart it, which may take them a minute.
   { name: "pause", count: 1, weight: 3, shortest: 1_000, longest: 6_000 },
-  { name: "pause", count: 1, weight: 1, shortest: 10_000, longest: 15_000 },
+  { name: "pause", count: 1, weight: 1, shortest: 9_000, longest: 12_000 },
   { name: "pause", count: 3, weight: 1, shortest: 1_000, longest: 10_000 },
   { name: "partition", count: 1, weight: 3, shortest: 2_000, longest: 12_000 },
   { name: "restart", count: 1, weight: 2, shortest: 0, longest: 0 },

@@ -122,10 +122,14 @@ async function suffer(cluster: RabbitMQCluster, fault: Fault): Promise<void> {
   await inflicting;
   await watching;
   await healthy(cluster, healsWithin).catch(async (error: unknown) => {
-    // The cluster's own trouble: it is told, and the nodes that the fault was for are restarted.
+    // The cluster's own trouble: it is told, and the nodes that the fault was for are started anew.
     say(String(error));
     count("repair", 1);
-    for (const index of fault.nodes) await cluster.nodes[index]?.restart();
+    for (const index of fault.nodes) {
+      // One that waits for others to agree does not end otherwise.
+      await cluster.nodes[index]?.kill();
+      await cluster.nodes[index]?.restart();
+    }
     await healthy(cluster, healsWithin);
   });
 }

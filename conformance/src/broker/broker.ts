@@ -155,6 +155,15 @@ export class Broker {
     if (!this.#virtualHosts.has(name)) this.#virtualHosts.set(name, new VirtualHost(name, this.#virtualHostServices));
   }
 
+  /** Deletes a virtual host with everything in it, and ends the connections to it. */
+  deleteVirtualHost(name: string): void {
+    this.#virtualHosts.delete(name);
+    for (const connection of this.connections) {
+      if (connection.virtualHostName !== name) continue;
+      connection.close({ replyCode: 320, replyText: `CONNECTION_FORCED - vhost '${name}' is deleted` });
+    }
+  }
+
   /** Sets an alarm: whoever publishes from now on is blocked until {@link unblock}. */
   block(reason: string = memoryAlarm): void {
     this.#ordered = reason;

@@ -30,6 +30,8 @@ export type CaseNeed =
   | "operate"
   /** Users can be added. */
   | "users"
+  /** Virtual hosts can be added and deleted. */
+  | "virtual-hosts"
   | "tls"
   | "client-certificate"
   | "quorum-queues"
@@ -76,6 +78,10 @@ export interface BrokerHost {
   addUser(name: string, password: string): Promise<void>;
   /** Removes a user. */
   deleteUser(name: string): Promise<void>;
+  /** Adds a virtual host that the broker's user may use. */
+  addVirtualHost(name: string): Promise<void>;
+  /** Deletes a virtual host, and closes the connections to it. */
+  deleteVirtualHost(name: string): Promise<void>;
 }
 
 /** Which way bytes go. */

@@ -20,6 +20,10 @@ import { queueTypeCases } from "./queue-type-cases.ts";
 import { recoveryCases } from "./recovery-cases.ts";
 import { rpcCases } from "./rpc-cases.ts";
 import { argumentCases } from "./argument-cases.ts";
+import { recoveryConsumeCases } from "./recovery-consume-cases.ts";
+import { recoveryFailureCases } from "./recovery-failure-cases.ts";
+import { recoveryPublishCases } from "./recovery-publish-cases.ts";
+import { recoveryRequestCases } from "./recovery-request-cases.ts";
 import { Scene } from "./scene.ts";
 import { settleCases } from "./settle-cases.ts";
 import { threadCases } from "./thread-cases.ts";
@@ -65,6 +69,10 @@ export const cases: readonly GroupedCase[] = Object.entries({
   recovery: recoveryCases,
   "remote calls": rpcCases,
   threads: threadCases,
+  "recovery of publishes": recoveryPublishCases,
+  "recovery of requests": recoveryRequestCases,
+  "recovery of consumers": recoveryConsumeCases,
+  "recovery from failures": recoveryFailureCases,
   values: valueCases,
   "arguments and headers": argumentCases,
   codecs: codecCases,

@@ -24,7 +24,7 @@ export async function startEmbedded(profile: ProfileName): Promise<EmbeddedHost>
       username: "guest",
       password: "guest",
       virtualHost: "/",
-      offers: ["tcp", "proxy", "operate", "users", "quorum-queues", "streams"],
+      offers: ["tcp", "proxy", "operate", "users", "virtual-hosts", "quorum-queues", "streams"],
     },
     proxy: () => startProxy({ host, port }),
     block: () => order(listening, () => broker.block()),
@@ -32,6 +32,8 @@ export async function startEmbedded(profile: ProfileName): Promise<EmbeddedHost>
     closeConnections: (reason) => order(listening, () => broker.closeConnections(reason)),
     addUser: async (name, password) => broker.addUser(name, { password }),
     deleteUser: (name) => order(listening, () => broker.deleteUser(name)),
+    addVirtualHost: async (name) => broker.addVirtualHost(name),
+    deleteVirtualHost: (name) => order(listening, () => broker.deleteVirtualHost(name)),
     close: () => listening.close(),
   };
 }

@@ -13,7 +13,7 @@ export function rabbitMQHost(coordinates: RabbitMQCoordinates): BrokerHost {
   const tls = tlsOf(coordinates);
   const offers: CaseNeed[] = ["tcp", "proxy", "quorum-queues", "streams"];
   if (coordinates.folder !== undefined) offers.push("operate");
-  if (coordinates.managementUrl !== undefined) offers.push("users");
+  if (coordinates.managementUrl !== undefined) offers.push("users", "virtual-hosts");
   if (tls !== undefined) offers.push("tls");
   if (tls?.client !== undefined) offers.push("client-certificate");
   return {
@@ -24,6 +24,8 @@ export function rabbitMQHost(coordinates: RabbitMQCoordinates): BrokerHost {
     closeConnections: (reason) => node.closeAllConnections(reason),
     addUser: (name, secret) => node.addUser(name, secret),
     deleteUser: (name) => node.deleteUser(name),
+    addVirtualHost: (name) => node.addVirtualHost(name),
+    deleteVirtualHost: (name) => node.deleteVirtualHost(name),
   };
 }
 

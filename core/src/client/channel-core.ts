@@ -49,6 +49,8 @@ export interface ChannelHost {
   readonly policy: PublishingPolicy;
   /** Calls the application's hooks. */
   readonly observer: Observer | undefined;
+  /** Takes a channel that is closed out of the connection's. */
+  forget(core: ChannelCore): void;
 }
 
 /** Where a channel stands. `"recovering"`: it was lost, and comes back; calls wait for it. */
@@ -359,6 +361,7 @@ export class ChannelCore implements PublishingHost {
     const reason = error?.code === "CONNECTION_CLOSED" ? undefined : error;
     if (!this.#wasOpened) this.#opened.fail(() => endedWith(end, end instanceof ChannelError ? "refused" : "unknown"));
     this.#end = end;
+    this.host.forget(this);
     this.#blame(end);
     this.#attached?.fail(() => endedWith(end, "unknown"));
     this.#attached = undefined;

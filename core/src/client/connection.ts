@@ -446,6 +446,7 @@ export class Connection {
       recorder,
       policy: this.#policy,
       observer,
+      forget: (core) => this.#channels.remove(core),
     };
   }
 
@@ -583,7 +584,6 @@ export class Connection {
   }
 
   #endChannel(core: ChannelCore, { error, requests }: Pick<ChannelClosedEvent, "error" | "requests">): void {
-    this.#channels.remove(core);
     core.ended({ type: "channel-closed", channel: core.number, error, requests });
   }
 

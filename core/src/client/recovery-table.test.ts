@@ -608,7 +608,7 @@ describe("channels", () => {
     await cut();
     await settled(io, channel.close());
     expect(channel.state).toBe("closed");
-    expect(connection.recordedCount).toBe(0);
+    expect([connection.recordedCount, connection.channelCount]).toEqual([0, 0]);
     await comeBack();
     expect(server().log).toEqual([]);
     expect((await settled(io, connection.openChannel())).number).toBe(1);

@@ -1,0 +1,240 @@
+/** Losses of every kind, and servers that do not want us back: each has an end, and none is a hot loop. */
+
+import type { ConformanceCase } from "./case.ts";
+import { fails, like, ok, same } from "./expect.ts";
+import { comeBack, goDown, outage, backoff, recovering, recovery } from "./outages.ts";
+import { bytes } from "./scene.ts";
+
+export const recoveryFailureCases: readonly ConformanceCase[] = [
+  {
+    name: "silence for two heartbeats is a loss, and other endpoints are tried",
+    needs: ["proxy"],
+    async run(scene) {
+      const all = await recovering(scene, {}, { heartbeat: 1 });
+      const lost = new Promise<unknown>((resolve) => all.connection.on("disconnected", resolve));
+      const recovered = recovery(all.connection);
+      const since = scene.io.now();
+      await all.proxy.break("silence");
+      like(await scene.soon(lost, "the loss"), { cause: { code: "HEARTBEAT_TIMEOUT" } }, "the loss");
+      ok(scene.io.now() - since < 4_000, "it took two heartbeats, and not much more");
+      await scene.soon(recovered, "recovery");
+    },
+  },
+  {
+    name: "a host that accepts and never answers costs openTimeout, and the next host is used",
+    needs: ["proxy"],
+    async run(scene) {
+      const [good, mute] = [await scene.proxy(), await scene.proxy()];
+      const endpoints = [good.address, mute.address].map(({ host, port }) => ({ host: host ?? "", port }));
+      const failures: unknown[] = [];
+      const connection = await scene.connect({
+        endpoints,
+        openTimeout: 1_000,
+        recovery: { backoff, acquireTimeout: 10_000 },
+      });
+      connection.on("reconnect-failed", (failure) => failures.push(failure));
+      await mute.inflict({ breakAfter: { direction: "to-client", bytes: 0, how: "silence" } });
+      // Which one comes first is chance.
+      for (let round = 0; round < 2; round += 1) {
+        const recovered = recovery(connection);
+        await good.break("cut");
+        await scene.soon(recovered, "recovery");
+      }
+      same(failures, [], "rounds that failed: the good one is in each of them");
+    },
+  },
+  {
+    name: "hosts that all accept and never answer are asked again and again, with longer and longer waits",
+    needs: ["proxy"],
+    async run(scene) {
+      const all = await recovering(scene, { backoff: { base: 20, max: 200 } }, { openTimeout: 150 });
+      const delays: number[] = [];
+      const errors: unknown[] = [];
+      all.connection.on("reconnecting", ({ delay }) => delays.push(delay));
+      all.connection.on("reconnect-failed", ({ error }) => errors.push(error));
+      await Promise.all([
+        all.proxy.break("cut"),
+        all.proxy.inflict({ breakAfter: { direction: "to-client", bytes: 0, how: "silence" } }),
+      ]);
+      await scene.until(() => errors.length >= 3, "three attempts");
+      like(errors[0], { code: "CONNECT_FAILED", errors: [{ code: "HANDSHAKE_TIMEOUT" }] }, "why one failed");
+      ok((delays[2] as number) > (delays[0] as number), `waits that grow: ${delays.join(", ")}`);
+      await comeBack(scene, all);
+    },
+  },
+  {
+    name: "a server that throws us out on our first call each time is asked less and less often",
+    needs: ["proxy", "streams"],
+    async run(scene) {
+      const all = await recovering(scene, { backoff: { base: 20, max: 10_000 } });
+      const stream = await scene.durableQueue(all.onlooker, { arguments: { "x-queue-type": "stream" } });
+      const attempts: number[] = [];
+      const delays: number[] = [];
+      all.connection.on("reconnecting", ({ attempt, delay }) => {
+        attempts.push(attempt);
+        delays.push(delay);
+      });
+      // Nobody gets from a stream: RabbitMQ closes the connection for it, with 540.
+      const offend = (): Promise<unknown> => all.channel.basicGet({ queue: stream }).catch(() => {});
+      all.connection.on("recovered", () => void offend());
+      await offend();
+      await scene.until(() => attempts.length >= 6, "six outages");
+      same(attempts.slice(0, 6), [1, 2, 3, 4, 5, 6], "the attempts, counted on over recoveries");
+      ok((delays[5] as number) > (delays[0] as number) * 8, `waits that grow: ${delays.join(", ")}`);
+    },
+  },
+  {
+    name: "a blocked connection that is lost is told to be unblocked, and what waited leaves on the next one",
+    needs: ["proxy", "operate"],
+    async run(scene) {
+      const all = await recovering(scene, { republish: true });
+      const queue = await scene.durableQueue(all.onlooker);
+      const publisher = await all.connection.openPublisher({ routingKey: queue });
+      const heard: string[] = [];
+      all.connection.on("blocked", () => heard.push("blocked"));
+      all.connection.on("unblocked", () => heard.push("unblocked"));
+      await scene.host.block();
+      scene.after(() => scene.host.unblock());
+      const publishes = [publisher.publish(bytes("a"))];
+      await scene.until(() => heard.includes("blocked"), "the alarm");
+      publishes.push(publisher.publish(bytes("b")));
+      await outage(scene, all);
+      same(heard.slice(0, 2), ["blocked", "unblocked"], "what was told");
+      await scene.host.unblock();
+      await scene.soon(Promise.all(publishes), "the confirms");
+      // The server may have taken the first one, and been blocked before it said so.
+      same([...new Set(await scene.drain(all.onlooker, queue))], ["a", "b"], "the messages");
+    },
+  },
+  {
+    name: "close() ends a connection that is blocked, and one that is down",
+    needs: ["proxy", "operate"],
+    async run(scene) {
+      const all = await recovering(scene);
+      const other = await scene.openThrough(all.proxy, { recovery: { backoff } });
+      await scene.host.block();
+      scene.after(() => scene.host.unblock());
+      void other.channel.basicPublish({ exchange: "", routingKey: "q", body: bytes("x") });
+      await scene.until(() => other.connection.blocked !== undefined, "the alarm");
+      await scene.soon(other.connection.close({ timeout: 200 }), "closing the blocked one");
+      await goDown(scene, all);
+      await scene.soon(all.connection.close(), "closing the one that is down");
+      same([other.connection.state, all.connection.state], ["closed", "closed"], "the states");
+    },
+  },
+  {
+    name: "credentials that expired are asked for anew before each attempt",
+    needs: ["proxy", "users"],
+    async run(scene) {
+      const username = scene.name("user");
+      let password = "first";
+      let asked = 0;
+      await scene.host.addUser(username, password);
+      scene.after(() => scene.host.deleteUser(username));
+      const proxy = await scene.proxy();
+      const connection = await scene.connect({
+        ...proxy.address,
+        credentials: () => {
+          asked += 1;
+          return Promise.resolve({ username, password });
+        },
+        recovery: { backoff },
+      });
+      await scene.host.addUser(username, "second");
+      const refused = new Promise<unknown>((resolve) => connection.on("reconnect-failed", resolve));
+      const recovered = recovery(connection);
+      await proxy.break("cut");
+      like(
+        await scene.soon(refused, "the refusal"),
+        { attempt: 1, error: { errors: [{ code: "AUTHENTICATION_FAILED" }] } },
+        "the refusal",
+      );
+      password = "second";
+      await scene.soon(recovered, "recovery");
+      ok(asked >= 3, "they were asked for each time");
+    },
+  },
+  {
+    name: "a virtual host that is down and comes back is waited for",
+    needs: ["proxy", "virtual-hosts"],
+    async run(scene) {
+      const virtualHost = scene.name("vhost");
+      await scene.host.addVirtualHost(virtualHost);
+      scene.after(() => scene.host.deleteVirtualHost(virtualHost));
+      const all = await recovering(scene, { maxRefusals: 50 }, { virtualHost });
+      const refusals: unknown[] = [];
+      all.connection.on("reconnect-failed", ({ error }) => refusals.push(error));
+      const recovered = recovery(all.connection);
+      await all.channel.queueDeclare({ queue: "q", durable: true });
+      await scene.host.deleteVirtualHost(virtualHost);
+      await scene.until(() => refusals.length > 0, "the refusal");
+      like(refusals[0], { errors: [{ code: "VIRTUAL_HOST_REFUSED" }] }, "the refusal");
+      await scene.host.addVirtualHost(virtualHost);
+      await scene.soon(recovered, "recovery");
+      await all.channel.queueDeclare({ queue: "q", passive: true });
+    },
+  },
+  {
+    name: "a virtual host that stays away ends it after maxRefusals rounds, and everybody who waits is told",
+    needs: ["proxy", "virtual-hosts"],
+    async run(scene) {
+      const virtualHost = scene.name("vhost");
+      await scene.host.addVirtualHost(virtualHost);
+      const all = await recovering(scene, { maxRefusals: 2 }, { virtualHost });
+      const disconnected = new Promise((resolve) => all.connection.on("disconnected", resolve));
+      await scene.host.deleteVirtualHost(virtualHost);
+      await scene.soon(disconnected, "the loss");
+      const waiting = fails(all.channel.queueDeclare(), { outcome: "not-sent" }, "a call that waits");
+      like(await scene.soon(all.connection.closed, "the end"), { code: "CONNECT_FAILED" }, "the reason");
+      await scene.soon(waiting, "its end");
+      same((await all.proxy.report()).accepted, 3, "connections");
+    },
+  },
+  {
+    name: "a server that talks nonsense is left, and asked again",
+    needs: ["proxy"],
+    async run(scene) {
+      const all = await recovering(scene);
+      const refused = new Promise<unknown>((resolve) => all.connection.on("reconnect-failed", resolve));
+      // The first byte that a server sends is the type of a frame.
+      await Promise.all([
+        all.proxy.break("cut"),
+        all.proxy.inflict({ corrupt: { direction: "to-client", offset: 0 } }),
+      ]);
+      like(await scene.soon(refused, "the nonsense"), { error: { code: "CONNECT_FAILED" } }, "the failure");
+      await comeBack(scene, all);
+      await all.channel.queueDeclare({ exclusive: true });
+    },
+  },
+  {
+    name: "shouldRecover decides, and a loss that is not recovered from is the end",
+    needs: ["proxy"],
+    async run(scene) {
+      const causes: string[] = [];
+      const all = await recovering(scene, {
+        shouldRecover: ({ code }) => {
+          causes.push(code);
+          return causes.length < 2;
+        },
+      });
+      await outage(scene, all);
+      await all.proxy.break("cut");
+      like(await scene.soon(all.connection.closed, "the end"), { code: "CONNECTION_LOST" }, "the reason");
+      same([causes.length, all.channel.state], [2, "closed"], "how often it was asked");
+    },
+  },
+  {
+    name: "maxAttempts and maxElapsed end it",
+    needs: ["proxy"],
+    async run(scene) {
+      for (const limit of [{ maxAttempts: 3 }, { maxElapsed: 200 }]) {
+        const all = await recovering(scene, { backoff: { ...backoff, ...limit } });
+        await Promise.all([
+          all.proxy.break("cut"),
+          all.proxy.inflict({ breakAfter: { direction: "to-server", bytes: 0, how: "reset" } }),
+        ]);
+        like(await scene.soon(all.connection.closed, "the end"), { code: "CONNECT_FAILED" }, "the reason");
+      }
+    },
+  },
+];
