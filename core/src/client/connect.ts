@@ -1,5 +1,6 @@
 /** The way in: from options to an open connection. */
 
+import { callSite, calledFrom } from "./call-site.ts";
 import { Connection } from "./connection.ts";
 import type { IoServices } from "./io-services.ts";
 import type { ConnectOptions } from "./parameters.ts";
@@ -15,5 +16,11 @@ import { planConnection } from "./plan.ts";
  * AUTHENTICATION_FAILED, NO_COMMON_MECHANISM, VIRTUAL_HOST_REFUSED. UsageError when the options make no sense.
  */
 export async function connect(io: IoServices, options: ConnectOptions | string): Promise<Connection> {
-  return Connection.open(io, planConnection(options));
+  const plan = planConnection(options);
+  const site = callSite();
+  try {
+    return await Connection.open(io, plan);
+  } catch (error) {
+    throw calledFrom(site, error);
+  }
 }

@@ -64,8 +64,10 @@ export {
   type TransactionErrorCode,
   UnroutableError,
 } from "./errors.ts";
+export { type ErrorFacts, errorFacts, type FailureKind, failureKind } from "./error-facts.ts";
 export type { Instrumentation } from "./instrumentation.ts";
 export type * from "./instrumentation-hooks.ts";
+export { type Logger, type LogLevel, type LogOptions, logTo } from "./instrumentation-log.ts";
 export { instrument } from "./instrumentation-observer.ts";
 export * from "./io-services.ts";
 export * from "./message-headers.ts";

@@ -239,8 +239,10 @@ describe("hooks on connecting", () => {
       "channel 1 open",
       "channel 1 closed",
       "disconnected b v",
+      "state b v",
       "channel 1 closed",
       "closed b v",
+      "state b v",
     ]);
   });
 

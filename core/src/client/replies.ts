@@ -3,6 +3,7 @@
 import type { ReplyEvent, GetOkEvent } from "../engine/events.ts";
 import type { Request } from "../engine/request.ts";
 import type { Outcome } from "../wire/errors.ts";
+import { callSite, calledFrom } from "./call-site.ts";
 import { AbortError, type EndError, endedWith } from "./errors.ts";
 import { Future, onAbort } from "./futures.ts";
 
@@ -43,6 +44,7 @@ export class Replies {
   expect<T>(request: Request, options: CallOptions<T>): Promise<T> {
     const { signal, value, undo, failed, again, idempotent, errorOf = endedWith } = options;
     const future = new Future<T>();
+    const site = callSite();
     let givenUp = false;
     const stopListening =
       signal &&
@@ -50,7 +52,7 @@ export class Replies {
         givenUp = true;
         // The request itself cannot be taken back; its answer is waited for, so that it is not taken for another's.
         const outcome = request.sent ? "unknown" : "not-sent";
-        future.fail(() => new AbortError(signal.reason, outcome));
+        future.fail(() => calledFrom(site, new AbortError(signal.reason, outcome)));
       });
     this.#waiting.set(request, {
       answered: (answer) => {
@@ -66,7 +68,7 @@ export class Replies {
         const mayRepeat = !request.sent || (idempotent === true && !guilty);
         if (comesBack && mayRepeat && again !== undefined) return future.resolve(again());
         const outcome = !request.sent ? "not-sent" : guilty ? "refused" : "unknown";
-        future.fail(() => errorOf(end, outcome));
+        future.fail(() => calledFrom(site, errorOf(end, outcome)));
       },
     });
     return future.promise;
