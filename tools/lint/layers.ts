@@ -119,7 +119,7 @@ export const layers: readonly Layer[] = [
   {
     name: "conformance in Node",
     files: ["conformance/src/**/node/**"],
-    imports: ["conformance/src/**", "@leveret/core", "@leveret/core/*", "@leveret/node", "node:*"],
+    imports: ["conformance/src/**", "@leveret/core", "@leveret/core/*", "@leveret/node", "node:*", "ws"],
     except: ["conformance/src/runners/**"],
   },
   {

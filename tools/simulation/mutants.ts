@@ -1,33 +1,46 @@
 /**
  * Checks that the simulation bites: applies each deliberate bug of mutations.ts, one at a time, and runs seeds until a
- * rule is broken. `npm run test:mutants`; `-- --seeds N` for how many seeds each gets, `-- --only WORDS` for some of them.
+ * rule is broken: `npm run test:mutants`.
  *
- * The report goes to the console. It exits with 1 when a bug got away, or when its place is not in the source any more.
+ *     --seeds N        how many seeds each gets at most (default 3000)
+ *     --only WORDS     those that have these words in their names
+ *     --tier NAME      those of one tier: engine, client or recovery
+ *     --report FILE    writes the list and the result as Markdown
+ *
+ * It exits with 1 when a bug got away, or when its place is not in the source any more.
  */
 
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { build } from "esbuild";
-import { type Mutation, mutations } from "./mutations.ts";
+import { type Mutation, mutations, type TierName } from "./mutations.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const longestRun = 120_000;
 const execute = promisify(execFile);
 
 const { values } = parseArgs({
-  options: { seeds: { type: "string", default: "3000" }, only: { type: "string", default: "" } },
+  options: {
+    seeds: { type: "string", default: "3000" },
+    only: { type: "string", default: "" },
+    tier: { type: "string" },
+    report: { type: "string" },
+  },
 });
 
 interface Verdict {
   readonly caught: boolean;
-  readonly words: string;
+  /** The seed that found it, or the last that did not; `undefined` when it hung. */
+  readonly seed: number | undefined;
+  /** The rule that was broken. */
+  readonly found: string;
 }
 
-async function judge(mutation: Mutation | undefined, folder: string): Promise<Verdict> {
+async function judge(mutation: Mutation | undefined, tier: TierName, folder: string): Promise<Verdict> {
   const bundle = path.join(folder, "mutant.mjs");
   await build({
     entryPoints: [path.join(root, "tools/simulation/run-seeds.ts")],
@@ -40,16 +53,14 @@ async function judge(mutation: Mutation | undefined, folder: string): Promise<Ve
     plugins: mutation === undefined ? [] : [{ name: "mutation", setup: (setup) => applyTo(setup, mutation) }],
   });
   try {
-    const { stdout } = await execute(process.execPath, [bundle, values.seeds], {
+    const { stdout } = await execute(process.execPath, [bundle, tier, values.seeds], {
       timeout: longestRun,
       killSignal: "SIGKILL",
     });
     const { seed, found } = JSON.parse(stdout) as { seed: number; found: string };
-    return found === ""
-      ? { caught: false, words: `not in ${seed} seeds` }
-      : { caught: true, words: `seed ${seed}: ${found}` };
+    return { caught: found !== "", seed, found };
   } catch (error) {
-    if ((error as { killed?: boolean }).killed === true) return { caught: true, words: "it hangs" };
+    if ((error as { killed?: boolean }).killed === true) return { caught: true, seed: undefined, found: "it hangs" };
     throw error;
   }
 }
@@ -68,21 +79,52 @@ function applyTo(
   });
 }
 
+/** What is said of a verdict, on one line. */
+function wordsOf({ caught, seed, found }: Verdict): string {
+  if (!caught) return `not in ${seed} seeds`;
+  const [first = ""] = found.split("\n");
+  return seed === undefined ? first : `seed ${seed}: ${first}`;
+}
+
+function reportOf(results: readonly (readonly [Mutation, Verdict])[]): string {
+  const caught = results.filter(([, verdict]) => verdict.caught);
+  const rows = results.map(([{ tier, file, name }, verdict]) => {
+    const words = wordsOf(verdict).replaceAll("|", "\\|").replaceAll("<", "&lt;");
+    return `| ${tier} | ${name} | \`${path.basename(file)}\` | ${verdict.caught ? "" : "**escaped**: "}${words} |`;
+  });
+  return [
+    "# Deliberate bugs",
+    "",
+    "Made by `npm run test:mutants -- --report docs/mutants.md`. Each bug of `tools/simulation/mutations.ts` was applied",
+    `alone, and up to ${values.seeds} seeds of its tier were run: ${caught.length} of ${results.length} were caught. [simulation.md](simulation.md) says more.`,
+    "",
+    "| tier | bug | file | what found it |",
+    "|---|---|---|---|",
+    ...rows,
+    "",
+  ].join("\n");
+}
+
 const folder = await mkdtemp(path.join(tmpdir(), "leveret-mutants-"));
-let escaped = 0;
+const results: (readonly [Mutation, Verdict])[] = [];
 try {
-  const chosen = mutations.filter(({ name }) => name.includes(values.only));
-  const sane = await judge(undefined, folder);
-  if (sane.caught) throw new Error(`the simulation finds something without any mutation: ${sane.words}`);
-  for (const [index, mutation] of chosen.entries()) {
-    const { caught, words } = await judge(mutation, folder);
-    if (!caught) escaped += 1;
-    console.log(
-      `${String(index + 1).padStart(2)}/${chosen.length} ${caught ? "caught " : "ESCAPED"} ${mutation.name} (${words})`,
-    );
+  const chosen = mutations.filter(
+    ({ name, tier }) => name.includes(values.only) && (values.tier === undefined || tier === values.tier),
+  );
+  for (const tier of new Set(chosen.map((one) => one.tier))) {
+    const sane = await judge(undefined, tier, folder);
+    if (sane.caught) throw new Error(`the simulation finds something without any mutation: ${tier}, ${wordsOf(sane)}`);
   }
-  console.log(`${chosen.length - escaped} of ${chosen.length} deliberate bugs were caught`);
+  for (const [index, mutation] of chosen.entries()) {
+    const verdict = await judge(mutation, mutation.tier, folder);
+    results.push([mutation, verdict]);
+    const place = `${String(index + 1).padStart(2)}/${chosen.length}`;
+    console.log(`${place} ${verdict.caught ? "caught " : "ESCAPED"} ${mutation.name} (${wordsOf(verdict)})`);
+  }
 } finally {
   await rm(folder, { recursive: true });
 }
+const escaped = results.filter(([, { caught }]) => !caught).length;
+console.log(`${results.length - escaped} of ${results.length} deliberate bugs were caught`);
+if (values.report !== undefined) await writeFile(values.report, reportOf(results));
 process.exitCode = escaped === 0 ? 0 : 1;

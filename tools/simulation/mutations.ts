@@ -1,8 +1,13 @@
 /** Deliberate bugs, to see that the simulation finds them. Each changes one place of one file, which must be there exactly once. */
 
+/** What a bug is looked for with. */
+export type TierName = "engine" | "client" | "recovery";
+
 export interface Mutation {
   /** What the bug is. */
   readonly name: string;
+  /** The tier of the simulation that has to find it. */
+  readonly tier: TierName;
   /** The file, from the root of the repository. */
   readonly file: string;
   readonly find: string;
@@ -11,19 +16,37 @@ export interface Mutation {
 
 const engine = (name: string, file: string, find: string, replace: string): Mutation => ({
   name,
+  tier: "engine",
   file: `core/src/engine/${file}`,
   find,
   replace,
 });
 const wire = (name: string, file: string, find: string, replace: string): Mutation => ({
   name,
+  tier: "engine",
   file: `core/src/wire/${file}`,
   find,
   replace,
 });
 const broker = (name: string, file: string, find: string, replace: string): Mutation => ({
   name,
+  tier: "engine",
   file: `conformance/src/broker/${file}`,
+  find,
+  replace,
+});
+
+const client = (name: string, file: string, find: string, replace: string): Mutation => ({
+  name,
+  tier: "client",
+  file: `core/src/client/${file}`,
+  find,
+  replace,
+});
+const recovery = (name: string, file: string, find: string, replace: string): Mutation => ({
+  name,
+  tier: "recovery",
+  file: `core/src/${file}`,
   find,
   replace,
 });
@@ -238,5 +261,244 @@ export const mutations: readonly Mutation[] = [
     "channel/confirms.ts",
     "const last = together.at(-1);",
     "const last = sorted.at(-1);",
+  ),
+
+  // The promise client
+  client(
+    "a run of acknowledgements takes along what is outstanding",
+    "settlement.ts",
+    "      if (state === outstanding) break;\n",
+    "",
+  ),
+  client(
+    "acknowledgements of a turn are forgotten",
+    "settlement.ts",
+    "    if (count === 0) return;\n    this.#engine.ack(last, count > 1);\n",
+    "    if (count === 0) return;\n",
+  ),
+  client(
+    "what was refused can be refused again",
+    "settlement.ts",
+    "    if (!this.#stragglers.delete(tag)) this.#settle(tag);\n",
+    "",
+  ),
+  client(
+    "a refusal overtakes the acknowledgements before it",
+    "settlement.ts",
+    "    this.flush();\n    const last = this.#highestOutstanding",
+    "    const last = this.#highestOutstanding",
+  ),
+  client(
+    "what is outstanding on a closing channel is refused all the same",
+    "settlement.ts",
+    'return !this.#ended && this.#engine.state !== "open";',
+    "return false;",
+  ),
+  client(
+    "a handler that fails drops its message",
+    "handler-runner.ts",
+    "      delivery.nack({ requeue });\n",
+    "      delivery.nack({ requeue: false });\n",
+  ),
+  client("a handler that fails keeps its message", "handler-runner.ts", "      delivery.nack({ requeue });\n", ""),
+  client(
+    "one handler too many runs",
+    "handler-runner.ts",
+    "return this.#running < this.#options.concurrency;",
+    "return this.#running <= this.#options.concurrency;",
+  ),
+  client(
+    "a handler's end does not make room for the next message",
+    "handler-runner.ts",
+    "    this.#options.freed();\n",
+    "",
+  ),
+  client(
+    "what a cancelled consumer had in its buffer does not go back",
+    "subscription.ts",
+    'if (end.type === "cancelled") for (const delivery of deliveries) this.#giveBack(delivery);',
+    "void end;",
+  ),
+  client(
+    "messages are handed out while their consumer is paused",
+    "subscription.ts",
+    "if (this.#paused || this.#holdsBack) return undefined;",
+    "if (this.#holdsBack) return undefined;",
+  ),
+  client(
+    "the publisher's window is one too large",
+    "publishing.ts",
+    "this.#unconfirmed.count < this.#window.messages &&",
+    "this.#unconfirmed.count <= this.#window.messages &&",
+  ),
+  client(
+    "a publish that waited for room is not sent when there is some",
+    "publishing.ts",
+    "    while (this.#waiting.size > 0 && this.#flows) this.#sendFirstWaiting();\n",
+    "",
+  ),
+  client(
+    "a publish that was given up while it waited is sent",
+    "publishing.ts",
+    "    if (publish.over) {\n      this.#cancelled -= 1;\n      return;\n    }\n    if (publish.waits) this",
+    "    if (publish.waits) this",
+  ),
+  client(
+    "a flush ends one confirm too early",
+    "publishing.ts",
+    "this.#flushes[0].upTo < this.#unconfirmed.lowest",
+    "this.#flushes[0].upTo <= this.#unconfirmed.lowest",
+  ),
+  client(
+    "a message that came back counts as confirmed",
+    "unconfirmed.ts",
+    "      else if (returned !== undefined) fail(waiter, () => new UnroutableError(returned));\n      else if (typeof waiter",
+    "      else if (typeof waiter",
+  ),
+  client(
+    "a nack counts as a confirm",
+    "unconfirmed.ts",
+    '      if (outcome === "nack") fail(waiter, nacked);\n      else if',
+    "      if",
+  ),
+  client(
+    "what is unconfirmed at the end of a channel counts as not sent",
+    "publishing.ts",
+    '    this.stop(end);\n    this.#unconfirmed.end(() => endedWith(end, "unknown"));',
+    '    this.stop(end);\n    this.#unconfirmed.end(() => endedWith(end, "not-sent"));',
+  ),
+  client(
+    "the calls of a channel that ended are forgotten",
+    "channel-core.ts",
+    "    this.host.replies.end(requests, end);\n",
+    "",
+  ),
+  client(
+    "a call that was aborted leaves its message behind",
+    "channel.ts",
+    "if (message?.outstanding === true) message.nack();",
+    "void message;",
+  ),
+  client(
+    "the consumers of a channel that ended are not told",
+    "channel-core.ts",
+    '    this.subscriptions.end(reason === undefined ? { type: "closed" } : { type: "lost", error: end });\n',
+    "",
+  ),
+  client(
+    "after one deadline there is no other",
+    "deadlines.ts",
+    "      expiring.expire();\n    }\n    this.#arm();\n",
+    "      expiring.expire();\n    }\n",
+  ),
+
+  // Recovery
+  recovery(
+    "delivery tags begin anew on a recovered channel",
+    "client/channel-core.ts",
+    "this.#offset = this.settlement.offset + this.settlement.highest;",
+    "this.#offset = 0;",
+  ),
+  recovery(
+    "delivery tags of two lives overlap",
+    "client/channel-core.ts",
+    "this.#offset = this.settlement.offset + this.settlement.highest;",
+    "this.#offset = this.settlement.highest;",
+  ),
+  recovery(
+    "deliveries of a lost channel can still be settled",
+    "client/channel-core.ts",
+    "    this.settlement.lose();\n",
+    "",
+  ),
+  recovery(
+    "a recovered channel confirms no more",
+    "recovery/replay.ts",
+    '  if (mode === "confirm") steps.push({ type: "confirm.select" });\n',
+    "",
+  ),
+  recovery(
+    "a recovered channel has no transactions any more",
+    "recovery/replay.ts",
+    '  if (mode === "tx") steps.push({ type: "tx.select" });\n',
+    "",
+  ),
+  recovery(
+    "consumers are not started again",
+    "recovery/replay.ts",
+    '    steps.push({ type: "basic.consume", consumer });\n',
+    "",
+  ),
+  recovery(
+    "consumers come back without their prefetch",
+    "recovery/replay.ts",
+    "    if (!consumer.noAck) setPrefetch(consumer.prefetch);\n",
+    "",
+  ),
+  recovery(
+    "lost work counts as committed",
+    "client/transaction.ts",
+    "    if (this.#done > this.#finished) this.#cause = cause;\n",
+    "    void cause;\n",
+  ),
+  recovery(
+    "what was unconfirmed at a loss counts as confirmed",
+    "client/unconfirmed.ts",
+    "    for (const waiter of failed) fail(waiter, makeError);\n",
+    '    for (const waiter of failed) if (typeof waiter === "function") waiter();\n    void makeError;\n',
+  ),
+  recovery(
+    "what was in the buffer of a consumer is handed out after a loss",
+    "client/subscription.ts",
+    "    if (!this.info.noAck) this.#buffer.drain();\n",
+    "",
+  ),
+  recovery(
+    "calls that wait for the connection are never made",
+    "client/gate.ts",
+    "      caller.forget();\n      caller.run();\n",
+    "      caller.forget();\n",
+  ),
+  recovery(
+    "a call that was sent is made again",
+    "client/replies.ts",
+    "const mayRepeat = !request.sent ||",
+    "const mayRepeat = request.sent ||",
+  ),
+  recovery(
+    "a consumer whose prefetch was under way fails, and comes about",
+    "client/subscriptions.ts",
+    "      qos.catch(() => {});\n      await consume;\n",
+    "      await Promise.all([qos, consume]);\n",
+  ),
+  recovery(
+    "a prefetch that was under way at a loss is forgotten",
+    "client/subscriptions.ts",
+    "idempotent: true }",
+    "idempotent: false }",
+  ),
+  recovery(
+    "the number of a channel that is to be reopened is given away",
+    "client/channel-registry.ts",
+    "    if (this.find(number) !== undefined) {\n",
+    "    if (this.find(number)?.live === true) {\n",
+  ),
+  recovery(
+    "a channel that the server closed is not reopened",
+    "client/recovery.ts",
+    '    if (this.#state === "open") this.#reopenSoon(core);\n    else',
+    '    if (this.#state !== "open")',
+  ),
+  recovery(
+    "reconnecting goes on after the end",
+    "client/reconnecting.ts",
+    "    this.#stopped = true;\n    this.#cancelTimer?.();\n",
+    "    this.#stopped = true;\n",
+  ),
+  recovery(
+    "the old transport is kept while the next one is dialled",
+    "client/reconnecting.ts",
+    "    this.#host.dropTransport();\n",
+    "",
   ),
 ];

@@ -1,12 +1,17 @@
 /** Runs seeds until one finds something. For mutants: the bundle of this file has a bug in it. Prints one JSON line. */
 
-import { defaultSteps } from "../../conformance/src/simulation/engine-tier/plan.ts";
-import { findViolation } from "../../conformance/src/simulation/engine-tier/run.ts";
+import { clientTier, engineTier, recoveryTier } from "./tiers.ts";
 
-const seeds = Number(process.argv[2]);
+const [tierName, count] = process.argv.slice(2);
+const tier = [engineTier, clientTier, recoveryTier].find(({ name }) => name === tierName);
+if (tier === undefined) throw new Error(`there is no tier ${tierName}`);
+const seeds = Number(count);
 let result: { seed: number; found: string } | undefined;
 for (let seed = 1; seed <= seeds && result === undefined; seed += 1) {
-  const violation = findViolation({ seed, steps: defaultSteps, without: new Set() });
-  if (violation !== undefined) result = { seed, found: violation.message };
+  try {
+    await tier.run({ seed, steps: tier.defaultSteps, without: new Set() });
+  } catch (error) {
+    result = { seed, found: error instanceof Error ? error.message : String(error) };
+  }
 }
 console.log(JSON.stringify(result ?? { seed: seeds, found: "" }));

@@ -44,7 +44,7 @@ const endPatience: Millis = 5000;
 /** Moves the bytes and the time of one broker. */
 export class BrokerDriver {
   readonly broker: Broker;
-  readonly #clock: DriverClock;
+  readonly clock: DriverClock;
   readonly #links = new Map<BrokerConnection, Link>();
   #cancelTimer: (() => void) | undefined;
   #armedFor: Millis = Number.POSITIVE_INFINITY;
@@ -53,20 +53,20 @@ export class BrokerDriver {
 
   constructor(broker: Broker, clock: DriverClock) {
     this.broker = broker;
-    this.#clock = clock;
+    this.clock = clock;
   }
 
   /** Takes a transport that is open. */
   attach(transport: DriverTransport, peer: PeerOptions = {}): DriverLink {
-    const connection = this.broker.connect(this.#clock.now(), peer);
-    const link = new Link(connection, transport, this.#clock);
+    const connection = this.broker.connect(this.clock.now(), peer);
+    const link = new Link(connection, transport, this.clock);
     this.#links.set(connection, link);
     this.#isStopped = false;
     this.pump();
     return {
       connection,
       received: (chunk) => {
-        connection.receive(chunk, this.#clock.now());
+        connection.receive(chunk, this.clock.now());
         this.pump();
       },
       writable: () => {
@@ -77,7 +77,7 @@ export class BrokerDriver {
       closed: () => {
         this.#links.delete(connection);
         link.close();
-        connection.transportClosed(this.#clock.now());
+        connection.transportClosed(this.clock.now());
         this.pump();
       },
     };
@@ -118,10 +118,10 @@ export class BrokerDriver {
     if (next === undefined || next >= this.#armedFor) return;
     this.#cancelTimer?.();
     this.#armedFor = next;
-    this.#cancelTimer = this.#clock.setTimer(Math.max(0, next - this.#clock.now()), () => {
+    this.#cancelTimer = this.clock.setTimer(Math.max(0, next - this.clock.now()), () => {
       this.#cancelTimer = undefined;
       this.#armedFor = Number.POSITIVE_INFINITY;
-      this.broker.advance(this.#clock.now());
+      this.broker.advance(this.clock.now());
       this.pump();
     });
   }

@@ -20,3 +20,4 @@ export type { Millis } from "./lib/timers.ts";
 export type { BrokerLimits, BrokerOptions, BrokerSettings, TuningOptions } from "./options.ts";
 export { type Profile, type ProfileName, profiles } from "./profile.ts";
 export type { Permissions, UserOptions } from "./users.ts";
+export { serveWebSocket, type WebSocketLike } from "./websocket.ts";

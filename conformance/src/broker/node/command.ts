@@ -16,6 +16,7 @@ const help = `Usage: leveret-broker [OPTION]...
 An AMQP 0-9-1 broker in memory that behaves as RabbitMQ does. Everything is lost when it ends.
 
   --port NUMBER        the port to listen on; 0 for any free one (default 5672)
+  --websocket-port N   listens for WebSockets as well; 0 for any free port. It takes the package ws
   --host ADDRESS       the address to listen on (default 127.0.0.1)
   --profile VERSION    the RabbitMQ to behave like: ${Object.keys(profiles).join(", ")} (default 4.0)
   --user NAME:PASSWORD a user who may do everything; may be repeated (default guest:guest)
@@ -33,6 +34,7 @@ interface Wishes {
   readonly help: boolean;
   readonly quiet: boolean;
   readonly port: number;
+  readonly webSocketPort: number | undefined;
   readonly host: string;
   readonly options: BrokerOptions;
 }
@@ -41,7 +43,8 @@ async function main(): Promise<void> {
   const wishes = readArguments(process.argv.slice(2));
   if (wishes.help) return void process.stdout.write(help);
   const listening = await listenBroker(new Broker(wishes.options), wishes);
-  if (!wishes.quiet) process.stdout.write(`leveret-broker listens on ${listening.url}\n`);
+  const urls = [listening.url, ...(listening.webSocketUrl === undefined ? [] : [listening.webSocketUrl])];
+  if (!wishes.quiet) process.stdout.write(`leveret-broker listens on ${urls.join(" and ")}\n`);
   let isEnding = false;
   const end = (): void => {
     if (isEnding) process.exit(1);
@@ -61,10 +64,12 @@ function readArguments(args: readonly string[]): Wishes {
   if (!isProfile(profile)) {
     throw new ArgumentError(`--profile is one of ${Object.keys(profiles).join(", ")}, not ${profile}`);
   }
+  const given = values["websocket-port"];
   return {
     help: values.help ?? false,
     quiet: values.quiet ?? false,
     port: numberOf("port", values.port ?? "5672", 65_535),
+    webSocketPort: given === undefined ? undefined : numberOf("websocket-port", given, 65_535),
     host: values.host ?? "127.0.0.1",
     options: {
       profile,
@@ -82,6 +87,7 @@ function parse(args: readonly string[]) {
       args: [...args],
       options: {
         port: { type: "string" },
+        "websocket-port": { type: "string" },
         host: { type: "string" },
         profile: { type: "string" },
         user: { type: "string", multiple: true },

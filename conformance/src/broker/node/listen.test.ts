@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { connect as connectSocket, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { protocolHeader } from "@leveret/core/wire";
+import { connect as connectByTcp } from "@leveret/node";
+import { connect as connectByWebSocket } from "@leveret/websocket";
 import { afterEach, describe, expect, it } from "vitest";
 import { Broker } from "../broker.ts";
 import { hold } from "../testing/conversation.ts";
@@ -88,6 +90,70 @@ describe("listenBroker", () => {
   });
 });
 
+describe("listenBroker with webSocketPort", () => {
+  async function open(url: string): Promise<WebSocket> {
+    const socket = new WebSocket(url, "amqp091");
+    socket.binaryType = "arraybuffer";
+    await once(socket, "open");
+    return socket;
+  }
+
+  it("serves clients over WebSockets and over TCP from one broker", async () => {
+    const broker = new Broker();
+    listening = await listenBroker(broker, { port: 0, webSocketPort: 0 });
+    expect(listening.webSocketUrl).toMatch(/^ws:\/\/127\.0\.0\.1:\d+\/$/);
+    const [overTcp, overWebSocket] = await Promise.all([
+      connectByTcp(listening.url),
+      connectByWebSocket(listening.webSocketUrl as string),
+    ]);
+    const channel = await overWebSocket.openChannel();
+    const { queue } = await channel.queueDeclare({ queue: "" });
+    await channel.confirmSelect();
+    const body = new Uint8Array(1_500_000).map((_, at) => at % 251);
+    await channel.basicPublish({ exchange: "", routingKey: queue, body });
+    const message = await (await overTcp.openChannel()).basicGet({ queue, noAck: true });
+    expect(message?.body).toEqual(body);
+    await (await overTcp.openChannel()).basicPublish({ exchange: "", routingKey: queue, body });
+    await expect.poll(async () => (await channel.basicGet({ queue, noAck: true }))?.body.length).toBe(body.length);
+    expect(broker.connectionSnapshots().map(({ name }) => name)).toHaveLength(2);
+    await overWebSocket.close();
+    await overTcp.close();
+    await expect.poll(() => broker.connections.length).toBe(0);
+  });
+
+  it("ends a client that sends text, and answers what is no WebSocket with 426", async () => {
+    listening = await listenBroker(new Broker(), { port: 0, webSocketPort: 0 });
+    const url = listening.webSocketUrl as string;
+    const socket = await open(url);
+    expect(socket.protocol).toBe("amqp091");
+    socket.send("AMQP");
+    const [event] = (await once(socket, "close")) as [CloseEvent];
+    expect(event.code).toBe(1003);
+    const answer = await fetch(url.replace("ws:", "http:"));
+    expect(answer.status).toBe(426);
+    await answer.text();
+  });
+
+  it("closes its sockets with the broker", async () => {
+    const first = await listenBroker(new Broker(), { port: 0, webSocketPort: 0 });
+    const socket = await open(first.webSocketUrl as string);
+    const closed = once(socket, "close");
+    await first.close();
+    await closed;
+    expect(socket.readyState).toBe(WebSocket.CLOSED);
+  });
+
+  it("rejects when it cannot listen, and gives the first port back", async () => {
+    listening = await listenBroker(new Broker(), { port: 0, webSocketPort: 0 });
+    const taken = Number(new URL(listening.webSocketUrl as string).port);
+    const free = await listenBroker(new Broker(), { port: 0 });
+    await free.close();
+    await expect(listenBroker(new Broker(), { port: free.port, webSocketPort: taken })).rejects.toThrow(/EADDRINUSE/);
+    const again = await listenBroker(new Broker(), { port: free.port });
+    await again.close();
+  });
+});
+
 /** Runs the command until it has written something; `end` sends a signal and returns the exit code. */
 function command(...args: readonly string[]) {
   const file = fileURLToPath(new URL("./command.ts", import.meta.url));
@@ -110,6 +176,15 @@ describe("leveret-broker", () => {
     child.kill("SIGTERM");
     expect(await exited).toBe(0);
     socket.destroy();
+  });
+
+  it("listens for WebSockets where it is told to", async () => {
+    const { child, output, exited } = command("--port", "0", "--websocket-port", "0");
+    await expect.poll(() => output.text, { timeout: 10_000 }).toMatch(/ and ws:\/\/127\.0\.0\.1:\d+\/\n/);
+    const connection = await connectByWebSocket(/ws:\S+/.exec(output.text)?.[0] ?? "");
+    await connection.close();
+    child.kill("SIGTERM");
+    expect(await exited).toBe(0);
   });
 
   it("shows its options", async () => {

@@ -30,9 +30,10 @@ export class ChannelUser {
   constructor(session: Session, channel: Channel) {
     this.#session = session;
     this.#channel = channel;
-    this.#log = new DeliveryLog(session);
+    this.#log = new DeliveryLog(session, channel);
     this.#publisher = session.surroundings.nextPublisher();
     this.#mode = session.random.weighted(modeWeights);
+    this.#log.inTransactions = this.#mode === "tx";
     const { promises, book } = session.surroundings;
     let closings = 0;
     channel.on("return", (message) =>
@@ -65,6 +66,7 @@ export class ChannelUser {
       // The channel may come back, and is what it was.
       failed: () => {
         this.#mode = "plain";
+        this.#log.inTransactions = false;
       },
     });
   }

@@ -53,6 +53,7 @@ export class ConsumerUser {
   #consumer: Consumer | undefined;
   /** Present while the application takes messages one by one. */
   #iterable: IterableConsumer | undefined;
+  #hasHandler = false;
   #running = 0;
   #isOver = false;
 
@@ -136,9 +137,19 @@ export class ConsumerUser {
     invariant(buffered <= this.#prefetch, "a buffer keeps to the prefetch", () => `${buffered} of ${this.#prefetch}`);
   }
 
+  /** At rest: whoever has nothing to do has nothing that waits. */
+  checkAtRest(): void {
+    const consumer = this.#consumer;
+    if (!this.#hasHandler || consumer === undefined) return;
+    const { state, paused, running, buffered } = consumer;
+    if (state !== "consuming" || paused || running > 0) return;
+    invariant(buffered === 0, "a handler that has time is given what waits", () => `${buffered} deliveries`);
+  }
+
   // With a handler
 
   #handle(start: ConsumerStart, options: ConsumeOptions): void {
+    this.#hasHandler = true;
     const requeue = { always: true, never: false, sometimes: this.#decide }[this.#requeue];
     const promise = start.handled(
       { ...options, concurrency: this.#concurrency, settle: this.#settlesItself ? "manual" : "auto", requeue },
@@ -190,12 +201,14 @@ export class ConsumerUser {
 
   #succeed(delivery: ConsumerDelivery): void {
     // It is acknowledged when the handler returns.
-    if (this.#settlesItself) this.#log.hold(delivery);
-    else this.#log.mayBeGone(delivery);
+    if (this.#settlesItself) return this.#log.hold(delivery);
+    this.#log.mayBeGone(delivery);
+    this.#log.handled(delivery);
   }
 
   #fail(delivery: ConsumerDelivery): never {
     if (this.#requeue === "never") this.#log.mayBeGone(delivery);
+    if (!this.#settlesItself) this.#log.handled(delivery);
     throw new OnPurpose();
   }
 
@@ -245,6 +258,11 @@ export class ConsumerUser {
   // Either way
 
   #receive(delivery: ConsumerDelivery): void {
+    invariant(
+      this.#consumer?.paused !== true,
+      "a consumer that is paused is given nothing",
+      () => delivery.consumerTag,
+    );
     const id = readLetter(delivery);
     const { routingKey, redelivered, body } = delivery;
     const { book } = this.#session.surroundings;
@@ -257,6 +275,7 @@ export class ConsumerUser {
     this.#session.watch("consume", promise, {
       done: (consumer) => {
         this.#consumer = consumer;
+        if (!this.#noAck) this.#log.addConsumer(consumer);
         this.#session.watch("consumer.ended", consumer.ended, {
           kind: "life",
           done: () => {

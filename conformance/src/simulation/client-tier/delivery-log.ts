@@ -1,6 +1,14 @@
 /** The deliveries of one channel that the application was given, and what settling them means for the book. */
 
-import { type Delivery, SettlementError, type SettleResult, TransactionError, UsageError } from "@leveret/core/client";
+import {
+  type Channel,
+  type Consumer,
+  type Delivery,
+  SettlementError,
+  type SettleResult,
+  TransactionError,
+  UsageError,
+} from "@leveret/core/client";
 import { invariant } from "../violation.ts";
 import type { Session } from "./session.ts";
 
@@ -18,8 +26,16 @@ export const settleWays: readonly [SettleWay, ...SettleWay[]] = [
   "reject",
 ];
 
+/** How much is settled by number, where the application has the channel: numbers go on across recoveries. */
+const byNumberShare = 0.3;
+
 export class DeliveryLog {
   readonly #session: Session;
+  /** The channel, where the application has it. */
+  readonly #channel: Channel | undefined;
+  readonly #consumers: Consumer[] = [];
+  /** What a handler has returned or thrown for, in automatic settlement. */
+  readonly #handled = new Set<Delivery>();
   /** Message ids. Tags mean something as long as their channel lives: a recovered one begins anew. */
   readonly #ids = new Map<Delivery, number>();
   /** Deliveries that wait for the application to settle them. */
@@ -32,8 +48,45 @@ export class DeliveryLog {
   /** Between `basic.recover` and its answer nothing is settled: the tags are void. */
   recovering = false;
 
-  constructor(session: Session) {
+  /** Whether what is settled here waits for a commit. */
+  inTransactions = false;
+
+  constructor(session: Session, channel?: Channel) {
     this.#session = session;
+    this.#channel = channel;
+    session.logs.add(this);
+  }
+
+  /** A consumer that has acknowledgements to give, in its own time. */
+  addConsumer(consumer: Consumer): void {
+    this.#consumers.push(consumer);
+  }
+
+  /** How many deliveries the server may wait for: those that were handed out and not settled, and those in buffers. */
+  get outstanding(): number {
+    const handedOut = [...this.#ids.keys()].filter(({ outstanding }) => outstanding).length;
+    return this.#consumers.reduce((count, { buffered }) => count + buffered, handedOut);
+  }
+
+  /** Whether the channel lives, and nothing happened to its connection: what was sent on it has arrived. */
+  get isIntact(): boolean {
+    if (this.#session.disturbed || this.inTransactions) return false;
+    if (this.#channel !== undefined) return this.#channel.state === "open";
+    return this.#consumers.every(({ state }) => state === "consuming");
+  }
+
+  /** Its handler came to an end, which settles it. */
+  handled(delivery: Delivery): void {
+    if (!delivery.outstanding) return;
+    this.#handled.add(delivery);
+  }
+
+  /** At rest: the client has settled what it was to settle. */
+  checkAtRest(): void {
+    if (this.#session.wasLate || this.inTransactions) return;
+    for (const { deliveryTag, outstanding } of this.#handled) {
+      invariant(!outstanding, "what was handled is settled", () => `tag ${deliveryTag}`);
+    }
   }
 
   /** A delivery was handed out. */
@@ -68,26 +121,34 @@ export class DeliveryLog {
     this.#held.delete(delivery);
     const multiple = way.endsWith("-multiple") && this.sources <= 1;
     const { outstanding, deliveryTag } = delivery;
+    const own = this.#ids.get(delivery);
+    const taken = own === undefined || !outstanding ? [] : [own];
     if (way.startsWith("ack") || way.startsWith("drop")) {
       this.mayBeGone(delivery);
       const { ledger } = this.#session.surroundings.book;
       for (const [other, id] of multiple ? this.#ids : []) {
-        if (other.outstanding && other.deliveryTag <= deliveryTag) ledger.mayBeGone(id);
+        if (!other.outstanding || other.deliveryTag > deliveryTag) continue;
+        ledger.mayBeGone(id);
+        taken.push(id);
       }
     }
     try {
-      const result = settleBy(way, delivery, multiple);
+      const channel = this.#session.random.chance(byNumberShare) ? this.#channel : undefined;
+      const result =
+        channel === undefined ? settleBy(way, delivery, multiple) : settleOn(channel, way, deliveryTag, multiple);
       invariant(
         outstanding || multiple || result === "stale",
         "what is settled cannot be settled again",
         () => `tag ${deliveryTag} of channel ${delivery.channel}, ${way}`,
       );
       invariant(!delivery.outstanding, "what was settled is settled", () => `tag ${deliveryTag}, ${way}`);
+      if (!way.startsWith("ack") || result === "stale") return;
+      for (const id of taken) this.#session.surroundings.book.acknowledged(id, this);
     } catch (error) {
       // The transaction was lost with its connection.
       if (error instanceof TransactionError) return;
-      // Too much output waits, or the channel is closing: the message goes back with the channel.
-      if (error instanceof UsageError && error.code !== "INVALID_ARGUMENT") return;
+      // Too much output waits.
+      if (error instanceof UsageError && error.code === "LIMIT_REACHED") return;
       if (!(error instanceof SettlementError)) throw error;
       invariant(!outstanding, "what is outstanding can be settled", () => `tag ${deliveryTag}: ${error.message}`);
     }
@@ -98,4 +159,10 @@ function settleBy(way: SettleWay, delivery: Delivery, multiple: boolean): Settle
   if (way.startsWith("ack")) return delivery.ack({ multiple });
   if (way === "reject") return delivery.reject();
   return delivery.nack({ multiple, requeue: way.startsWith("nack") });
+}
+
+function settleOn(channel: Channel, way: SettleWay, deliveryTag: number, multiple: boolean): SettleResult {
+  if (way.startsWith("ack")) return channel.basicAck({ deliveryTag, multiple });
+  if (way === "reject") return channel.basicReject({ deliveryTag });
+  return channel.basicNack({ deliveryTag, multiple, requeue: way.startsWith("nack") });
 }

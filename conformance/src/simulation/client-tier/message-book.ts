@@ -8,6 +8,12 @@ import type { QueueSnapshot } from "../../broker/index.ts";
 import { Ledger, type SeenInOrder } from "../ledger.ts";
 import { invariant } from "../violation.ts";
 
+/** Where a message was acknowledged. */
+export interface Acknowledger {
+  /** Whether nothing can have happened to the acknowledgement since. */
+  readonly isIntact: boolean;
+}
+
 export class MessageBook {
   readonly ledger: Ledger = new Ledger();
   /** Messages that cannot be anywhere, by what their senders were told. */
@@ -15,6 +21,7 @@ export class MessageBook {
   readonly #arrived = new Set<number>();
   readonly #returned = new Set<number>();
   readonly #settled = new Set<number>();
+  readonly #acknowledged = new Map<number, Acknowledger>();
 
   /** The server has it. */
   confirmed(id: number): void {
@@ -57,16 +64,37 @@ export class MessageBook {
     this.ledger.returned(id);
   }
 
+  /** Somebody has acknowledged it. */
+  acknowledged(id: number, where: Acknowledger): void {
+    this.#acknowledged.set(id, where);
+  }
+
+  #checkGone(id: number): void {
+    invariant(
+      this.#acknowledged.get(id)?.isIntact !== true,
+      "what was acknowledged does not come again",
+      () => `message ${id}`,
+    );
+  }
+
   /** A consumer, or a `basic.get`, has it. */
   delivered(id: number, queue: string, bodySize: number, redelivered: boolean, seen: SeenInOrder): void {
     this.ledger.delivered(id, queue, bodySize, redelivered, seen);
     this.#arrived.add(id);
+    this.#checkGone(id);
     const told = this.#never.get(id);
     invariant(
       told === undefined,
       "a message that was not sent, or refused, is nowhere",
       () => `message ${id}, ${told}, was delivered`,
     );
+  }
+
+  /** Before anybody leaves: what leaves may have acknowledged in vain. */
+  checkAcknowledged(queues: readonly QueueSnapshot[]): void {
+    for (const { messages } of queues) {
+      for (const { properties } of messages) this.#checkGone(Number(properties.messageId));
+    }
   }
 
   checkAtRest(queues: readonly QueueSnapshot[]): void {

@@ -130,12 +130,22 @@ export class PublisherUser {
   #watchFlush(name: string, promise: Promise<void>): void {
     const session = this.#session;
     const before = [...this.#sent];
+    const published = this.#published;
     const settled = (): void => {
       if (!session.believes) return;
       for (const id of before) if (this.#sent.delete(id)) session.surroundings.book.confirmed(id);
     };
     session.watch(name, promise, {
-      done: settled,
+      done: () => {
+        const { unconfirmed } = this.#publisher;
+        const since = this.#published - published;
+        invariant(
+          unconfirmed <= since,
+          "a flush waits for every confirm",
+          () => `${unconfirmed} are not, ${since} are newer`,
+        );
+        settled();
+      },
       failed: (error) => {
         // On a channel that is closing, failures are told before everything is settled.
         if (error instanceof FlushError && this.#publisher.state === "open") settled();

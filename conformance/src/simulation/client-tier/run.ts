@@ -192,7 +192,8 @@ class ClientRun {
     await this.#passTime(settlingTime / 4);
     const { overdue } = this.#promises;
     invariant(overdue.length === 0, "every call is answered", () => overdue.join(", "));
-    for (const { session } of this.#applications) session.checkConsumers();
+    for (const { session } of this.#applications) session.checkAtRest();
+    this.#book.checkAcknowledged(this.#broker.queues());
     for (const application of this.#applications) application.retire();
     await this.#settle();
     const dials = this.#applications.map(({ io }) => io.dials).join();

@@ -6,6 +6,7 @@ import { invariant } from "../violation.ts";
 import type { Millis, World } from "../world.ts";
 import type { Queues } from "../engine-tier/queues.ts";
 import type { ChannelUser } from "./channel-user.ts";
+import type { DeliveryLog } from "./delivery-log.ts";
 import type { ConsumerUser } from "./consumer-user.ts";
 import type { MessageBook } from "./message-book.ts";
 import { type Circumstances, OnPurpose, Promises, type WatchOptions } from "./promises.ts";
@@ -44,9 +45,13 @@ export class Session implements Circumstances {
   connection: Connection | undefined;
   /** Nothing is left of it. */
   ended = false;
+  /** Something could not be settled for want of room. */
+  wasLate = false;
   readonly channels: Set<ChannelUser> = new Set();
   readonly publishers: Set<PublisherUser> = new Set();
   readonly consumers: Set<ConsumerUser> = new Set();
+  /** What was delivered, one for each channel that had deliveries. */
+  readonly logs: Set<DeliveryLog> = new Set();
   readonly #controllers = new Set<AbortController>();
 
   constructor(surroundings: Surroundings, owner: number, random: Random, io: SimulatedIo) {
@@ -68,8 +73,9 @@ export class Session implements Circumstances {
       }),
     );
     connection.on("callback-error", ({ error }) => {
-      // A message cannot be refused on a channel that is closing, or when too much output waits: it goes back with it.
-      const isLate = error instanceof UsageError && error.code !== "INVALID_ARGUMENT";
+      // A message cannot be refused when too much output waits: it goes back with its channel.
+      const isLate = error instanceof UsageError && error.code === "LIMIT_REACHED";
+      if (isLate) this.wasLate = true;
       // What a handler's end would settle belongs to a transaction that was lost, and that nobody has rolled back yet.
       const isAborted = error instanceof TransactionError && error.code === "TRANSACTION_ABORTED";
       if (!(error instanceof OnPurpose) && !isLate && !isAborted) promises.keep(error);
@@ -131,13 +137,25 @@ export class Session implements Circumstances {
     for (const consumer of this.consumers) consumer.resume();
   }
 
-  /** At rest: the broker has a consumer for each of ours, and no other. */
-  checkConsumers(): void {
+  /** At rest: the broker has a consumer for each of ours, and no other; and it waits for what is outstanding. */
+  checkAtRest(): void {
     const broker = this.io.latest?.brokerConnection;
     if (!this.active || broker === undefined || broker.isFrozen) return;
     const ours = [...this.consumers].filter(({ isConsuming }) => isConsuming).length;
     const theirs = [...broker.channels].reduce((count, { consumers }) => count + consumers.size, 0);
     invariant(ours === theirs, "both sides agree on the consumers", () => `${ours} of ours, ${theirs} of the broker's`);
+    for (const log of this.logs) log.checkAtRest();
+    for (const consumer of this.consumers) consumer.checkAtRest();
+    // What a transaction holds is neither here nor there.
+    let waiting = 0;
+    for (const { mode, unsettled } of broker.channels) if (mode.kind !== "transaction") waiting += unsettled.size;
+    let outstanding = 0;
+    for (const log of this.logs) if (!log.inTransactions) outstanding += log.outstanding;
+    invariant(
+      waiting <= outstanding,
+      "the broker waits for no acknowledgement that nobody owes",
+      () => `${waiting} deliveries, ${outstanding} are owed`,
+    );
   }
 
   /** Forgets what is over, and checks what is open. To be called after every step. */
