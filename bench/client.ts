@@ -1,109 +1,219 @@
 /**
- * The process that is measured: one client, one workload. It takes what to do as JSON in its argument, and prints what it
- * cost as JSON. Any failed check fails the process.
- *
- *     node bench/client.ts '{"driver":"amqplib","workload":"publish 16 B","broker":{"kind":"null","port":1234},...}'
+ * The process that is measured: one client, one workload. It takes an {@link Assignment} as JSON in its argument, and
+ * prints a {@link Report} as JSON. Any failed check fails the process.
  */
 
 import { PerformanceObserver } from "node:perf_hooks";
-import type { Broker, Driver, Session, Slice, Stopwatch } from "./drivers/driver.ts";
+import process from "node:process";
+import v8 from "node:v8";
+import type { Assignment, Latency, MemoryReport, Report, TimedReport } from "./assignment.ts";
+import { type Broker, type Driver, nextTurn, type Session, type Slice, type Stopwatch } from "./drivers/driver.ts";
 import { deliveryQueue, getQueue } from "./messages.ts";
-import { type Work, type Workload, workloads } from "./workloads.ts";
+import type { Holding, Work } from "./workloads.ts";
 
-/** What a client process is to do. */
-export interface Assignment {
-  /** The name of its file in `drivers`. */
-  readonly driver: string;
-  readonly workload: string;
-  readonly broker: {
-    readonly kind: Broker["kind"];
-    readonly port: number;
-    /** Of RabbitMQ: queues that were filled, with a slice each. The null broker makes up its own. */
-    readonly queues?: readonly string[];
-  };
-  /** CPU time to warm up and to measure, in milliseconds. Whole slices are done, at least one of each. */
-  readonly warmUp: number;
-  readonly measure: number;
-  /** With a factor, slices are shorter or longer. */
-  readonly scale?: number;
-}
-
-/** What it cost. Times are CPU times of the process in microseconds, user and system, all threads. */
-export interface Report {
-  readonly operations: number;
-  readonly user: number;
-  readonly system: number;
-  /** Wall clock, in microseconds. */
-  readonly elapsed: number;
-  readonly collections: number;
-  /** Milliseconds. */
-  readonly collecting: number;
-  /** In microseconds, where one operation waits for the other. */
-  readonly latency?: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
-}
+/** Connections that are opened before memory is looked at, so that code and caches are there. */
+const connectionsBefore = 5;
 
 async function main(assignment: Assignment): Promise<Report> {
-  const workload = workloads.find(({ name }) => name === assignment.workload);
-  if (workload === undefined) throw new Error(`there is no workload ${assignment.workload}`);
   const { driver } = (await import(`./drivers/${assignment.driver}.ts`)) as { driver: Driver };
-  const session = await driver.connect(brokerOf(assignment, workload), workload.work.shape);
-  const latencies: number[] = [];
-  const slice = await prepare(session, workload.work, (nanoseconds) => latencies.push(nanoseconds));
-  const count = Math.max(16, Math.round((workload.slice * (assignment.scale ?? 1)) / 16) * 16);
-
-  await runFor(slice, count, assignment.warmUp);
-  latencies.length = 0;
-  const garbage = watchCollections();
-  const started = performance.now();
-  const before = process.cpuUsage();
-  const operations = await runFor(slice, count, assignment.measure);
-  const { user, system } = process.cpuUsage(before);
-  const elapsed = (performance.now() - started) * 1000;
-  const { collections, collecting } = garbage();
-  await session.close();
-  const waited = latencies.length === 0 ? {} : { latency: percentiles(latencies) };
-  return { operations, user, system, elapsed, collections, collecting, ...waited };
+  const broker = brokerOf(assignment);
+  const { task } = assignment;
+  return "holding" in task ? hold(driver, broker, task) : time(driver, broker, task, assignment);
 }
 
-async function runFor(slice: Slice, count: number, milliseconds: number): Promise<number> {
+// Time
+
+async function time(
+  driver: Driver,
+  broker: Broker,
+  { work, slice: count }: { readonly work: Work; readonly slice: number },
+  { warmUp, measure, slices, allocations = false }: Assignment,
+): Promise<TimedReport> {
+  const latencies: number[] = [];
+  const { slice, close } = await prepare(driver, broker, work, (nanoseconds) => latencies.push(nanoseconds));
+
+  await repeat(slice, count, { milliseconds: warmUp, slices: slices?.warmUp });
+  latencies.length = 0;
+  const garbage = allocations ? profileCollections() : watchCollections();
+  const started = performance.now();
   const before = process.cpuUsage();
-  let operations = 0;
-  for (;;) {
+  const { operations, rss } = await repeat(slice, count, { milliseconds: measure, slices: slices?.measure });
+  const { user, system } = process.cpuUsage(before);
+  const elapsed = (performance.now() - started) * 1000;
+  const collected = garbage();
+  await close();
+  return {
+    operations,
+    user,
+    system,
+    elapsed,
+    ...collected,
+    rss,
+    ...(latencies.length === 0 ? {} : { latency: percentiles(latencies) }),
+  };
+}
+
+interface Limits {
+  /** CPU time after which no other slice begins. */
+  readonly milliseconds: number;
+  /** Or as many slices. */
+  readonly slices: number | undefined;
+}
+
+async function repeat(slice: Slice, count: number, limits: Limits): Promise<{ operations: number; rss: number[] }> {
+  const before = process.cpuUsage();
+  const rss: number[] = [];
+  for (let done = 1; ; done += 1) {
     await slice(count);
-    operations += count;
+    rss.push(process.memoryUsage.rss());
     const { user, system } = process.cpuUsage(before);
-    if ((user + system) / 1000 >= milliseconds) return operations;
+    const enough = limits.slices === undefined ? (user + system) / 1000 >= limits.milliseconds : done >= limits.slices;
+    if (enough) return { operations: done * count, rss };
   }
 }
 
-function prepare(session: Session, work: Work, stopwatch: Stopwatch): Promise<Slice> {
-  const prepared = ((): Promise<Slice> | undefined => {
-    switch (work.kind) {
-      case "publish":
-        return session.publish?.(work);
-      case "confirm":
-        return session.confirm?.(work, stopwatch);
-      case "consume":
-        return session.consume?.(work);
-      case "ack":
-        return session.ack?.(work);
-      case "get":
-        return session.get?.(work, stopwatch);
-      case "rpc":
-        return session.rpc?.(work, stopwatch);
-    }
-  })();
-  if (prepared === undefined) throw new Error("the driver cannot do this");
-  return prepared;
+interface Prepared {
+  readonly slice: Slice;
+  close(): Promise<void>;
 }
 
-function brokerOf({ broker }: Assignment, { work }: Workload): Broker {
+async function prepare(driver: Driver, broker: Broker, work: Work, stopwatch: Stopwatch): Promise<Prepared> {
+  if (work.kind === "connect") return { slice: connectAndClose(driver, broker, work), close: async () => {} };
+  const session = await driver.connect(broker, work.shape);
+  const slice = await sliceOf(session, work, stopwatch);
+  if (slice === undefined) throw new Error(`the driver has nothing for ${work.kind}`);
+  return { slice, close: () => session.close() };
+}
+
+function sliceOf(session: Session, work: Exclude<Work, { kind: "connect" }>, stopwatch: Stopwatch) {
+  switch (work.kind) {
+    case "publish":
+      return session.publish?.(work);
+    case "confirm":
+      return session.confirm?.(work, stopwatch);
+    case "consume":
+      return session.consume?.(work);
+    case "ack":
+      return session.ack?.(work);
+    case "get":
+      return session.get?.(work, stopwatch);
+    case "rpc":
+      return session.rpc?.(work, stopwatch);
+    case "topology":
+      return session.topology?.(work);
+    case "channels":
+      return session.openChannel === undefined ? undefined : openAndClose(session, work.together);
+  }
+}
+
+function connectAndClose(driver: Driver, broker: Broker, { shape }: Work): Slice {
+  return async (count) => {
+    for (let done = 0; done < count; done += 1) {
+      const session = await driver.connect(broker, shape);
+      await session.close();
+    }
+  };
+}
+
+function openAndClose(session: Session, together: boolean): Slice {
+  const open = async (): Promise<() => Promise<unknown>> => {
+    const close = await session.openChannel?.();
+    if (close === undefined) throw new Error("the driver opens no channels");
+    return close;
+  };
+  return async (count) => {
+    const closers: (() => Promise<unknown>)[] = [];
+    if (together) closers.push(...(await Promise.all(Array.from({ length: count }, open))));
+    else for (let done = 0; done < count; done += 1) closers.push(await open());
+    if (together) await Promise.all(closers.map((close) => close()));
+    else for (const close of closers) await close();
+  };
+}
+
+// Memory
+
+async function hold(
+  driver: Driver,
+  broker: Broker,
+  { holding, count }: { readonly holding: Holding; readonly count: number },
+): Promise<MemoryReport> {
+  return holding.kind === "idle"
+    ? holdConnections(driver, broker, holding, count)
+    : holdMessages(driver, broker, holding, count);
+}
+
+async function holdConnections(
+  driver: Driver,
+  broker: Broker,
+  { shape }: Holding,
+  count: number,
+): Promise<MemoryReport> {
+  const sessions: Session[] = [];
+  const open = async (): Promise<void> => {
+    const session = await driver.connect(broker, shape);
+    await session.openChannel?.();
+    sessions.push(session);
+  };
+  for (let done = 0; done < connectionsBefore; done += 1) await open();
+  const before = await memory();
+  for (let done = 0; done < count; done += 1) await open();
+  const after = await memory();
+  if (sessions.length !== connectionsBefore + count) throw new Error("connections are missing");
+  return perPiece(before, after, count);
+}
+
+/** The broker confirms nothing for a while, and then everything. */
+async function holdMessages(driver: Driver, broker: Broker, { shape }: Holding, count: number): Promise<MemoryReport> {
+  const session = await driver.connect(broker, shape);
+  const slice = await session.confirm?.({ shape, window: count + 1 }, () => {});
+  if (slice === undefined) throw new Error("the driver knows no confirms");
+  await slice(cycleOf(count / 10));
+  const before = await memory();
+  let confirmed = false;
+  const all = slice(count).then(() => (confirmed = true));
+  await new Promise((resolve) => setTimeout(resolve, broker.holdsFor / 3));
+  const after = await memory();
+  // oxlint-disable-next-line typescript/no-unnecessary-condition -- set while this waited
+  if (confirmed) throw new Error("the messages were confirmed before they were looked at");
+  await all;
+  return perPiece(before, after, count);
+}
+
+const cycleOf = (count: number): number => Math.ceil(count / 16) * 16;
+
+/** What is in use when everything that can be collected is. */
+async function memory(): Promise<{ heap: number; external: number; rss: number }> {
+  const { gc } = globalThis as { gc?: () => void };
+  if (gc === undefined) throw new Error("memory is measured with --expose-gc");
+  for (let turn = 0; turn < 4; turn += 1) {
+    await nextTurn();
+    gc();
+  }
+  const { heapUsed, external, rss } = process.memoryUsage();
+  return { heap: heapUsed, external, rss };
+}
+
+type Memory = Awaited<ReturnType<typeof memory>>;
+
+function perPiece(before: Memory, after: Memory, count: number): MemoryReport {
+  return {
+    heap: (after.heap - before.heap) / count,
+    external: (after.external - before.external) / count,
+    resident: (after.rss - before.rss) / count,
+  };
+}
+
+// What surrounds it
+
+function brokerOf({ broker, task }: Assignment): Broker {
   const queues = [...(broker.queues ?? [])];
+  const gets = "work" in task && task.work.kind === "get";
   return {
     kind: broker.kind,
     port: broker.port,
+    holdsFor: broker.holdsFor ?? 0,
     nextQueue: (shape, count, consumers) => {
-      if (broker.kind === "null") return work.kind === "get" ? getQueue(shape) : deliveryQueue(shape, count, consumers);
+      if (broker.kind === "null") return gets ? getQueue(shape) : deliveryQueue(shape, count, consumers);
       const queue = queues.shift();
       if (queue === undefined) throw new Error("no more queues are filled");
       return queue;
@@ -111,7 +221,9 @@ function brokerOf({ broker }: Assignment, { work }: Workload): Broker {
   };
 }
 
-function watchCollections(): () => { collections: number; collecting: number } {
+type Collected = Pick<TimedReport, "collections" | "collecting" | "allocated">;
+
+function watchCollections(): () => Collected {
   let collections = 0;
   let collecting = 0;
   // Not every runtime tells.
@@ -130,7 +242,27 @@ function watchCollections(): () => { collections: number; collecting: number } {
   };
 }
 
-function percentiles(nanoseconds: number[]): NonNullable<Report["latency"]> {
+/** What was allocated: what the heap grew by between one collection and the next. It costs time. */
+function profileCollections(): () => Collected {
+  const profiler = new v8.GCProfiler();
+  profiler.start();
+  let after = process.memoryUsage().heapUsed;
+  return () => {
+    const end = process.memoryUsage().heapUsed;
+    const { statistics } = profiler.stop();
+    let allocated = 0;
+    let collecting = 0;
+    for (const { beforeGC, afterGC, cost } of statistics) {
+      allocated += Math.max(0, beforeGC.heapStatistics.usedHeapSize - after);
+      after = afterGC.heapStatistics.usedHeapSize;
+      collecting += cost / 1000;
+    }
+    allocated += Math.max(0, end - after);
+    return { collections: statistics.length, collecting, allocated };
+  };
+}
+
+function percentiles(nanoseconds: readonly number[]): Latency {
   const sorted = Float64Array.from(nanoseconds).sort();
   const at = (part: number): number => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]! / 1000;
   return { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };

@@ -1,96 +1,207 @@
 /**
- * The benchmark: `npm run bench`.
+ * Leveret beside other clients: `npm run bench`.
  *
- *     npm run bench -- --only "publish 16"        workloads whose names have all these words; again for more of them
- *     npm run bench -- --drivers leveret,amqplib  only these
- *     npm run bench -- --sources                  Leveret as in the sources, not as built
- *     npm run bench -- --rounds 5
+ *     npm run bench                              everything, on the null broker and on RabbitMQ
+ *     npm run bench -- --quick                   two minutes
+ *     npm run bench -- --only "publish 16"       workloads whose names have all these words; may be given again
+ *     npm run bench -- --clients leveret,amqplib
+ *     npm run bench -- --on null                 or rabbitmq
+ *     npm run bench -- --sources                 Leveret as in its sources, not as built
+ *     npm run bench -- --rounds 5 --warm-up 400 --measure 500       milliseconds of CPU time
+ *     npm run bench -- --node-options "--cpu-prof --cpu-prof-dir=/tmp/profiles"
+ *     npm run bench -- --long 120                also a long run, of so many seconds
+ *     npm run bench -- --out FOLDER              where results.json and index.html go; default bench/results
+ *
+ * Each figure comes from fresh processes, of which those that are compared take turns.
  */
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cpus, tmpdir } from "node:os";
+import path from "node:path";
 import { parseArgs } from "node:util";
-import { repositoryRoot, run, runOrThrow } from "../tools/lib/process.ts";
-import type { Assignment, Report } from "./client.ts";
-import { workloads } from "./workloads.ts";
+import { CommandError, repositoryRoot, run, runOrThrow } from "../tools/lib/process.ts";
+import { RabbitMQUnavailableError } from "../tools/rabbitmq/index.ts";
+import { type Client, clients } from "./clients.ts";
+import { type Counterpart, startNullBroker, startRealBroker } from "./counterparts.ts";
+import { leaveOut } from "./missing.ts";
+import { pageOf } from "./page.ts";
+import { type Cell, curves, nullBroker, verdicts } from "./results.ts";
+import { type Plan, measureAll } from "./rounds.ts";
+import { cellLines, curveLines, verdictLines } from "./table.ts";
+import { longRun, type Workload, workloads } from "./workloads.ts";
 
 const { values } = parseArgs({
   options: {
-    only: { type: "string", multiple: true, default: [""] },
-    drivers: { type: "string", default: "leveret-node,amqplib,rabbitmq-client,cloudamqp" },
+    quick: { type: "boolean", default: false },
+    only: { type: "string", multiple: true },
+    clients: { type: "string" },
+    on: { type: "string", default: "null,rabbitmq" },
     sources: { type: "boolean", default: false },
-    rounds: { type: "string", default: "5" },
-    "warm-up": { type: "string", default: "400" },
-    measure: { type: "string", default: "500" },
+    rounds: { type: "string" },
+    "warm-up": { type: "string" },
+    measure: { type: "string" },
     "node-options": { type: "string", default: "" },
+    long: { type: "string" },
+    out: { type: "string", default: path.join(repositoryRoot, "bench", "results") },
   },
 });
 
-const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const condition = "--conditions=@leveret/source";
+const quick = { rounds: 1, warmUp: 150, measure: 150 };
+const thorough = { rounds: 5, warmUp: 400, measure: 500 };
+const pace = values.quick ? quick : thorough;
 
-async function startNullBroker(): Promise<number> {
-  const child = spawn(process.execPath, [condition, here("null-broker/main.ts")], {
-    stdio: ["pipe", "pipe", "inherit"],
+function chosenWorkloads(counterpart: string): Workload[] {
+  const words = values.only?.map((each) => each.toLowerCase().split(/\s+/));
+  return workloads.filter((workload) => {
+    if (counterpart !== nullBroker && workload.rabbitmq !== true) return false;
+    const name = workload.name.toLowerCase();
+    if (words !== undefined) return words.some((all) => all.every((word) => name.includes(word)));
+    return !values.quick || workload.quick === true;
   });
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
-  child.unref();
-  return Number(line.toString());
 }
 
-const nodeOptions = values["node-options"].split(" ").filter((option) => option !== "");
-async function measure(assignment: Assignment): Promise<Report> {
-  const args = [...(values.sources ? [condition] : []), ...nodeOptions, here("client.ts"), JSON.stringify(assignment)];
-  const { code, stdout, output } = await run(process.execPath, args, { timeout: 120_000 });
-  if (code !== 0) throw new Error(`${assignment.driver}, ${assignment.workload}: failed\n${output}`);
-  return JSON.parse(stdout) as Report;
+function chosenClients(): Client[] {
+  const names = values.clients?.split(",");
+  if (names === undefined) return clients.filter(({ runtime }) => !values.quick || runtime === "node");
+  for (const name of names) if (!clients.some((client) => client.name === name)) throw new Error(`no client ${name}`);
+  return clients.filter(({ name }) => names.includes(name));
 }
 
-const words = values.only.map((each) => each.toLowerCase().split(/\s+/));
-const chosen = workloads.filter(({ name }) =>
-  words.some((all) => all.every((word) => name.toLowerCase().includes(word))),
-);
-if (!values.sources) await runOrThrow(process.execPath, ["tools/packages.ts", "build"], { cwd: repositoryRoot });
-const port = await startNullBroker();
-const drivers = values.drivers.split(",");
-const results = new Map<string, Report[]>();
+function planFor(counterpart: Counterpart, present: readonly Client[], compiled: string): Plan {
+  return {
+    counterpart,
+    clients: present,
+    workloads: chosenWorkloads(counterpart.name),
+    sources: values.sources,
+    nodeOptions: values["node-options"].split(" ").filter((option) => option !== ""),
+    compiled,
+    rounds: Number(values.rounds ?? pace.rounds),
+    warmUp: Number(values["warm-up"] ?? pace.warmUp),
+    measure: Number(values.measure ?? pace.measure),
+  };
+}
 
-for (let round = 0; round < Number(values.rounds); round += 1) {
-  for (const { name } of chosen) {
-    for (let index = 0; index < drivers.length; index += 1) {
-      const driver = drivers[(index + round) % drivers.length]!;
-      const report = await measure({
-        driver,
-        workload: name,
-        broker: { kind: "null", port },
-        warmUp: Number(values["warm-up"]),
-        measure: Number(values.measure),
-      });
-      const key = `${name}/${driver}`;
-      results.set(key, [...(results.get(key) ?? []), report]);
-      process.stderr.write(`\r${name} ${driver}                              `);
+async function measureOn(
+  start: () => Promise<Counterpart>,
+  present: readonly Client[],
+  compiled: string,
+): Promise<Cell[]> {
+  let counterpart: Counterpart;
+  try {
+    counterpart = await start();
+  } catch (error) {
+    if (!(error instanceof RabbitMQUnavailableError)) throw error;
+    console.log(`not measured on RabbitMQ: ${error.message}`);
+    return [];
+  }
+  try {
+    const plan = planFor(counterpart, present, compiled);
+    const cells = await measureAll(plan);
+    if (values.long !== undefined && counterpart.name === nullBroker) {
+      const ours = present.filter(({ name }) => name === "leveret");
+      const milliseconds = Number(values.long) * 1000;
+      cells.push(
+        ...(await measureAll({ ...plan, clients: ours, workloads: [longRun], rounds: 1, measure: milliseconds })),
+      );
+    }
+    return cells;
+  } finally {
+    await counterpart.stop();
+  }
+}
+
+function report(cells: readonly Cell[]): void {
+  for (const counterpart of new Set(cells.map((cell) => cell.counterpart))) {
+    const here = cells.filter((cell) => cell.counterpart === counterpart);
+    for (const workload of new Set(here.map((cell) => cell.workload))) {
+      console.log(`\n${workload}, ${counterpart}`);
+      for (const line of cellLines(here.filter((cell) => cell.workload === workload))) console.log(line);
     }
   }
-}
-
-const median = (numbers: number[]): number => numbers.sort((a, b) => a - b)[numbers.length >> 1]!;
-process.stderr.write("\r");
-for (const { name } of chosen) {
-  console.log(`\n${name}`);
-  for (const driver of drivers) {
-    const reports = results.get(`${name}/${driver}`)!;
-    const cpus = reports.map(({ user, system, operations }) => (user + system) / operations);
-    const cpu = median(cpus);
-    const rate = median(reports.map(({ elapsed, operations }) => (operations / elapsed) * 1e6));
-    const spread = `(${cpus[0]!.toPrecision(3)}–${cpus.at(-1)!.toPrecision(3)})`;
-    const system = median(reports.map((each) => each.system / each.operations));
-    const p50 =
-      reports[0]?.latency === undefined ? "" : `  p50 ${median(reports.map((r) => r.latency!.p50)).toFixed(0)} µs`;
+  for (const counterpart of new Set(cells.map((cell) => cell.counterpart))) {
+    const found = verdicts(cells, workloads).filter((verdict) => verdict.counterpart === counterpart);
+    if (found.length === 0) continue;
+    console.log(`\nLeveret beside the best other JavaScript client, ${counterpart}`);
+    for (const line of verdictLines(found)) console.log(line);
+  }
+  const grown = curves(cells, workloads);
+  if (grown.length > 0) console.log("\nHow the cost of an operation grows, µs CPU");
+  for (const line of curveLines(grown)) console.log(line);
+  const long = cells.find(({ workload }) => workload === longRun.name)?.resident;
+  if (long !== undefined) {
+    const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
+    const { first, most, last } = long;
     console.log(
-      `  ${driver.padEnd(18)} ${cpu.toPrecision(3).padStart(8)} µs CPU ${spread.padEnd(16)} of which system ${system.toPrecision(2).padStart(6)}` +
-        `  ${Math.round(rate).toLocaleString("en").padStart(10)}/s${p50}`,
+      `\nResident memory of a long run, MiB: ${mebibytes(first)} at first, ${mebibytes(most)} at most, ${mebibytes(last)} at last`,
     );
   }
+}
+
+/** What was measured, with what. */
+async function circumstances(): Promise<Record<string, string>> {
+  const revision = await run("git", ["rev-parse", "--short", "HEAD"]).catch(() => undefined);
+  const version = async (name: string): Promise<string> => {
+    const { default: manifest } = (await import(`${repositoryRoot}/node_modules/${name}/package.json`, {
+      with: { type: "json" },
+    })) as { default: { version: string } };
+    return manifest.version;
+  };
+  return {
+    date: new Date().toISOString(),
+    revision: revision?.code === 0 ? revision.stdout.trim() : "unknown",
+    leveret: values.sources ? "sources" : "built",
+    node: process.version,
+    processor: `${cpus().length} x ${cpus()[0]?.model ?? "unknown"}`,
+    system: `${process.platform} ${process.arch}`,
+    amqplib: await version("amqplib"),
+    "rabbitmq-client": await version("rabbitmq-client"),
+    cloudamqp: await version("@cloudamqp/amqp-client"),
+    deno: await version("deno"),
+    bun: await version("bun"),
+  };
+}
+
+async function main(): Promise<void> {
+  const started = performance.now();
+  if (!values.sources) await runOrThrow(process.execPath, ["tools/packages.ts", "build"]);
+  const compiled = await mkdtemp(path.join(tmpdir(), "leveret-bench-"));
+  try {
+    const present = await leaveOut(chosenClients(), compiled);
+    const on = values.on.split(",");
+    const cells = on.includes("null") ? await measureOn(startNullBroker, present, compiled) : [];
+    if (on.includes("rabbitmq") && chosenWorkloads("RabbitMQ").length > 0) {
+      cells.push(...(await measureOn(startRealBroker, present, compiled)));
+    }
+    report(cells);
+    const about = await circumstances();
+    const found = verdicts(cells, workloads);
+    const results = { about, pace: planNumbers(), cells, verdicts: found, curves: curves(cells, workloads) };
+    await mkdir(values.out, { recursive: true });
+    await writeFile(path.join(values.out, "results.json"), `${JSON.stringify(results, undefined, 1)}\n`);
+    await writeFile(path.join(values.out, "index.html"), await pageOf(results));
+    const missed = found.filter(({ passed }) => passed === false);
+    const wanted = found.filter(({ passed }) => passed !== undefined);
+    console.log(`\n${wanted.length - missed.length} of ${wanted.length} goals reached`);
+    console.log(
+      `in ${((performance.now() - started) / 1000).toFixed(0)} s; results in ${path.relative(process.cwd(), values.out)}`,
+    );
+  } finally {
+    await rm(compiled, { recursive: true });
+  }
+}
+
+function planNumbers(): { rounds: number; warmUp: number; measure: number } {
+  return {
+    rounds: Number(values.rounds ?? pace.rounds),
+    warmUp: Number(values["warm-up"] ?? pace.warmUp),
+    measure: Number(values.measure ?? pace.measure),
+  };
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof CommandError ? error.message : error);
+  process.exit(1);
 }
 process.exit(0);

@@ -9,6 +9,8 @@ import { bodiesOf, cycle, echoKey, exchange, Inspector, routingKey, type Shape }
 export interface Broker {
   readonly kind: "null" | "rabbitmq";
   readonly port: number;
+  /** Milliseconds for which it confirms nothing. */
+  readonly holdsFor: number;
   /** The queue to consume `count` messages of a shape from. Each is asked for once. */
   nextQueue(shape: Shape, count: number, consumers?: number): string;
 }
@@ -64,6 +66,8 @@ export interface Session {
   ack?(load: AckLoad): Promise<Slice>;
   get?(load: { readonly shape: Shape }, stopwatch: Stopwatch): Promise<Slice>;
   rpc?(load: RpcLoad, stopwatch: Stopwatch): Promise<Slice>;
+  /** Declares a queue and deletes it, while others are recorded for recovery. */
+  topology?(load: { readonly recorded: number }): Promise<Slice>;
   /** Opens a channel, and returns what closes it. */
   openChannel?(): Promise<() => Promise<unknown>>;
   close(): Promise<void>;

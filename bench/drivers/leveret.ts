@@ -50,32 +50,35 @@ class LeveretSession implements Session {
     this.#ledger = new Ledger(broker);
   }
 
-  async publish({ shape, pace, channels = 1 }: PublishLoad): Promise<Slice> {
+  async publish({ shape, pace, channels }: PublishLoad): Promise<Slice> {
+    if (channels !== undefined) return this.#publishInTurn(shape, channels);
     const bodies = bodiesOf(shape.size);
     const options = shape.rich ? richOptions : undefined;
     const counter = await this.#connection.openChannel();
     return async (count) => {
-      const publishers = await Promise.all(
-        Array.from({ length: channels }, () => this.#connection.openPublisher({ ...bare, confirm: false })),
-      );
-      const publisher = publishers[0]!;
-      if (channels > 1) {
-        for (let index = 0; index < count; index += 1) {
-          const next = publishers[index % channels]!;
-          if (!next.send(bodies[Math.floor(index / channels) & (cycle - 1)]!, options)) await next.ready();
-        }
-      } else if (pace === "burst") {
-        for (let index = 0; index < count; index += 1) {
-          if (!publisher.send(bodies[index & (cycle - 1)]!, options)) await publisher.ready();
-        }
-      } else {
-        for (let index = 0; index < count; index += 1) {
-          publisher.send(bodies[index & (cycle - 1)]!, options);
-          await nextTurn();
-        }
+      const publisher = await this.#connection.openPublisher({ ...bare, confirm: false });
+      for (let index = 0; index < count; index += 1) {
+        const hasRoom = publisher.send(bodies[index & (cycle - 1)]!, options);
+        if (pace === "turn") await nextTurn();
+        else if (!hasRoom) await publisher.ready();
       }
-      // The answer to the closing of a channel comes when everything on it has arrived.
-      await Promise.all(publishers.map((each) => each.close()));
+      // The answer to the closing of the channel comes when everything on it has arrived.
+      await publisher.close();
+      await this.#check(counter, count);
+    };
+  }
+
+  async #publishInTurn({ size }: Shape, channels: number): Promise<Slice> {
+    const bodies = bodiesOf(size);
+    const counter = await this.#connection.openChannel();
+    const publishers = await Promise.all(
+      Array.from({ length: channels }, () => this.#connection.openPublisher({ ...bare, confirm: false })),
+    );
+    return async (count) => {
+      for (let index = 0; index < count; index += 1) {
+        const publisher = publishers[index % channels]!;
+        if (!publisher.send(bodies[Math.floor(index / channels) & (cycle - 1)]!)) await publisher.ready();
+      }
       await this.#check(counter, count);
     };
   }
@@ -178,6 +181,21 @@ class LeveretSession implements Session {
       });
     };
     return (count) => (inFlight === 1 ? oneByOne(count, stopwatch, call) : pipelined(count, inFlight, call));
+  }
+
+  async topology({ recorded }: { readonly recorded: number }): Promise<Slice> {
+    const channel = await this.#connection.openChannel();
+    const before = this.#connection.recordedCount;
+    for (let index = 0; index < recorded; index += 1) {
+      await channel.queueDeclare({ queue: `recorded.${index}`, exclusive: true, noWait: true });
+    }
+    if (this.#connection.recordedCount !== before + recorded) throw new Error("not all queues are recorded");
+    return async (count) => {
+      for (let index = 0; index < count; index += 1) {
+        await channel.queueDeclare({ queue: "one.more", exclusive: true });
+        await channel.queueDelete({ queue: "one.more" });
+      }
+    };
   }
 
   async openChannel(): Promise<() => Promise<unknown>> {

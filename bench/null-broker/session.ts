@@ -39,6 +39,8 @@ interface Rotation {
 export class Session implements Receiver {
   readonly #write: Write;
   readonly #end: () => void;
+  readonly #holdFor: number;
+  #holding: NodeJS.Timeout | undefined;
   readonly #input: Input = new Input(this);
   readonly #outboxes: (Outbox | undefined)[] = [];
   readonly #rotations = new Map<string, Rotation>();
@@ -54,9 +56,11 @@ export class Session implements Receiver {
   #tagsMade = 0;
   #faulty = false;
 
-  constructor(write: Write, end: () => void) {
+  /** @param holdFor - milliseconds for which confirms wait. */
+  constructor(write: Write, end: () => void, holdFor = 0) {
     this.#write = write;
     this.#end = end;
+    this.#holdFor = holdFor;
   }
 
   receive(chunk: Buffer): void {
@@ -69,16 +73,28 @@ export class Session implements Receiver {
     } else {
       this.#input.receive(chunk);
     }
-    for (const inbox of this.#owing) {
-      inbox.owing = false;
-      writeMethod(this.#out, inbox.channel, "basic.ack", { deliveryTag: inbox.published, multiple: true }, 0);
-    }
-    this.#owing.length = 0;
+    if (this.#holdFor === 0) this.#confirm();
+    else if (this.#owing.length > 0) this.#holding ??= setTimeout(() => this.#release(), this.#holdFor);
     for (const outbox of this.#outboxes) {
       if (outbox?.window === undefined) continue;
       this.#flush();
       outbox.window.fill();
     }
+    this.#flush();
+  }
+
+  /** One confirm for all that a channel published. */
+  #confirm(): void {
+    for (const inbox of this.#owing) {
+      inbox.owing = false;
+      writeMethod(this.#out, inbox.channel, "basic.ack", { deliveryTag: inbox.published, multiple: true }, 0);
+    }
+    this.#owing.length = 0;
+  }
+
+  #release(): void {
+    this.#holding = undefined;
+    this.#confirm();
     this.#flush();
   }
 
@@ -90,6 +106,7 @@ export class Session implements Receiver {
 
   /** The connection is gone. */
   closed(): void {
+    clearTimeout(this.#holding);
     this.#stop(() => true);
   }
 

@@ -1,0 +1,30 @@
+/** Which client is measured at which workload. */
+
+import type { Client } from "./clients.ts";
+import type { Workload } from "./workloads.ts";
+
+type Kind = string;
+
+/** What a client does not do; a client that is not named does everything but `topology`. */
+const only: Readonly<Record<string, readonly Kind[]>> = {
+  "hand-written": ["publish", "confirm", "consume", "ack", "rpc", "get"],
+  "bare socket": ["publish", "confirm", "consume", "ack"],
+  pika: ["publish", "confirm", "consume", "ack", "get", "connect"],
+  librabbitmq: ["publish", "confirm", "consume", "ack", "get", "connect"],
+};
+
+export function can(client: Client, workload: Workload, onNullBroker: boolean): boolean {
+  if (client.runtime !== "node" && (client.runtime === "deno" || client.runtime === "bun")) {
+    if (workload.everywhere !== true || !onNullBroker) return false;
+  }
+  const ours = client.role === "ours" && client.runtime === "node";
+  if (workload.growth !== undefined) return ours;
+  if ("holding" in workload) return client.runtime === "node" && client.role !== "limit";
+  const { work } = workload;
+  const kinds = only[client.name];
+  if (kinds !== undefined && !kinds.includes(work.kind)) return false;
+  if (work.kind === "consume" && work.by !== "handler" && client.role === "limit") return false;
+  // Its promises cannot be pipelined: it waits for each confirm.
+  if (client.name === "pika" && work.kind === "confirm" && work.window > 1) return false;
+  return client.role !== "limit" || onNullBroker;
+}

@@ -1,0 +1,78 @@
+/** The clients that are compared, and how each is run. */
+
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { repositoryRoot } from "../tools/lib/process.ts";
+
+export type RuntimeName = "node" | "deno" | "bun" | "python" | "c";
+
+export interface Client {
+  /** As in tables and charts. */
+  readonly name: string;
+  readonly runtime: RuntimeName;
+  /** Us, another library, or what could be reached: with less work, or none. */
+  readonly role: "ours" | "peer" | "limit";
+  /** The name of its file in `drivers`. */
+  readonly driver: string;
+}
+
+const peers = ["amqplib", "rabbitmq-client", "cloudamqp"] as const;
+const javascript = ["node", "deno", "bun"] as const;
+
+const onNode: readonly Client[] = [
+  { name: "leveret", runtime: "node", role: "ours", driver: "leveret-node" },
+  ...peers.map((name): Client => ({ name, runtime: "node", role: "peer", driver: name })),
+  { name: "hand-written", runtime: "node", role: "limit", driver: "hand-written" },
+  { name: "bare socket", runtime: "node", role: "limit", driver: "bare-socket" },
+  { name: "pika", runtime: "python", role: "peer", driver: "pika_client" },
+  { name: "librabbitmq", runtime: "c", role: "peer", driver: "librabbitmq" },
+];
+
+const elsewhere = javascript
+  .filter((runtime) => runtime !== "node")
+  .flatMap((runtime): Client[] => [
+    { name: `leveret on ${runtime}`, runtime, role: "ours", driver: `leveret-${runtime}` },
+    ...peers.map((name): Client => ({ name: `${name} on ${runtime}`, runtime, role: "peer", driver: name })),
+  ]);
+
+export const clients: readonly Client[] = [...onNode, ...elsewhere];
+
+export function isJavaScript({ runtime }: Client): boolean {
+  return (javascript as readonly string[]).includes(runtime);
+}
+
+/** How the process of a client is started; what it is to do is put behind. */
+export interface Command {
+  readonly program: string;
+  readonly args: readonly string[];
+}
+
+const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const inRoot = (name: string): string => path.join(repositoryRoot, name);
+const clientFile = here("client.ts");
+
+/** @param sources - Leveret as in its sources, not as built. */
+export function commandOf(client: Client, sources: boolean, nodeOptions: readonly string[], compiled: string): Command {
+  const condition = sources ? ["--conditions=@leveret/source"] : [];
+  switch (client.runtime) {
+    case "node":
+      return { program: process.execPath, args: [...condition, "--expose-gc", ...nodeOptions, clientFile] };
+    case "deno":
+      return {
+        program: inRoot("node_modules/deno/deno"),
+        args: ["run", "-A", "--v8-flags=--expose-gc", ...condition, clientFile],
+      };
+    case "bun":
+      return { program: inRoot("node_modules/.bin/bun"), args: [...condition, "--expose-gc", clientFile] };
+    case "python":
+      return { program: "python3", args: [here(`drivers/${client.driver}.py`)] };
+    case "c":
+      return { program: path.join(compiled, client.driver), args: [] };
+  }
+}
+
+/** What has to be there on this machine; else the reason why a client is left out. */
+export function headersOfC(): string | undefined {
+  return ["/usr/include/amqp.h", "/usr/include/rabbitmq-c/amqp.h"].find((file) => existsSync(file));
+}

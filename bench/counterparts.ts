@@ -1,0 +1,163 @@
+/** What clients talk to: a broker that costs nothing, and the real one. */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { type Channel, type Connection, connect } from "@leveret/node";
+import { startRabbitMQ } from "../tools/rabbitmq/index.ts";
+import type { Assignment, Report } from "./assignment.ts";
+import { bodiesOf, cycle, echoKey, exchange, richProperties, routingKey, type Shape } from "./messages.ts";
+import type { Workload } from "./workloads.ts";
+
+export interface Counterpart {
+  readonly name: string;
+  /** Gets ready for one run, and says what its client is to be told. */
+  prepare(workload: Workload, slices: Slices): Promise<Assignment["broker"]>;
+  /** @throws Error when it does not have what the run should have left. */
+  verify(workload: Workload, report: Report): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface Slices {
+  readonly warmUp: number;
+  readonly measure: number;
+}
+
+/** How long the null broker waits before it confirms, where unconfirmed messages are looked at. */
+const holdFor = 3000;
+
+/** The null broker, twice: one confirms at once, the other late. It refuses by itself what is not as it should be. */
+export async function startNullBroker(): Promise<Counterpart> {
+  const [prompt, late] = await Promise.all([startNullProcess(0), startNullProcess(holdFor)]);
+  return {
+    name: "null broker",
+    prepare: async (workload) => {
+      const holds = "holding" in workload && workload.holding.kind === "unconfirmed";
+      return holds ? { kind: "null", port: late.port, holdsFor: holdFor } : { kind: "null", port: prompt.port };
+    },
+    verify: async () => {},
+    stop: async () => {
+      await Promise.all([prompt.stop(), late.stop()]);
+    },
+  };
+}
+
+async function startNullProcess(hold: number): Promise<{ port: number; stop(): Promise<void> }> {
+  const program = fileURLToPath(new URL("null-broker/main.ts", import.meta.url));
+  const child = spawn(process.execPath, ["--conditions=@leveret/source", program, String(hold)], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const ended = once(child, "exit");
+  const [line] = (await Promise.race([once(child.stdout, "data"), ended.then(([code]) => [`exit ${code}`])])) as [
+    unknown,
+  ];
+  const port = Number(String(line));
+  if (!Number.isInteger(port)) throw new Error(`the null broker did not start: ${String(line)}`);
+  return {
+    port,
+    stop: async () => {
+      // It ends with its input.
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
+/** What the queue of published messages keeps: enough to see whether the last ones are there, in order. */
+const kept = 32;
+/** Messages that are filled in at a time. */
+const fillWindow = 1000;
+
+/** A node of RabbitMQ of our own, or the one that `AMQP_URL` names. */
+export async function startRealBroker(): Promise<Counterpart> {
+  const node = await startRabbitMQ();
+  const connection = await connect(node.url);
+  const channel = await connection.openChannel();
+  await channel.exchangeDeclare({ exchange });
+  const stopEcho = await answerCalls(connection, channel);
+  let filled: string[] = [];
+  return {
+    name: `RabbitMQ ${node.version}`,
+    prepare: async (workload, slices) => {
+      await channel.queueDelete({ queue: routingKey });
+      await channel.queueDeclare({ queue: routingKey, arguments: { "x-max-length": kept } });
+      await channel.queueBind({ queue: routingKey, exchange, routingKey });
+      filled = await fill(connection, channel, workload, slices);
+      return { kind: "rabbitmq", port: node.port, queues: filled };
+    },
+    verify: async (workload, report) => {
+      if ("work" in workload && (workload.work.kind === "publish" || workload.work.kind === "confirm")) {
+        await verifyPublished(channel, workload.work.shape);
+      }
+      for (const queue of filled) {
+        const { messageCount } = await channel.queueDelete({ queue });
+        if (messageCount > 0 && "operations" in report)
+          throw new Error(`${messageCount} messages were left in a queue`);
+      }
+      filled = [];
+    },
+    stop: async () => {
+      await stopEcho();
+      for (const queue of [routingKey, ...filled]) await channel.queueDelete({ queue });
+      await channel.exchangeDelete({ exchange });
+      await connection.close();
+      if (node.folder !== undefined) await node.stop();
+    },
+  };
+}
+
+/** Answers every call with its own body. */
+async function answerCalls(connection: Connection, channel: Channel): Promise<() => Promise<void>> {
+  await channel.queueDeclare({ queue: echoKey });
+  const responder = await connection.openChannel();
+  const consumer = await responder.basicConsume({ queue: echoKey, noAck: true }, ({ properties, body }) => {
+    const { correlationId, replyTo = "" } = properties;
+    void responder.basicPublish({ exchange: "", routingKey: replyTo, properties: { correlationId }, body });
+  });
+  return async () => {
+    await consumer.close();
+    await channel.queueDelete({ queue: echoKey });
+  };
+}
+
+/** Queues with a slice of messages each, where the workload takes messages out. */
+async function fill(
+  connection: Connection,
+  channel: Channel,
+  workload: Workload,
+  { warmUp, measure }: Slices,
+): Promise<string[]> {
+  if (!("work" in workload)) return [];
+  const { work, slice } = workload;
+  if (work.kind !== "consume" && work.kind !== "ack" && work.kind !== "get") return [];
+  const bodies = bodiesOf(work.shape.size);
+  const properties = work.shape.rich
+    ? { ...richProperties, timestamp: new Date(richProperties.timestamp * 1000) }
+    : undefined;
+  const publisher = await connection.openPublisher({ maxUnconfirmed: fillWindow, persistent: false });
+  const queues: string[] = [];
+  for (let index = 0; index < warmUp + measure; index += 1) {
+    const queue = `bench.${index}`;
+    await channel.queueDelete({ queue });
+    await channel.queueDeclare({ queue });
+    const options = { routingKey: queue, properties };
+    for (let message = 0; message < slice; message += 1) {
+      if (!publisher.send(bodies[message & (cycle - 1)]!, options)) await publisher.ready();
+    }
+    await publisher.flush();
+    queues.push(queue);
+  }
+  await publisher.close();
+  return queues;
+}
+
+/** The last messages must be there: as many as are kept, in order, up to the last of a cycle. */
+async function verifyPublished(channel: Channel, { size }: Shape): Promise<void> {
+  const bodies = bodiesOf(size);
+  for (let index = 0; index < kept; index += 1) {
+    const message = await channel.basicGet({ queue: routingKey, noAck: true });
+    if (message === undefined) throw new Error(`only ${index} of the last ${kept} messages arrived`);
+    if (!bodies[index % cycle]!.equals(message.body)) throw new Error("a message arrived changed, or out of order");
+  }
+  if ((await channel.basicGet({ queue: routingKey, noAck: true })) !== undefined) throw new Error("more than the last");
+}

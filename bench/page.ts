@@ -1,0 +1,3 @@
+export async function pageOf(results: unknown): Promise<string> {
+  return JSON.stringify(results);
+}

@@ -1,0 +1,121 @@
+/** All rounds of all clients at all workloads: one process after the other, those that are compared in turns. */
+
+import { run } from "../tools/lib/process.ts";
+import type { Assignment, Report } from "./assignment.ts";
+import { type Client, commandOf } from "./clients.ts";
+import { can } from "./abilities.ts";
+import type { Counterpart } from "./counterparts.ts";
+import { type Cell, nullBroker, summarise } from "./results.ts";
+import type { Workload } from "./workloads.ts";
+
+export interface Plan {
+  readonly counterpart: Counterpart;
+  readonly clients: readonly Client[];
+  readonly workloads: readonly Workload[];
+  readonly sources: boolean;
+  readonly nodeOptions: readonly string[];
+  /** The folder of what was compiled. */
+  readonly compiled: string;
+  readonly rounds: number;
+  /** Milliseconds of CPU time. */
+  readonly warmUp: number;
+  readonly measure: number;
+}
+
+/** What RabbitMQ is given, where queues are filled before: slices in place of milliseconds. */
+const realSlices = { warmUp: 1, measure: 2 };
+/** A client that takes longer than this has stopped. */
+const within = 120_000;
+
+export async function measureAll(plan: Plan): Promise<Cell[]> {
+  const { counterpart, workloads, rounds } = plan;
+  const pairs = workloads.map((workload) => ({
+    workload,
+    clients: plan.clients.filter((client) => can(client, workload, counterpart.name === nullBroker)),
+  }));
+  // A last round counts what is allocated, on Node: counting takes time, so its times do not count.
+  const total = pairs.reduce(
+    (sum, { clients, workload }) => sum + clients.length * rounds + profiled(clients, workload).length,
+    0,
+  );
+  const progress = new Progress(total);
+  const reports = new Map<string, Report[]>();
+  const add = async (workload: Workload, client: Client, allocations: boolean): Promise<void> => {
+    progress.show(`${workload.name}, ${client.name}, ${counterpart.name}`);
+    const report = await measure(plan, workload, client, allocations);
+    const key = `${workload.name}\n${client.name}`;
+    reports.set(key, [...(reports.get(key) ?? []), report]);
+  };
+  for (let round = 0; round < rounds; round += 1) {
+    for (const { workload, clients } of pairs) {
+      // Nobody is always the first.
+      for (let turn = 0; turn < clients.length; turn += 1) {
+        await add(workload, clients[(turn + round) % clients.length]!, false);
+      }
+    }
+  }
+  for (const { workload, clients } of pairs) {
+    for (const client of profiled(clients, workload)) await add(workload, client, true);
+  }
+  progress.end();
+  return pairs.flatMap(({ workload, clients }) =>
+    clients.map((client) =>
+      summarise(counterpart.name, workload, client, reports.get(`${workload.name}\n${client.name}`) ?? []),
+    ),
+  );
+
+  function profiled(clients: readonly Client[], workload: Workload): Client[] {
+    if (counterpart.name !== nullBroker || "holding" in workload || workload.growth !== undefined) return [];
+    return clients.filter(({ runtime }) => runtime === "node");
+  }
+}
+
+/** @throws Error when the client failed, or did not do what it should have done. */
+async function measure(plan: Plan, workload: Workload, client: Client, allocations: boolean): Promise<Report> {
+  const { counterpart, sources, nodeOptions, compiled, warmUp, measure: milliseconds } = plan;
+  const real = counterpart.name !== nullBroker;
+  const assignment: Assignment = {
+    driver: client.driver,
+    task: "work" in workload ? workloadTask(workload) : { holding: workload.holding, count: workload.count },
+    broker: await counterpart.prepare(workload, realSlices),
+    warmUp,
+    measure: milliseconds,
+    ...(real ? { slices: realSlices } : {}),
+    ...(allocations ? { allocations } : {}),
+  };
+  const { program, args } = commandOf(client, sources, nodeOptions, compiled);
+  const timeout = within + warmUp + milliseconds;
+  const { code, stdout, output } = await run(program, [...args, JSON.stringify(assignment)], { timeout });
+  if (code !== 0) throw new Error(`${client.name} failed at ${workload.name}:\n${output}`);
+  const report = JSON.parse(stdout) as Report;
+  await counterpart.verify(workload, report);
+  return report;
+}
+
+function workloadTask({ work, slice }: Extract<Workload, { work: unknown }>): Assignment["task"] {
+  return { work, slice };
+}
+
+/** A line that says how far it is, where somebody can see it. */
+class Progress {
+  readonly #total: number;
+  readonly #started = performance.now();
+  #done = 0;
+
+  constructor(total: number) {
+    this.#total = total;
+  }
+
+  show(what: string): void {
+    const seconds = (performance.now() - this.#started) / 1000;
+    const left = this.#done === 0 ? "" : `, ${Math.ceil((seconds / this.#done) * (this.#total - this.#done))} s left`;
+    this.#done += 1;
+    const line = `${this.#done} of ${this.#total}${left}: ${what}`;
+    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
+    else if (this.#done % 25 === 1 || this.#done === this.#total) console.error(line);
+  }
+
+  end(): void {
+    if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+  }
+}

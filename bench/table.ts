@@ -1,0 +1,84 @@
+/** Results as lines of text. */
+
+import type { Cell, Curve, Verdict } from "./results.ts";
+
+/** Three digits, with as many zeros as it takes. */
+export function figure(value: number): string {
+  const magnitude = Math.abs(value);
+  if (magnitude >= 1000) return Math.round(value).toLocaleString("en");
+  return value.toPrecision(3);
+}
+
+export function rate(perSecond: number): string {
+  if (perSecond >= 1e6) return `${(perSecond / 1e6).toPrecision(3)}M/s`;
+  if (perSecond >= 1e3) return `${(perSecond / 1e3).toPrecision(3)}k/s`;
+  return `${perSecond.toPrecision(3)}/s`;
+}
+
+/** Columns of text, the first to the left and all others to the right. */
+export function columns(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows)
+    for (const [index, text] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, text.length);
+  return rows.map((row) =>
+    row
+      .map((text, index) => (index === 0 ? text.padEnd(widths[index]!) : text.padStart(widths[index]!)))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+/** Every client at one workload. */
+export function cellLines(cells: readonly Cell[]): string[] {
+  return columns(
+    cells.map(({ client, cpu, system, rate: perSecond, latency, allocated, memory, residentMemory }) => {
+      const range = (spread: { least: number; most: number }): string =>
+        `(${figure(spread.least)}–${figure(spread.most)})`;
+      if (memory !== undefined) {
+        return [
+          `  ${client}`,
+          `${figure(memory.median)} B`,
+          range(memory),
+          `resident ${figure(residentMemory?.median ?? 0)} B`,
+        ];
+      }
+      if (cpu === undefined) return [`  ${client}`, "nothing"];
+      return [
+        `  ${client}`,
+        `${figure(cpu.median)} µs CPU`,
+        range(cpu),
+        `system ${figure(system?.median ?? 0)}`,
+        rate(perSecond?.median ?? 0),
+        allocated === undefined ? "" : `${figure(allocated.median)} B allocated`,
+        latency === undefined ? "" : `p50 ${figure(latency.p50.median)} µs, p99 ${figure(latency.p99.median)} µs`,
+      ];
+    }),
+  );
+}
+
+const units = { cpu: "µs CPU", rate: "/s", memory: "B" } as const;
+
+/** Leveret beside the best of the others, with the goals. */
+export function verdictLines(verdicts: readonly Verdict[]): string[] {
+  const rows = verdicts.map(({ workload, of, ours, best, ratio, goal, passed, ofLimit }) => [
+    `  ${workload}`,
+    `${figure(ours)} ${units[of]}`,
+    `${best.client} ${figure(best.value)}`,
+    `${ratio.toPrecision(3)}x`,
+    goal === undefined ? "" : `goal ${goal}x`,
+    passed === undefined ? "" : passed ? "passed" : "NOT REACHED",
+    ofLimit === undefined ? "" : `${ofLimit.toPrecision(2)}x hand-written`,
+  ]);
+  return columns([["  workload", "Leveret", "best peer", "ratio", "", "", ""], ...rows]);
+}
+
+export function curveLines(curves: readonly Curve[]): string[] {
+  return columns(
+    curves.map(({ name, points, growth, passed }) => [
+      `  ${name}`,
+      ...points.map(({ at, cpu }) => `${at.toLocaleString("en")}: ${figure(cpu.median)}`),
+      `far end ${growth.toPrecision(2)}x of least`,
+      passed ? "flat" : "NOT FLAT",
+    ]),
+  );
+}
