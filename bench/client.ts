@@ -165,7 +165,7 @@ async function holdConnections(
 /** The broker confirms nothing for a while, and then everything. */
 async function holdMessages(driver: Driver, broker: Broker, { shape }: Holding, count: number): Promise<MemoryReport> {
   const session = await driver.connect(broker, shape);
-  const slice = await session.confirm?.({ shape, window: count + 1 }, () => {});
+  const slice = await session.confirm?.({ shape, window: count + 1, promises: true }, () => {});
   if (slice === undefined) throw new Error("the driver knows no confirms");
   await slice(cycleOf(count / 10));
   const before = await memory();

@@ -84,13 +84,14 @@ class AmqplibSession implements Session {
     };
   }
 
-  async confirm({ shape, window }: ConfirmLoad, stopwatch: Stopwatch): Promise<Slice> {
+  async confirm({ shape, window, promises = window === 1 }: ConfirmLoad, stopwatch: Stopwatch): Promise<Slice> {
     const bodies = bodiesOf(shape.size);
     const options = shape.rich ? rich : bare;
     const channel = await this.#connection.createConfirmChannel();
     return async (count) => {
-      if (window === 1)
-        await oneByOne(count, stopwatch, (index) => publish(channel, bodies[index & (cycle - 1)]!, options));
+      const publishOne = (index: number) => publish(channel, bodies[index & (cycle - 1)]!, options);
+      if (window === 1) await oneByOne(count, stopwatch, publishOne);
+      else if (promises) await pipelined(count, window, publishOne);
       else await publishWindow(channel, bodies, options, count, window);
       await this.#check(channel, count);
     };

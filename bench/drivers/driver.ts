@@ -33,6 +33,8 @@ export interface ConfirmLoad {
   readonly shape: Shape;
   /** Unconfirmed messages at a time; 1 waits for each. */
   readonly window: number;
+  /** Whether each message has a promise of its own, also where a callback for all would do. */
+  readonly promises?: boolean;
 }
 
 export interface ConsumeLoad {
