@@ -1,55 +1,36 @@
-/** Retries with a delay, made of dead-lettering and a time to live; what fails too often is put aside. */
+/** Retries with growing delays; what fails too often is put aside, in a queue where somebody can look at it. */
 
-import { connect, type Delivery, decodeText, encodeText, type FieldTable } from "@leveret/node";
+import { connect, decodeText, encodeText, openRetryingConsumer, retryStateOf } from "@leveret/node";
 
 const connection = await connect(process.env.AMQP_URL ?? "amqp://localhost");
 const channel = await connection.openChannel();
-const work = `work-${crypto.randomUUID()}`;
-const retry = `${work}.retry`;
-const failed = `${work}.failed`;
+const queue = `work-${crypto.randomUUID()}`;
+await channel.queueDeclare({ queue, arguments: { "x-queue-type": "quorum" } });
 
-const toQueue = (queue: string) => ({ "x-dead-letter-exchange": "", "x-dead-letter-routing-key": queue });
-// What is refused in `work` waits in `retry`, where nobody consumes, until its time is up: then it is back in `work`.
-await channel.queueDeclare({ queue: work, exclusive: true, arguments: toQueue(retry) });
-await channel.queueDeclare({ queue: retry, exclusive: true, arguments: { ...toQueue(work), "x-message-ttl": 100 } });
-await channel.queueDeclare({ queue: failed, exclusive: true });
-
-/** Which attempt this is, from 1. RabbitMQ keeps a table for each queue and reason that a message died of. */
-function attemptOf({ properties }: Delivery): number {
-  const deaths = (properties.headers?.["x-death"] ?? []) as readonly FieldTable[];
-  const rejections = deaths.find(({ queue, reason }) => queue === work && reason === "rejected");
-  return 1 + Number(rejections?.["count"] ?? 0);
-}
-
-const maxAttempts = 3;
 const outcomes: string[] = [];
-const tasks = ["easy", "second try", "hopeless"];
-let finish: () => void;
-const finished = new Promise<void>((resolve) => {
-  finish = resolve;
+
+const delays = [100, 200]; // milliseconds; in production rather [5_000, 60_000, 600_000]
+const consumer = await openRetryingConsumer(connection, { queue, delays }, (delivery, { attempt }) => {
+  const task = decodeText(delivery.body);
+  if (task === "hopeless" || (task === "second try" && attempt === 1)) throw new Error(`${task} failed`);
+  outcomes.push(`${task}: done at attempt ${attempt}`);
 });
 
-function attempt(task: string, number: number): void {
-  if (task === "hopeless" || (task === "second try" && number === 1)) throw new Error(`${task} failed`);
-  outcomes.push(`${task}: done at attempt ${number}`);
+const publisher = await connection.openPublisher({ routingKey: queue, mandatory: true });
+for (const task of ["easy", "second try", "hopeless"]) await publisher.publish(encodeText(task));
+
+// Somebody looks at what was put aside.
+const aside = await connection.openConsumer({ queue: `${queue}.parked` });
+const parked = await aside.take({ timeout: 10_000 });
+if (parked !== undefined) {
+  outcomes.push(`${decodeText(parked.body)}: put aside after attempt ${retryStateOf(parked).attempt - 1}`);
+  parked.ack();
 }
 
-const publisher = await connection.openPublisher({ mandatory: true });
-const consumer = await connection.openConsumer({ queue: work, requeue: false }, async (delivery) => {
-  const number = attemptOf(delivery);
-  try {
-    attempt(decodeText(delivery.body), number);
-  } catch (error) {
-    if (number < maxAttempts) throw error; // refused without requeueing: on to `retry`
-    // Acknowledged only after this is confirmed.
-    await publisher.publish(delivery.body, { routingKey: failed, properties: delivery.properties });
-    outcomes.push(`${decodeText(delivery.body)}: put aside after attempt ${number}`);
-  }
-  if (outcomes.length === tasks.length) finish();
-});
-
-for (const task of tasks) await publisher.publish(encodeText(task), { routingKey: work });
-await finished;
+await aside.close();
 await consumer.close();
+for (const name of [queue, `${queue}.parked`, ...delays.map((delay) => `${queue}.retry.${delay}`)]) {
+  await channel.queueDelete({ queue: name });
+}
 await connection.close();
 console.log(outcomes.join("\n"));

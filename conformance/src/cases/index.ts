@@ -18,6 +18,7 @@ import { publisherCases } from "./publisher-cases.ts";
 import { queueCases } from "./queue-cases.ts";
 import { queueTypeCases } from "./queue-type-cases.ts";
 import { recoveryCases } from "./recovery-cases.ts";
+import { retryCases } from "./retry-cases.ts";
 import { rpcCases } from "./rpc-cases.ts";
 import { argumentCases } from "./argument-cases.ts";
 import { recoveryConsumeCases } from "./recovery-consume-cases.ts";
@@ -68,6 +69,7 @@ export const cases: readonly GroupedCase[] = Object.entries({
   transactions: transactionCases,
   recovery: recoveryCases,
   "remote calls": rpcCases,
+  retries: retryCases,
   threads: threadCases,
   "recovery of publishes": recoveryPublishCases,
   "recovery of requests": recoveryRequestCases,

@@ -118,9 +118,14 @@ export class Scene {
   /** A durable queue, which is deleted after the case. */
   async durableQueue(channel: Channel, options: QueueDeclareOptions = {}): Promise<string> {
     const queue = this.name("queue");
-    this.after(() => this.#tidy((tidy) => tidy.queueDelete({ queue })));
+    this.deleteAfterwards(queue);
     await channel.queueDeclare({ queue, ...options, noWait: false });
     return queue;
+  }
+
+  /** A queue that the case makes in its own way is deleted after it. */
+  deleteAfterwards(queue: string): void {
+    this.after(() => this.#tidy((tidy) => tidy.queueDelete({ queue })));
   }
 
   /** An exchange, which is deleted after the case. */

@@ -53,6 +53,9 @@ const examples: Readonly<Record<string, Example>> = {
   "retries-and-dead-letters.ts": {
     prints: /^easy: done at attempt 1\nsecond try: done at attempt 2\nhopeless: put aside after attempt 3$/m,
   },
+  "retries-by-hand.ts": {
+    prints: /^easy: done at attempt 1\nsecond try: done at attempt 2\nhopeless: put aside after attempt 3$/m,
+  },
   "routing.ts": { prints: /^1 alert, 4 archived$/m },
   "rpc-by-hand.ts": { prints: /^55, 6765, 832040; refused: a whole number from 0 to 70, please$/m },
   "rpc.ts": { prints: /^55, 6765, 832040\nrefused: OUT_OF_RANGE: a whole number from 0 to 70, please$/m },

@@ -77,6 +77,16 @@ export type { PublisherOptions, PublishOptions } from "./publisher-options.ts";
 export type { WaitOptions } from "./publishing.ts";
 export type { RecoveryOptions, TopologyAction, TopologyFailure, TopologyItem } from "./recovery-options.ts";
 export type { ReturnedMessage } from "./returned-message.ts";
+export { type RetryState, retryStateOf } from "./retries/retry-headers.ts";
+export { declareRetryQueues, delayQueueOf, type RetryQueues } from "./retries/retry-queues.ts";
+export {
+  openRetryingConsumer,
+  type RetryAttempt,
+  type RetryCounters,
+  type RetryHandler,
+  type RetryingConsumer,
+  type RetryOptions,
+} from "./retries/retrying-consumer.ts";
 export { openRpcClient, type RpcClient, type RpcReply } from "./rpc/rpc-client.ts";
 export { errorCodeHeader, errorMessageHeader, RpcError } from "./rpc/rpc-error.ts";
 export type { ReplyQueueOptions, RpcCallOptions, RpcClientOptions, RpcServerOptions } from "./rpc/rpc-options.ts";
