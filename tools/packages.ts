@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { repositoryRoot, run, runOrThrow } from "./lib/process.ts";
 import { checkLoading, checkTypes, install } from "./packages/installed.ts";
+import { checkUse } from "./packages/used.ts";
 import { type Package, publishedPackages } from "./packages/workspace.ts";
 import { schedule } from "./test/schedule.ts";
 
@@ -61,6 +62,7 @@ async function check(): Promise<string[]> {
       ...packages.map(({ name }, index) => ({ run: () => lint(name, tarballs[index] as string) })),
       { run: () => checkLoading(packages, folder) },
       { run: () => checkTypes(packages, folder) },
+      { run: () => checkUse(folder) },
     ];
     return (await schedule(looks, lanes)).flat();
   } finally {

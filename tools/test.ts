@@ -50,7 +50,10 @@ const seconds = (since: number) => `${((performance.now() - since) / 1000).toFix
 async function runGate(gate: Gate): Promise<Counts> {
   const since = performance.now();
   const [program, ...args] = gate.command;
-  const { code, output } = await run(program as string, args, { timeout: suiteWithin });
+  // One process installs, and no other meanwhile; the gate says itself what it could not try.
+  const CHROMIUM = gate.browser === true ? await ensureChromium().catch(() => undefined) : undefined;
+  const env = CHROMIUM === undefined ? {} : { CHROMIUM };
+  const { code, output } = await run(program as string, args, { env, timeout: suiteWithin });
   report(code === 0 ? "ok" : "FAILED", gate, [seconds(since)], code === 0 ? "" : output);
   return code === 0 ? { ...nothing, passed: 1 } : { ...nothing, failed: 1 };
 }

@@ -28,7 +28,8 @@ export async function install(
     for (const dependency of foreignDependencies) await link(path.join(source, "node_modules"), dependency, folder);
   }
   await link(path.join(repositoryRoot, "node_modules"), "@types/node", folder);
-  await writeFile(path.join(folder, "package.json"), '{ "type": "module" }');
+  const dependencies = Object.fromEntries(packages.map(({ name, version }) => [name, version]));
+  await writeFile(path.join(folder, "package.json"), JSON.stringify({ type: "module", dependencies }));
 }
 
 async function link(from: string, name: string, folder: string): Promise<void> {

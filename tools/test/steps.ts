@@ -32,6 +32,8 @@ export interface Gate {
   readonly kind: "gate";
   readonly name: string;
   readonly command: readonly string[];
+  /** True: it tries something in a Chromium, where there is one. */
+  readonly browser?: boolean;
 }
 
 /** Projects of vitest.config.ts, run in one runtime; as many checks as they have tests. */
@@ -67,7 +69,7 @@ export const steps: readonly Step[] = [
   { kind: "suite", name: "unit tests", runtime: "node", projects: ["core", "node", "websocket", "broker", "tools"] },
   { kind: "suite", name: "unit tests in Deno", runtime: "deno", projects: ["deno"] },
   { kind: "suite", name: "unit tests in Bun", runtime: "bun", projects: ["bun"] },
-  { kind: "gate", name: "packages", command: [node, "tools/packages.ts", "check"] },
+  { kind: "gate", name: "packages", command: [node, "tools/packages.ts", "check"], browser: true },
   conformance("Chromium", "node", "system", { projects: ["conformance-chromium"], browser: true }),
   conformance("Node", "node", "4"),
   ioContract("Node", "node"),
