@@ -13,6 +13,7 @@ import { exchangeCases } from "./exchange-cases.ts";
 import { faultCases } from "./fault-cases.ts";
 import { getCases } from "./get-cases.ts";
 import { iterateCases } from "./iterate-cases.ts";
+import { observabilityCases } from "./observability-cases.ts";
 import { publishCases } from "./publish-cases.ts";
 import { publisherCases } from "./publisher-cases.ts";
 import { queueCases } from "./queue-cases.ts";
@@ -55,6 +56,7 @@ export const cases: readonly GroupedCase[] = Object.entries({
   "connecting that fails": connectFailureCases,
   TLS: tlsCases,
   connections: connectionCases,
+  observability: observabilityCases,
   channels: channelCases,
   exchanges: exchangeCases,
   queues: queueCases,

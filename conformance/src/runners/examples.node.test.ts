@@ -39,6 +39,10 @@ const examples: Readonly<Record<string, Example>> = {
   "game-tick.ts": { prints: /^100 moves, frame by frame$/m },
   "graceful-shutdown.ts": { prints: /^0 lost or repeated, 0 unfinished\nthe rest waits for the next start$/m },
   "heartbeat-and-blocked.ts": { prints: /^heartbeat 10 s, blocked: no$/m },
+  "observability.ts": {
+    prints:
+      /^news, for hares\nchannel: CHANNEL_CLOSED_BY_SERVER 404 at queue\.declare, will not pass\n1 out, 1 in, 0 under way, 0 failed\nconnected, ack of the queue, open to closing, closed, closing to closed\n\d+ methods, the last: in connection\.close-ok$/m,
+  },
   "publish-and-exit.ts": { prints: /^published 1, found 1$/m },
   "publish-subscribe.ts": { prints: /^started changed stopped; started changed stopped$/m },
   "publisher-and-consumer.ts": { prints: /^1000 tasks done$/m },
