@@ -3,8 +3,8 @@
 import { type Endpoint, type IoServices, type Millis, type StreamHandler, UsageError } from "@leveret/core/client";
 import { NodeStream } from "./node-stream.ts";
 
-/** Bytes of one read. More does not pay, see docs/decisions/0001-received-chunks-are-borrowed.md. */
-const readBufferSize = 65_536;
+/** Bytes of one read, see docs/decisions/0001-received-chunks-are-borrowed.md. What no read ever fills takes no memory. */
+const readBufferSize = 512 * 1024;
 
 /** The longest delay of `setTimeout`; a longer one would fire at once. */
 const longestDelay = 0x7fff_ffff;
@@ -15,7 +15,7 @@ const longestDelay = 0x7fff_ffff;
  * All streams of one value read into one buffer, since a chunk is only lent to the owner of its stream.
  */
 export function nodeIo(): IoServices {
-  const readBuffer = new Uint8Array(readBufferSize);
+  let readBuffer: Uint8Array | undefined;
   return {
     runtime: `node ${process.versions.node}`,
     capabilities: { tcp: true, tls: true, unix: true, websocket: false, pause: "exact" },
@@ -29,6 +29,7 @@ export function nodeIo(): IoServices {
       if (endpoint.transport === "websocket") {
         throw new UsageError("NOT_SUPPORTED", "@leveret/node has no WebSocket; @leveret/websocket has");
       }
+      readBuffer ??= new Uint8Array(readBufferSize);
       return new NodeStream(endpoint, handler, readBuffer);
     },
   };

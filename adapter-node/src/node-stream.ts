@@ -55,9 +55,13 @@ export class NodeStream implements ByteStream {
     if (this.#ended) return true;
     if (socket === undefined) throw new UsageError("ILLEGAL_STATE", "A stream takes nothing before it has opened");
     if (!socket.writable) return true;
-    socket.cork();
-    for (const chunk of chunks) if (chunk.length > 0) socket.write(chunk);
-    socket.uncork();
+    if (chunks.length === 1) {
+      socket.write(chunks[0] as Uint8Array);
+    } else {
+      socket.cork();
+      for (const chunk of chunks) if (chunk.length > 0) socket.write(chunk);
+      socket.uncork();
+    }
     return !socket.writableNeedDrain;
   }
 

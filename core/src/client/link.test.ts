@@ -23,6 +23,52 @@ describe("writing", () => {
     expect(server.stream.writes).toBe(before + 1);
   });
 
+  it("gathers what is published turn after turn, while nothing is heard", async () => {
+    const { io, server, channel } = await withChannel();
+    void channel.basicPublish(message);
+    await io.settle();
+    const before = server.stream.writes;
+    let left = 40;
+    const step = (): void => {
+      void channel.basicPublish(message);
+      left -= 1;
+      if (left > 0) io.post(step);
+    };
+    io.post(step);
+    await io.settle();
+    expect(server.sentOf("basic.publish")).toHaveLength(41);
+    expect(server.stream.writes - before).toBeLessThan(5);
+  });
+
+  it("gathers nothing long after the last write", async () => {
+    const { io, server, channel } = await withChannel();
+    void channel.basicPublish(message);
+    await io.advance(1);
+    const before = server.stream.writes;
+    io.post(() => {
+      void channel.basicPublish(message);
+      // Behind the end of the turn that the publish asked for.
+      io.post(() => expect(server.stream.writes).toBe(before + 1));
+    });
+    await io.settle();
+    expect(server.stream.writes).toBe(before + 1);
+  });
+
+  it("gathers nothing once something was heard", async () => {
+    const { io, server, channel } = await withChannel();
+    void channel.basicPublish(message);
+    await io.settle();
+    const before = server.stream.writes;
+    server.method(0, "connection.unblocked", {});
+    await io.settle();
+    io.post(() => {
+      void channel.basicPublish(message);
+      io.post(() => expect(server.stream.writes).toBe(before + 1));
+    });
+    await io.settle();
+    expect(server.stream.writes).toBe(before + 1);
+  });
+
   it("does not write while the stream wants it to wait", async () => {
     const { io, server, channel } = await withChannel();
     server.stream.congested = true;

@@ -11,6 +11,15 @@ import type { ByteStream, Endpoint, IoServices, TransportError } from "./io-serv
 /** Output from which a turn's write does not wait for the end of the turn. */
 const writeAtOnce = 64 * 1024;
 
+/**
+ * While an application publishes turn after turn and hears nothing, little output waits for more, as in Nagle's algorithm:
+ * a write costs many times what a message does. It leaves with the first turn that adds nothing, after so many turns, and
+ * so long after the last write.
+ */
+const littleOutput = 8 * 1024;
+const mostTurnsToGather = 16;
+const longestGathering: Millis = 0.2;
+
 /** A chunk is given to the engine in parts of this size at most, so that no chunk reaches a limit of the engine's. */
 const largestPart = 1024 * 1024;
 
@@ -47,6 +56,11 @@ export class Link {
   #ending = false;
   #draining = false;
   #turnPosted = false;
+  /** Whether something was received since the last write, when that was, and what waits since for more. */
+  #heard = true;
+  #wroteAt: Millis = -Infinity;
+  #gathered = 0;
+  #turnsGathering = 0;
   #pauses = 0;
   #peeking = false;
   #atTurnEnd: TurnEnd[] = [];
@@ -97,7 +111,7 @@ export class Link {
 
   /** To be called after every command to the engine: what it produced leaves at the end of this turn. */
   touch(): void {
-    if (this.engine.outputSize >= writeAtOnce) this.#write();
+    if (this.engine.outputSize >= writeAtOnce) this.#write(this.#io.now());
     if (this.#turnPosted) return;
     this.#turnPosted = true;
     this.#io.post(this.#turn);
@@ -146,8 +160,11 @@ export class Link {
     } else {
       for (let at = 0; at < chunk.length; at += largestPart) this.#take(chunk.subarray(at, at + largestPart));
     }
+    this.#heard = true;
     if (this.#peeking) this.#stopPeeking();
-    this.touch();
+    // Deliveries that are not answered in this turn need no end of it.
+    if (this.engine.outputSize > 0 || this.#atTurnEnd.length > 0 || this.engine.wantsClose) this.touch();
+    else if (!this.#turnPosted) this.#armTimer();
   }
 
   #take(part: Uint8Array): void {
@@ -186,10 +203,12 @@ export class Link {
   readonly #turn = (): void => {
     this.#turnPosted = false;
     if (this.#transport === "closed") return;
+    const now = this.#io.now();
     this.endTurnEarly();
-    this.engine.advance(this.#io.now());
+    this.engine.advance(now);
     this.#drain();
-    this.#write();
+    if (this.#gathers(now)) return this.touch();
+    this.#write(now);
     this.#drain();
     if (this.engine.wantsClose) this.#end();
     else this.#armTimer();
@@ -210,8 +229,23 @@ export class Link {
     }
   }
 
-  #write(): void {
+  /** Whether what there is to write waits for the next turn to add to it. */
+  #gathers(now: Millis): boolean {
+    const size = this.engine.outputSize;
+    const grows = size > this.#gathered && size < littleOutput;
+    if (!grows || this.#heard || this.#turnsGathering >= mostTurnsToGather) return false;
+    if (now - this.#wroteAt > longestGathering || this.engine.state !== "open") return false;
+    this.#gathered = size;
+    this.#turnsGathering += 1;
+    return true;
+  }
+
+  #write(now: Millis): void {
     if (this.#transport !== "open" || !this.#streamWritable || this.#ending || this.engine.outputSize === 0) return;
+    this.#heard = false;
+    this.#wroteAt = now;
+    this.#gathered = 0;
+    this.#turnsGathering = 0;
     this.#streamWritable = this.#stream?.write(this.engine.takeOutput()) ?? true;
   }
 
