@@ -35,6 +35,7 @@ const examples: Readonly<Record<string, Example>> = {
   "embedded-broker.ts": {
     prints: /^in the queue: one book\nclosed: 320 CONNECTION_FORCED - maintenance\nfrom outside: 1 connection$/m,
   },
+  "errors.ts": { prints: /^connected at attempt 2\nchannel: UNROUTABLE, refused$/m },
   "first-program.ts": { prints: /^Hello, world$/m },
   "game-tick.ts": { prints: /^100 moves, frame by frame$/m },
   "graceful-shutdown.ts": { prints: /^0 lost or repeated, 0 unfinished\nthe rest waits for the next start$/m },
