@@ -27,7 +27,7 @@ interface Kind {
 const kinds: readonly Kind[] = [
   { name: "kill", count: 1, weight: 9, shortest: 0, longest: 5_000 },
   { name: "kill", count: 2, weight: 3, shortest: 0, longest: 4_000 },
-  { name: "kill", count: 3, weight: 2, shortest: 0, longest: 3_000 },
+  { name: "kill", count: 3, weight: 1, shortest: 0, longest: 3_000 },
   // Clients take a node for dead after 8 s, and so do nodes. These then restart it, which may take them a minute.
   { name: "pause", count: 1, weight: 3, shortest: 1_000, longest: 6_000 },
   { name: "pause", count: 1, weight: 1, shortest: 9_000, longest: 12_000 },
@@ -72,8 +72,12 @@ export async function inflict(cluster: RabbitMQCluster, fault: Fault): Promise<v
   }
 }
 
-/** Resolves when every node sees all others run. */
-export async function healthy({ nodes }: RabbitMQCluster, within: number): Promise<void> {
+/**
+ * Resolves when every node sees all others run, and the quorum queues have all their members: without one of them the
+ * next fault would take the majority.
+ */
+export async function healthy(cluster: RabbitMQCluster, queues: readonly string[], within: number): Promise<void> {
+  const { nodes } = cluster;
   const sees = async (node: RabbitMQNode): Promise<boolean> => {
     const seen = (await node.management("GET", "nodes").catch(() => [])) as readonly { readonly running: boolean }[];
     return seen.length === nodes.length && seen.every(({ running }) => running);
@@ -83,4 +87,25 @@ export async function healthy({ nodes }: RabbitMQCluster, within: number): Promi
     every: 250,
     late: () => new Error(`the nodes are not one cluster again after ${within / 1000} s`),
   });
+  let states: readonly string[] = [];
+  await poll(
+    async () => {
+      states = (await Promise.all(nodes.map((node) => memberStates(node, queues)))).flat();
+      return states.every((state) => /: (leader|follower)$/.test(state)) ? true : undefined;
+    },
+    {
+      within,
+      every: 2_000,
+      late: () => new Error(`RabbitMQ's queues are not whole again after ${within / 1000} s: ${states.join(", ")}`),
+    },
+  );
+}
+
+/** What the members on one node of quorum queues are, in the words of RabbitMQ's Raft: `QUEUE at NODE: follower`. */
+async function memberStates(node: RabbitMQNode, queues: readonly string[]): Promise<string[]> {
+  const names = queues.map((queue) => `'%2F_${queue}'`).join(", ");
+  const ask = `[maps:get(state, ra:key_metrics({Name, node()}), none) || Name <- [${names}]].`;
+  const answer = await node.ctl("eval", ask).catch((error: unknown) => String(error));
+  const states = answer.match(/\w+/g) ?? [];
+  return queues.map((queue, index) => `${queue} at ${node.port}: ${states[index] ?? answer}`);
 }

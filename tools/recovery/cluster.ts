@@ -53,6 +53,8 @@ const plain: QueuePlan = { queue: "plain", quorum: true, inOrder: true };
 const shared: QueuePlan = { queue: "shared", quorum: true, inOrder: false };
 const queues = [republished, plain, shared];
 
+const names = queues.map(({ queue }) => queue);
+
 const publishers: readonly PublisherRole[] = [
   { type: "publisher", name: "publisher that republishes", to: republished, republish: true, rate },
   { type: "publisher", name: "publisher that does not", to: plain, republish: false, rate },
@@ -115,13 +117,12 @@ async function suffer(cluster: RabbitMQCluster, fault: Fault): Promise<void> {
   const where = fault.nodes.map((index) => index + 1).join(" and ");
   say(`${fault.name} of node ${where}, for ${fault.lasts} ms; ${JSON.stringify(ledger.totals)}`);
   count(fault.name, fault.nodes.length);
-  const names = queues.map(({ queue }) => queue);
   const takesMajority = fault.nodes.length * 2 > cluster.nodes.length;
   const inflicting = inflict(cluster, fault);
   const watching = takesMajority ? delay(200).then(() => timeline.watchReturn(cluster.nodes, names)) : undefined;
   await inflicting;
   await watching;
-  await healthy(cluster, healsWithin).catch(async (error: unknown) => {
+  await healthy(cluster, names, healsWithin).catch(async (error: unknown) => {
     // The cluster's own trouble: it is told, and the nodes that the fault was for are started anew.
     say(String(error));
     count("repair", 1);
@@ -130,7 +131,7 @@ async function suffer(cluster: RabbitMQCluster, fault: Fault): Promise<void> {
       await cluster.nodes[index]?.kill();
       await cluster.nodes[index]?.restart();
     }
-    await healthy(cluster, healsWithin);
+    await healthy(cluster, names, healsWithin);
   });
 }
 
@@ -138,15 +139,14 @@ async function suffer(cluster: RabbitMQCluster, fault: Fault): Promise<void> {
 async function finish(applications: readonly Application[]): Promise<void> {
   const of = (type: Role["type"]): Application[] => applications.filter(({ plan }) => plan.roles[0]?.type === type);
   const publishing = of("publisher");
-  const consuming = of("consumer");
-  for (const application of publishing) application.finish();
+  for (const application of publishing) application.stopPublishing();
   await Promise.all(publishing.map((application) => application.told("finished")));
-  await poll(() => (ledger.missing === 0 ? true : undefined), {
+  await poll(() => (ledger.isBalanced ? true : undefined), {
     within: arrivesWithin,
     every: 500,
     late: () => new Error(`${ledger.missing} confirmed messages did not arrive within ${arrivesWithin / 1000} s`),
   }).catch((error: unknown) => problems.push(String(error)));
-  for (const application of consuming) application.finish();
+  for (const application of applications) application.finish();
   const ends = await Promise.all(applications.map((application) => application.ended(endsWithin)));
   problems.push(...ends.filter((end) => end !== undefined), ...ledger.problems);
 }

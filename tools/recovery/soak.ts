@@ -96,12 +96,13 @@ async function main(): Promise<number> {
       toldAt = performance.now();
       say(`${sum(faultCounts)} faults; ${JSON.stringify(ledger.totals)}; heap ${mebibytes(weights.at(-1)?.heap)} MiB`);
     }
-    application.finish();
-    await poll(() => (ledger.missing === 0 ? true : undefined), {
+    application.stopPublishing();
+    await poll(() => (ledger.isBalanced ? true : undefined), {
       within: arrivesWithin,
       every: 500,
       late: () => new Error(`${ledger.missing} confirmed messages did not arrive within ${arrivesWithin / 1000} s`),
     }).catch((error: unknown) => problems.push(String(error)));
+    application.finish();
     const end = await application.ended(endsWithin);
     if (end !== undefined) problems.push(end);
     problems.push(...ledger.problems);

@@ -26,6 +26,7 @@ import { recoveryConsumeCases } from "./recovery-consume-cases.ts";
 import { recoveryFailureCases } from "./recovery-failure-cases.ts";
 import { recoveryPublishCases } from "./recovery-publish-cases.ts";
 import { recoveryRequestCases } from "./recovery-request-cases.ts";
+import { recoveryTopologyCases } from "./recovery-topology-cases.ts";
 import { Scene } from "./scene.ts";
 import { settleCases } from "./settle-cases.ts";
 import { threadCases } from "./thread-cases.ts";
@@ -76,6 +77,7 @@ export const cases: readonly GroupedCase[] = Object.entries({
   "recovery of publishes": recoveryPublishCases,
   "recovery of requests": recoveryRequestCases,
   "recovery of consumers": recoveryConsumeCases,
+  "recovery of topology": recoveryTopologyCases,
   "recovery from failures": recoveryFailureCases,
   values: valueCases,
   "arguments and headers": argumentCases,

@@ -44,6 +44,10 @@ export class Application {
     await Promise.race([told, ended]);
   }
 
+  stopPublishing(): void {
+    this.#order({ type: "stop-publishing" });
+  }
+
   finish(): void {
     this.#order({ type: "finish" });
   }

@@ -6,15 +6,15 @@ import type { Tell } from "./process.ts";
 const messages = 20;
 const body = encodeText("churn");
 
-/** Goes round until `finish`. What the loss of a connection takes along is counted, and is no failure. */
+/** Goes round until `stop`. What the loss of a connection takes along is counted, and is no failure. */
 export async function churn(
   connection: Connection,
-  finish: Promise<void>,
+  stop: Promise<void>,
   tell: Tell,
   isReady: () => void,
 ): Promise<void> {
   let finishing = false;
-  void finish.then(() => {
+  void stop.then(() => {
     finishing = true;
   });
   isReady();
@@ -36,7 +36,8 @@ async function round(connection: Connection): Promise<void> {
   try {
     const exchange = `churn.${process.pid}`;
     await channel.exchangeDeclare({ exchange, type: "topic", durable: false, autoDelete: true });
-    const { queue } = await channel.queueDeclare({ exclusive: true });
+    const queue = `churn.${process.pid}`;
+    await channel.queueDeclare({ queue, exclusive: true });
     await channel.queueBind({ queue, exchange, routingKey: "a.*" });
     const consumer = await channel.basicConsume({ queue, prefetch: 5 });
     await channel.confirmSelect();
@@ -54,7 +55,7 @@ async function round(connection: Connection): Promise<void> {
   }
 }
 
-/** A loss, or what may follow from one: a thing with a name of the server's is gone with the connection that it came by. */
+/** A loss, or what may follow from one: something was not declared, so that what needs it closes the channel. */
 function isLoss(error: unknown): boolean {
   if (!(error instanceof AmqpError)) return false;
   return error.outcome === "unknown" || error.outcome === "not-sent" || error.code === "CHANNEL_CLOSED_BY_SERVER";

@@ -45,6 +45,11 @@ export class Ledger {
     else this.#strangers.push(`${queue} had the message ${JSON.stringify(body)}`);
   }
 
+  /** Whether all publishers are done, and everything that was confirmed was consumed. */
+  get isBalanced(): boolean {
+    return this.missing === 0 && [...this.#accounts.values()].every(({ published }) => published !== undefined);
+  }
+
   /** Confirmed messages that were not consumed yet. */
   get missing(): number {
     return this.#sum(({ missing }) => missing.length);

@@ -12,13 +12,17 @@ export type Tell = (notice: Notice) => void;
 
 const tell: Tell = (notice) => process.send?.(notice);
 
-/** The order to finish. */
-const finish = new Promise<void>((resolve) => {
-  process.on("message", (order: Order) => {
-    if (order.type === "finish") resolve();
-    else void begin(order.plan);
-  });
+/** Orders that each come once. */
+const ordered = {
+  "stop-publishing": Promise.withResolvers<void>(),
+  finish: Promise.withResolvers<void>(),
+};
+process.on("message", (order: Order) => {
+  if (order.type === "begin") void begin(order.plan);
+  else ordered[order.type].resolve();
 });
+const finish = ordered.finish.promise;
+const stopPublishing = Promise.race([finish, ordered["stop-publishing"].promise]);
 
 async function begin(plan: ProcessPlan): Promise<void> {
   const connections: Connection[] = [];
@@ -32,9 +36,9 @@ async function begin(plan: ProcessPlan): Promise<void> {
     plan.roles.map(async (role) => {
       const connection = await open(role, plan);
       connections.push(connection);
-      if (role.type === "publisher") await publish(connection, role, finish, tell, isReady);
+      if (role.type === "publisher") await publish(connection, role, stopPublishing, tell, isReady);
       else if (role.type === "consumer") await consume(connection, role, finish, tell, isReady);
-      else await churn(connection, finish, tell, isReady);
+      else await churn(connection, stopPublishing, tell, isReady);
       await connection.close();
     }),
   );

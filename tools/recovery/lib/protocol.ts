@@ -34,7 +34,9 @@ export type Role = PublisherRole | ConsumerRole | ChurnRole;
 /** What a process is told to do. */
 export type Order =
   | { readonly type: "begin"; readonly plan: ProcessPlan }
-  /** Finish what was begun, close everything, and end. */
+  /** Publish no more. */
+  | { readonly type: "stop-publishing" }
+  /** Publish and consume no more, close everything, and end. */
   | { readonly type: "finish" };
 
 /** One process: a connection for each role. */

@@ -10,11 +10,11 @@ const tick = 20;
 /** An application that is patient: it does not pile up more than this. */
 const mostUnsettled = 500;
 
-/** Publishes until `finish`, and then waits for what is unsettled. */
+/** Publishes until `stop`, and then waits for what is unsettled. */
 export async function publish(
   connection: Connection,
   role: PublisherRole,
-  finish: Promise<void>,
+  stop: Promise<void>,
   tell: Tell,
   isReady: () => void,
 ): Promise<void> {
@@ -25,7 +25,7 @@ export async function publish(
   let outcomes: [number, PublishOutcome, number][] = [];
   let published = 0;
   let finishing = false;
-  void finish.then(() => {
+  void stop.then(() => {
     finishing = true;
   });
   const report = (): void => {
