@@ -9,6 +9,7 @@ import { connectCases } from "./connect-cases.ts";
 import { connectFailureCases } from "./connect-failure-cases.ts";
 import { connectionCases } from "./connection-cases.ts";
 import { consumeCases } from "./consume-cases.ts";
+import { consumerEndCases } from "./consumer-end-cases.ts";
 import { exchangeCases } from "./exchange-cases.ts";
 import { faultCases } from "./fault-cases.ts";
 import { getCases } from "./get-cases.ts";
@@ -68,6 +69,7 @@ export const cases: readonly GroupedCase[] = Object.entries({
   getting: getCases,
   consuming: consumeCases,
   iterating: iterateCases,
+  "the end of consumers": consumerEndCases,
   settling: settleCases,
   transactions: transactionCases,
   recovery: recoveryCases,

@@ -154,6 +154,37 @@ export const publisherCases: readonly ConformanceCase[] = [
     },
   },
   {
+    name: "give up a message by its time or its signal, and tell whether it left",
+    needs: ["proxy"],
+    async run(scene) {
+      const proxy = await scene.proxy();
+      const { connection } = await scene.openThrough(proxy);
+      const { channel } = await scene.open();
+      const queue = await scene.durableQueue(channel);
+      const options = { routingKey: queue, maxUnconfirmed: 1, timeout: 60_000 };
+      const publisher = await connection.openPublisher(options);
+      await publisher.publish(bytes("before"));
+      await proxy.silence("to-client");
+      const controller = new AbortController();
+      const outcomes = [
+        fails(publisher.publish(bytes("left"), { timeout: 200 }), { code: "TIMEOUT", outcome: "unknown" }, "the first"),
+        fails(publisher.publish(bytes("b"), { timeout: 50 }), { code: "TIMEOUT", outcome: "not-sent" }, "the second"),
+        fails(
+          publisher.publish(bytes("c"), { signal: controller.signal }),
+          { code: "ABORTED", outcome: "not-sent", cause: "enough" },
+          "the third",
+        ),
+        fails(publisher.publish(bytes("d"), { signal: AbortSignal.abort() }), { outcome: "not-sent" }, "the fourth"),
+      ];
+      controller.abort("enough");
+      await scene.soon(Promise.all(outcomes), "all to be given up");
+      await proxy.speak();
+      await scene.soon(publisher.publish(bytes("after")), "a message afterwards");
+      await publisher.flush();
+      same(await scene.drain(channel, queue), ["before", "left", "after"], "what arrived");
+    },
+  },
+  {
     name: "wait for what is in flight when they are closed",
     async run(scene) {
       const { connection, channel } = await scene.open();

@@ -4,8 +4,9 @@ import type { Millis } from "../engine/config.ts";
 import type { ConsumerEnd } from "./consumer-options.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { ConsumerDelivery } from "./delivery.ts";
-import { DeliveryQueue, type TakeOptions } from "./delivery-queue.ts";
+import { DeliveryQueue, type IterateOptions, type TakeOptions } from "./delivery-queue.ts";
 import { Future } from "./futures.ts";
+import { duration } from "./option-checks.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** How long `close` waits for handlers, unless it is told. */
@@ -163,17 +164,46 @@ export class IterableConsumer extends Consumer implements AsyncIterable<Consumer
   }
 
   /** Takes messages one by one; leaving the loop cancels the consumer. */
+  /**
+   * A loop that does not sleep for ever: with `inactivityTimeout` it gets `undefined` whenever no message came for so long,
+   * and goes on. Otherwise as a loop over the consumer itself.
+   *
+   * ```ts
+   * for await (const delivery of consumer.iterate({ inactivityTimeout: 5_000 })) {
+   *   if (delivery === undefined) await tidyUp();
+   * }
+   * ```
+   *
+   * @throws UsageError for a timeout that is none; otherwise the loop throws, what a loop over the consumer throws, and
+   * AbortError.
+   */
+  iterate(
+    options: IterateOptions & { readonly inactivityTimeout: Millis },
+  ): AsyncIterable<ConsumerDelivery | undefined>;
+  iterate(options: { readonly signal?: AbortSignal | undefined }): AsyncIterable<ConsumerDelivery>;
+  iterate({ inactivityTimeout, signal }: IterateOptions): AsyncIterable<ConsumerDelivery | undefined> {
+    if (inactivityTimeout !== undefined) duration(inactivityTimeout, "inactivityTimeout");
+    const queue = this.#queue;
+    const next = async (): Promise<IteratorResult<ConsumerDelivery | undefined, undefined>> => {
+      const value = await queue.next({ timeout: inactivityTimeout, signal });
+      return value === undefined && queue.over ? { done: true, value } : { done: false, value };
+    };
+    return { [Symbol.asyncIterator]: () => ({ next, return: () => this.#leave() }) };
+  }
+
   [Symbol.asyncIterator](): AsyncIterator<ConsumerDelivery, undefined> {
     return {
       next: () => {
         const here = this.#queue.takeNow();
         return here === undefined ? this.#queue.next({}).then(iteratorResult) : Promise.resolve(iteratorResult(here));
       },
-      return: async () => {
-        await this.#subscription.cancel();
-        return { done: true, value: undefined };
-      },
+      return: () => this.#leave(),
     };
+  }
+
+  async #leave(): Promise<IteratorReturnResult<undefined>> {
+    await this.#subscription.cancel();
+    return { done: true, value: undefined };
   }
 }
 

@@ -15,6 +15,14 @@ export interface TakeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How a loop goes on. */
+export interface IterateOptions {
+  /** How long to wait for a message before the loop turns without one. Default: for ever. */
+  readonly inactivityTimeout?: Millis | undefined;
+  /** Ends the waiting: the loop throws `AbortError`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Somebody who waits for a message. */
 class Taker {
   readonly future = new Future<ConsumerDelivery | undefined>();
@@ -36,6 +44,11 @@ export class DeliveryQueue implements DeliverySink {
 
   get takes(): boolean {
     return this.#takers.size > 0;
+  }
+
+  /** Whether nothing more comes. */
+  get over(): boolean {
+    return this.#end !== undefined;
   }
 
   take(delivery: ConsumerDelivery): void {

@@ -45,7 +45,7 @@ export type { ConnectionEvents, ConnectionState } from "./connection-events.ts";
 export type { Consumer, ConsumerClosed, IterableConsumer } from "./consumer.ts";
 export type { ConsumeOptions, ConsumerEnd, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
 export type { ConsumerDelivery, Delivery, GotMessage } from "./delivery.ts";
-export type { TakeOptions } from "./delivery-queue.ts";
+export type { IterateOptions, TakeOptions } from "./delivery-queue.ts";
 export {
   AbortError,
   ConnectAttemptError,
