@@ -1,4 +1,4 @@
 import { defineConfig } from "tsup";
 import { packageBuild } from "../tools/tsup.ts";
 
-export default defineConfig(packageBuild());
+export default defineConfig(packageBuild(undefined, { "blocking/worker": "src/blocking/worker.ts" }));

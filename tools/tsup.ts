@@ -18,10 +18,11 @@ function entriesOf({ exports, bin = {} }: Manifest): Record<string, string> {
  * Options for tsup, which is run in the folder of the package.
  *
  * @param tsconfig one under which all entries type-check.
+ * @param programs files that are loaded by their place, such as workers, by the names of their outputs.
  */
-export function packageBuild(tsconfig = "tsconfig.build.json") {
+export function packageBuild(tsconfig = "tsconfig.build.json", programs: Readonly<Record<string, string>> = {}) {
   return {
-    entry: entriesOf(JSON.parse(readFileSync("package.json", "utf8")) as Manifest),
+    entry: { ...entriesOf(JSON.parse(readFileSync("package.json", "utf8")) as Manifest), ...programs },
     tsconfig,
     format: "esm" as const,
     target: "node20",

@@ -26,6 +26,7 @@ const peers = ["amqplib", "rabbitmq-client", "@cloudamqp/amqp-client"];
 const everythingPure: readonly Impurity["what"][] = ["clock", "randomness", "promise", "global object", "evaluation"];
 const onlyThroughIoServices: readonly Impurity["what"][] = ["clock", "randomness", "global object", "evaluation"];
 const client = "@leveret/core/client";
+const blocking = "@leveret/core/blocking";
 /** A dynamic import of what is only known when it happens. */
 const computed = "(computed)";
 
@@ -69,11 +70,33 @@ export const layers: readonly Layer[] = [
     forbids: ["randomness", "evaluation"],
   },
   {
+    name: "blocking",
+    files: ["core/src/blocking/**"],
+    imports: [
+      "core/src/blocking/**",
+      "core/src/threads/**",
+      "core/src/client/**",
+      "core/src/engine/**",
+      "core/src/wire/**",
+    ],
+    forbids: onlyThroughIoServices,
+  },
+  {
     name: "tests of adapters",
     files: testFiles.map((files) => `adapter-*/src/${files}`),
     imports: ["adapter-*/src/**", "tools/rabbitmq/**", "@leveret/*", "playwright-core", "ws", ...testTools],
   },
-  { name: "adapter for Node", files: ["adapter-node/src/**"], imports: ["adapter-node/src/**", client, "node:*"] },
+  {
+    name: "adapter for Node",
+    files: ["adapter-node/src/**"],
+    imports: ["adapter-node/src/**", client, blocking, "node:*"],
+  },
+  {
+    name: "blocking for Deno",
+    files: ["adapter-deno/src/blocking/**"],
+    // Only Node's workers can be listened to by a thread that blocks.
+    imports: ["adapter-deno/src/**", client, blocking, "node:worker_threads"],
+  },
   {
     name: "adapter for Deno",
     files: ["adapter-deno/src/**"],
@@ -84,7 +107,7 @@ export const layers: readonly Layer[] = [
     name: "adapter for Bun",
     files: ["adapter-bun/src/**"],
     // Bun has Node's sockets, see docs/decisions/0002-bun-sockets.md.
-    imports: ["adapter-bun/src/**", client, "@leveret/node", "node:*"],
+    imports: ["adapter-bun/src/**", client, blocking, "@leveret/node", "@leveret/node/*", "node:*"],
   },
   {
     name: "relay",

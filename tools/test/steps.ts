@@ -17,9 +17,12 @@ export const runtimes: Readonly<Record<RuntimeName, Runtime>> = {
   node: { version: [process.execPath, "--version"], vitest: [process.execPath, vitest, "run"] },
   node22: { version: [nodeOf(22), "--version"], vitest: [nodeOf(22), vitest, "run"] },
   node26: { version: [nodeOf(26), "--version"], vitest: [nodeOf(26), vitest, "run"] },
-  // Deno has no worker threads that vitest could use, and Bun no forks.
+  // Deno has no worker threads that vitest could use, and Bun no forks, nor an environment for what a test's worker loads.
   deno: { version: [deno, "--version"], vitest: [deno, "run", "-A", vitest, "run", "--pool", "forks"] },
-  bun: { version: [bun, "--version"], vitest: [bun, "--bun", vitest, "run", "--pool", "threads"] },
+  bun: {
+    version: [bun, "--version"],
+    vitest: [bun, "--bun", "--conditions=@leveret/source", vitest, "run", "--pool", "threads"],
+  },
 };
 
 /** A Node of the matrix, which the lockfile pins. */

@@ -83,7 +83,7 @@ class NearbyWorker implements WorkerLike {
     for (const listener of this.#of("message")) listener({ data: message } as never);
   }
 
-  on(event: string, listener: (value: never) => void): void {
+  on(event: string, listener: (value: unknown) => void): void {
     this.#of(event).add(listener);
   }
 
@@ -203,7 +203,7 @@ export const threadCases: readonly ConformanceCase[] = [
         const queue = await queueOf(scene, worker);
         await fill(worker, queue, ...numbered(100));
         const got: string[] = [];
-        const consumer = await worker.basicConsume({ queue, prefetch: 50, concurrency: 1 }, (d) => {
+        const consumer = await worker.basicConsume({ queue, prefetch: 0, concurrency: 1 }, (d) => {
           got.push(text(d) as string);
         });
         consumer.pause();

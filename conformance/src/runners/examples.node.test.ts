@@ -28,6 +28,12 @@ const examples: Readonly<Record<string, Example>> = {
     prints:
       /^without confirms: 5000 .*\none by one, each confirmed: 500 .*\n(all at once|sent in).* 5000 .*\n.* 5000 /m,
   },
+  "blocking.ts": {
+    prints: /^unroutable: 312 NO_ROUTE\ngot one, 4 left\ntwo three, 2 went back$/m,
+  },
+  "blocking-consume.ts": { prints: /^handled task 1\nhandled task 2\nhandled task 3$/m },
+  "blocking-several-hosts.ts": { prints: /^once is enough, at attempt 1$/m },
+  "blocking-threads.ts": { prints: /^(a: 49999995000000\nb: 49999995000000|b: 49999995000000\na: 49999995000000)$/m },
   "codecs.ts": { prints: /^1: carrots\n2: clover and parsley\n3: hay\ndead letters: 1$/m },
   "confirms.ts": { prints: /^confirmed\nrefused\nunroutable \(312 NO_ROUTE\)$/m },
   "consume-with-iterator.ts": { prints: /^1 2 3 4 5 \| 6 7 8 9 10$/m },
@@ -73,6 +79,12 @@ const examples: Readonly<Record<string, Example>> = {
     skip: tlsArguments.includes(undefined),
     prints: /^logged in with EXTERNAL$/m,
   },
+  "threads.ts": {
+    // Longer than the two seconds after which a server that hears no heartbeat closes the connection.
+    arguments: ["4000"],
+    prints: /^one done, two done; connection open, heartbeat 1 s$/m,
+  },
+  "threads-channel.ts": { prints: /^ONE TWO THREE\nPORT_CLOSED, 0 requeued$/m },
   "topics.ts": { prints: /^kitchen\.# got 2, \*\.temperature got 2, \*\.\*\.battery got 1$/m },
   "transactions.ts": { prints: /^1 invoice, 0 orders left$/m },
   "worker.ts": { prints: /^4 tasks done, 1 given up after a second try$/m },

@@ -3,13 +3,14 @@
 import type { Channel } from "../client/channel.ts";
 import type { BasicGetOptions, BasicPublishOptions, CallerOptions } from "../client/channel-options.ts";
 import type { Consumer } from "../client/consumer.ts";
-import type { ConsumeOptions } from "../client/consumer-options.ts";
+import type { ConsumeOptions, ConsumerEnd } from "../client/consumer-options.ts";
 import type { ConsumerDelivery } from "../client/delivery.ts";
 import type { SettleResult } from "../client/settlement.ts";
+import { Deque } from "../engine/deque.ts";
 import { UsageError } from "../wire/errors.ts";
 import { EncodedProperties } from "../wire/properties.ts";
 import { Calls } from "./calls.ts";
-import { Credit, Lending, type LendingWindow, packEnd } from "./lending.ts";
+import { Credit, Lending, type LendingWindow, packEnd, requeue } from "./lending.ts";
 import type { Outbox } from "./outbox.ts";
 import { pack, unpack } from "./pack.ts";
 import { packError, packReturn, unpackError } from "./pack-errors.ts";
@@ -40,8 +41,14 @@ export type PlainCall = (typeof plainCalls)[number];
 
 /** A consumer that another thread started. */
 interface LentConsumer {
-  readonly consumer: Consumer;
+  /** `undefined` until the server has answered; deliveries may come with its answer. */
+  consumer: Consumer | undefined;
   readonly credit: Credit;
+  readonly noAck: boolean;
+  /** Deliveries that found no room in the window before the consumer could be paused. */
+  readonly backlog: Deque<ConsumerDelivery>;
+  /** How it ended, while there is still something to hand over. */
+  end?: ConsumerEnd;
 }
 
 /** What a service is told. */
@@ -128,10 +135,11 @@ export class ChannelService {
     this.#released = true;
     for (const stop of this.#stops) stop();
     this.#calls.end();
-    const cancelled = [...this.#consumers.values()].map(({ consumer }) => consumer.cancel());
+    const consumers = [...this.#consumers.values()];
     this.#consumers.clear();
     // Only when the server has stopped sending: what goes back sooner might come again at once.
-    await Promise.all(cancelled);
+    await Promise.all(consumers.map(async ({ consumer }) => consumer?.cancel()));
+    for (const lent of consumers) this.#giveBackBacklog(lent);
     return this.#lending.giveBack();
   }
 
@@ -192,38 +200,69 @@ export class ChannelService {
   async #consume(id: number, options: ConsumeOptions & CallerOptions): Promise<unknown> {
     const noAck = options.noAck === true;
     const credit = new Credit(this.#options.window);
-    let consumer: Consumer | undefined;
-    const forward = (delivery: ConsumerDelivery): void => {
-      credit.spend(delivery.body.length);
-      this.#lending.deliver(delivery, id, noAck);
-      if (!credit.isOpen) consumer?.pause();
+    const lent: LentConsumer = { consumer: undefined, credit, noAck, backlog: new Deque<ConsumerDelivery>() };
+    const handler = (delivery: ConsumerDelivery): void => {
+      lent.backlog.push(delivery);
+      this.#forward(id, lent);
     };
-    consumer = await this.channel.basicConsume({ ...options, settle: "manual", concurrency: Infinity }, forward);
+    const consumer = await this.channel.basicConsume({ ...options, settle: "manual", concurrency: Infinity }, handler);
+    lent.consumer = consumer;
     if (this.#released) {
       await consumer.cancel();
+      this.#giveBackBacklog(lent);
       this.#lending.giveBack();
       return undefined;
     }
-    this.#consumers.set(id, { consumer, credit });
-    if (!credit.isOpen) consumer.pause();
-    void consumer.ended.then((end) => {
-      this.#consumers.delete(id);
-      this.#outbox.post({ type: "consumer-ended", lane: this.#lane, consumer: id, end: packEnd(end) });
-    });
+    this.#consumers.set(id, lent);
+    if (lent.backlog.size > 0) consumer.pause();
+    void consumer.ended.then((end) => this.#ended(id, lent, end));
     const { consumerTag, queue } = consumer;
     return { consumerTag, queue };
   }
 
-  /** Cancels a consumer; what it had here goes back by itself, what the other thread has is given back from there. */
-  async #cancel({ consumer }: { readonly consumer: number }): Promise<number> {
-    return (await this.#consumers.get(consumer)?.consumer.cancel()) ?? 0;
+  /** Sends on what there is room for; the rest makes the consumer pause. */
+  #forward(id: number, { consumer, credit, noAck, backlog }: LentConsumer): void {
+    while (backlog.size > 0 && credit.isOpen) {
+      const delivery = backlog.shift() as ConsumerDelivery;
+      // What was lost with its connection comes again.
+      if (!noAck && !delivery.outstanding) continue;
+      credit.spend(delivery.body.length);
+      this.#lending.deliver(delivery, id, noAck);
+    }
+    if (consumer === undefined) return;
+    if (!credit.isOpen) consumer.pause();
+    else if (consumer.paused) consumer.resume();
+  }
+
+  /** The server sends nothing more. What needs no acknowledgement is still handed over, as there is room for it. */
+  #ended(id: number, lent: LentConsumer, end: ConsumerEnd): void {
+    if (lent.noAck && (lent.backlog.size > 0 || (lent.consumer?.buffered ?? 0) > 0)) lent.end = end;
+    else this.#tellEnd(id, end);
+  }
+
+  #tellEnd(id: number, end: ConsumerEnd): void {
+    this.#consumers.delete(id);
+    this.#outbox.post({ type: "consumer-ended", lane: this.#lane, consumer: id, end: packEnd(end) });
+  }
+
+  /** Cancels a consumer; what it had here goes back, what the other thread has is given back from there. */
+  async #cancel({ consumer: id }: { readonly consumer: number }): Promise<number> {
+    const lent = this.#consumers.get(id);
+    if (lent === undefined) return 0;
+    const requeued = (await lent.consumer?.cancel()) ?? 0;
+    return requeued + this.#giveBackBacklog(lent);
+  }
+
+  #giveBackBacklog({ noAck, backlog }: LentConsumer): number {
+    return noAck ? 0 : backlog.drain().filter(requeue).length;
   }
 
   #taken({ consumer: id, count, bytes }: Extract<GuestItem, { type: "taken" }>): void {
     const lent = this.#consumers.get(id);
     if (lent === undefined) return;
     lent.credit.regain(count, bytes);
-    if (lent.consumer.paused && lent.credit.isOpen) lent.consumer.resume();
+    this.#forward(id, lent);
+    if (lent.end !== undefined && lent.backlog.size === 0 && lent.consumer?.buffered === 0) this.#tellEnd(id, lent.end);
   }
 
   #publish(item: PublishItem): void {

@@ -9,7 +9,7 @@ export interface WorkerLike {
   /** As on the web. */
   addEventListener?(type: string, listener: PortListener): void;
   /** As in Node. */
-  on?(event: string, listener: (value: never) => void): unknown;
+  on?(event: string, listener: (value: unknown) => void): unknown;
 }
 
 /** The global scope of a worker, or Node's `parentPort`: where its first message arrives. */

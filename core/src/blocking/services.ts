@@ -1,0 +1,31 @@
+/** What blocking needs of a runtime. */
+
+import type { Millis } from "../engine/config.ts";
+import type { ThreadPort } from "../threads/port.ts";
+
+/** What the worker with the connection is started with. */
+export interface WorkerData {
+  readonly port: ThreadPort;
+  readonly state: SharedArrayBuffer;
+}
+
+/** A worker that runs. */
+export interface StartedWorker {
+  /** This thread's end. */
+  readonly port: ThreadPort;
+  terminate(): void;
+}
+
+/** The services of a runtime for a thread that blocks. */
+export interface BlockingServices {
+  /** The runtime, as in `IoServices`. */
+  readonly runtime: string;
+  /** A monotonic clock. */
+  now(): Millis;
+  /** Starts the worker. It must not keep the process alive. */
+  startWorker(state: SharedArrayBuffer): StartedWorker;
+  /** A channel between two threads. */
+  messageChannel(): { readonly port1: ThreadPort; readonly port2: ThreadPort };
+  /** Takes a message out of a port, without waiting. */
+  receive(port: ThreadPort): { readonly message: unknown } | undefined;
+}

@@ -1,0 +1,218 @@
+/** A port's end in the thread that blocks: a call goes out, and the thread sleeps until it is answered. */
+
+import { AbortError, TimeoutError } from "../client/errors.ts";
+import type { Millis } from "../engine/config.ts";
+import { Outbox, isBatch, openBatch } from "../threads/outbox.ts";
+import { pack, unpack } from "../threads/pack.ts";
+import { packError, unpackError } from "../threads/pack-errors.ts";
+import { type BodyItem, type GotItem, type GuestItem, type HostItem, portLane } from "../threads/protocol.ts";
+import { ThreadError } from "../threads/thread-error.ts";
+import type { BlockingServices, StartedWorker } from "./services.ts";
+import { SharedState } from "./shared-state.ts";
+
+/** How long a worker may take to start. */
+const startLimit: Millis = 30_000;
+
+/** How long the answer to giving up may take: it says whether the call was sent. */
+const abortGrace: Millis = 1000;
+
+/** The longest that a thread sleeps at a time. */
+const longestWait: Millis = 0x7fff_ffff;
+
+/** What hears of a lane while the thread looks at its port. Nothing of the application's is called then. */
+export interface SyncLane {
+  handle(item: HostItem): void;
+}
+
+/** How to make a call. */
+export interface SyncCallMore {
+  readonly timeout?: Millis | undefined;
+  /** Undoes a success that came after the caller had given up. */
+  readonly undo?: ((answer: HostItem) => void) | undefined;
+  readonly numbered?: (id: number) => void;
+}
+
+type Answer = Extract<HostItem, { type: "reply" | "failed" | "got" }>;
+
+export class SyncPort {
+  readonly state: SharedState = new SharedState();
+  readonly outbox: Outbox<GuestItem>;
+  readonly #services: BlockingServices;
+  readonly #worker: StartedWorker;
+  readonly #timeout: Millis;
+  readonly #lanes = new Map<number, SyncLane>();
+  readonly #abandoned = new Map<number, (answer: HostItem) => void>();
+  /** Looked at whenever the port is. */
+  readonly #watchers = new Set<() => void>();
+  #ids = 0;
+  #awaited: number | undefined;
+  #answer: Answer | undefined;
+  #greeted = false;
+
+  /**
+   * Starts the worker, and waits until it is there.
+   *
+   * @param timeout - The limit of calls that say none.
+   * @throws ThreadError WORKER_LOST
+   */
+  constructor(services: BlockingServices, timeout: Millis) {
+    this.#services = services;
+    this.#timeout = timeout;
+    this.#worker = services.startWorker(this.state.buffer);
+    this.outbox = new Outbox<GuestItem>(this.#worker.port);
+    this.#lanes.set(portLane, { handle: (item) => void (this.#greeted ||= item.type === "hello") });
+    const deadline = this.now() + startLimit;
+    while (!this.#greeted) {
+      this.lookOnce(deadline);
+      if (this.now() < deadline && !this.state.isOver) continue;
+      this.#worker.terminate();
+      throw new ThreadError("WORKER_LOST", "The worker for the connection did not start", { outcome: "not-sent" });
+    }
+  }
+
+  now(): Millis {
+    return this.#services.now();
+  }
+
+  addLane(lane: number, guest: SyncLane): void {
+    this.#lanes.set(lane, guest);
+  }
+
+  /** Has something looked at whenever the port is; the returned function ends that. */
+  watch(look: () => void): () => void {
+    this.#watchers.add(look);
+    return () => void this.#watchers.delete(look);
+  }
+
+  /**
+   * Makes a call, and blocks until it is answered.
+   *
+   * @throws What the call rejected with; TimeoutError; ThreadError WORKER_LOST.
+   */
+  call(lane: number, method: string, options: object = {}, more: SyncCallMore = {}): unknown {
+    const { timeout = this.#timeout, numbered } = more;
+    const abortable = timeout !== Infinity;
+    return this.ask(
+      lane,
+      method,
+      (id) => {
+        const packed = pack(withoutTimeout(options), method);
+        numbered?.(id);
+        this.outbox.post({ type: "call", lane, id, method, options: packed, abortable });
+      },
+      { ...more, timeout },
+    );
+  }
+
+  /** Sends something that is answered, and blocks until it is. */
+  ask(
+    lane: number,
+    what: string,
+    send: (id: number) => void,
+    { timeout = this.#timeout, undo }: SyncCallMore = {},
+  ): unknown {
+    if (this.state.isOver) throw this.#gone("not-sent");
+    this.#ids += 1;
+    const id = this.#ids;
+    send(id);
+    this.outbox.flush();
+    const deadline = this.now() + timeout;
+    let answer = this.#await(id, deadline);
+    let late = false;
+    if (answer === undefined) {
+      late = true;
+      const reason = packError(new Error("out of time"));
+      this.outbox.post({ type: "abort", lane, id, reason });
+      this.outbox.flush();
+      answer = this.#await(id, this.now() + abortGrace);
+    }
+    if (answer === undefined) {
+      if (undo !== undefined) this.#abandoned.set(id, undo);
+      throw new TimeoutError(`${what} took longer than ${timeout} ms`, "unknown");
+    }
+    if (answer.type === "got") return answer;
+    if (answer.type === "reply") return unpack(answer.value);
+    const error = unpackError(answer.error);
+    if (late && error instanceof AbortError) {
+      throw new TimeoutError(`${what} took longer than ${timeout} ms`, error.outcome ?? "unknown");
+    }
+    throw error;
+  }
+
+  /** Looks at what has arrived; when that is nothing, sleeps until there is something, or until the deadline. */
+  lookOnce(deadline: Millis): void {
+    const seen = this.state.sequence;
+    if (this.look()) return;
+    const left = deadline - this.now();
+    if (left > 0 && !this.state.isOver) this.state.wait(seen, Math.min(Math.max(left, 0.1), longestWait));
+  }
+
+  /** Looks at what has arrived; false when that is nothing. */
+  look(): boolean {
+    let found = false;
+    for (const watcher of this.#watchers) watcher();
+    for (;;) {
+      const received = this.#services.receive(this.#worker.port);
+      if (received === undefined) return found;
+      found = true;
+      if (isBatch<HostItem>(received.message)) openBatch(received.message, (item) => this.#handle(item));
+    }
+  }
+
+  /** Ends the worker. */
+  end(): void {
+    this.outbox.close();
+    this.state.end();
+    this.#worker.port.close();
+    this.#worker.terminate();
+  }
+
+  /** @throws ThreadError when the worker is gone. */
+  requireWorker(): void {
+    if (this.state.isOver) throw this.#gone("not-sent");
+  }
+
+  #await(id: number, deadline: Millis): Answer | undefined {
+    this.#awaited = id;
+    this.#answer = undefined;
+    try {
+      for (;;) {
+        const isOver = this.state.isOver;
+        this.lookOnce(deadline);
+        if (this.#answer !== undefined) return this.#answer;
+        // It was over before the last look: nothing more comes.
+        if (isOver) throw this.#gone("unknown");
+        if (this.now() >= deadline) return undefined;
+      }
+    } finally {
+      this.#awaited = undefined;
+      this.#answer = undefined;
+    }
+  }
+
+  #handle(item: HostItem): void {
+    if (item.type !== "reply" && item.type !== "failed" && item.type !== "got") {
+      return this.#lanes.get(item.lane)?.handle(item);
+    }
+    if (item.id === this.#awaited) {
+      this.#answer = item;
+      return;
+    }
+    const undo = this.#abandoned.get(item.id);
+    this.#abandoned.delete(item.id);
+    if (item.type !== "failed") undo?.(item);
+  }
+
+  #gone(outcome: "not-sent" | "unknown"): ThreadError {
+    return new ThreadError("WORKER_LOST", "The connection is closed, or its thread is gone", { outcome });
+  }
+}
+
+/** The message of a call that brought one. */
+export type Got = GotItem & BodyItem;
+
+function withoutTimeout(options: object): object {
+  if (!("timeout" in options)) return options;
+  const { timeout: _, ...rest } = options;
+  return rest;
+}
