@@ -10,18 +10,19 @@
  * It exits with 1 when a bug got away, or when its place is not in the source any more.
  */
 
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
+import { parseArgs } from "node:util";
 import { build } from "esbuild";
 import { type Mutation, mutations, type TierName } from "./mutations.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const longestRun = 120_000;
-const execute = promisify(execFile);
+/** Milliseconds that one seed may take, on a machine that is busy. */
+const longestSeed = 60_000;
 
 const { values } = parseArgs({
   options: {
@@ -52,17 +53,32 @@ async function judge(mutation: Mutation | undefined, tier: TierName, folder: str
     logLevel: "silent",
     plugins: mutation === undefined ? [] : [{ name: "mutation", setup: (setup) => applyTo(setup, mutation) }],
   });
-  try {
-    const { stdout } = await execute(process.execPath, [bundle, tier, values.seeds], {
-      timeout: longestRun,
-      killSignal: "SIGKILL",
-    });
-    const { seed, found } = JSON.parse(stdout) as { seed: number; found: string };
-    return { caught: found !== "", seed, found };
-  } catch (error) {
-    if ((error as { killed?: boolean }).killed === true) return { caught: true, seed: undefined, found: "it hangs" };
-    throw error;
-  }
+  const output = await runSeeds(bundle, tier);
+  if (output === undefined) return { caught: true, seed: undefined, found: "it hangs" };
+  const { seed, found } = JSON.parse(output) as { seed: number; found: string };
+  return { caught: found !== "", seed, found };
+}
+
+/** Resolves with what it prints; with nothing when it hangs. */
+async function runSeeds(bundle: string, tier: TierName): Promise<string | undefined> {
+  const child = spawn(process.execPath, [bundle, tier, values.seeds], { stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  let errors = "";
+  let hangs = false;
+  const patience = setTimeout(() => {
+    hangs = true;
+    child.kill("SIGKILL");
+  }, longestSeed);
+  child.stdout.on("data", (chunk) => (output += String(chunk)));
+  child.stderr.on("data", (chunk) => {
+    errors = (errors + String(chunk)).slice(-2000);
+    patience.refresh();
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  clearTimeout(patience);
+  if (hangs) return undefined;
+  if (code !== 0) throw new Error(`the seeds could not be run: ${errors}`);
+  return output;
 }
 
 function applyTo(

@@ -406,12 +406,6 @@ export const mutations: readonly Mutation[] = [
     "this.#offset = this.settlement.highest;",
   ),
   recovery(
-    "deliveries of a lost channel can still be settled",
-    "client/channel-core.ts",
-    "    this.settlement.lose();\n",
-    "",
-  ),
-  recovery(
     "a recovered channel confirms no more",
     "recovery/replay.ts",
     '  if (mode === "confirm") steps.push({ type: "confirm.select" });\n',
@@ -494,11 +488,5 @@ export const mutations: readonly Mutation[] = [
     "client/reconnecting.ts",
     "    this.#stopped = true;\n    this.#cancelTimer?.();\n",
     "    this.#stopped = true;\n",
-  ),
-  recovery(
-    "the old transport is kept while the next one is dialled",
-    "client/reconnecting.ts",
-    "    this.#host.dropTransport();\n",
-    "",
   ),
 ];

@@ -1,4 +1,7 @@
-/** Runs seeds until one finds something. For mutants: the bundle of this file has a bug in it. Prints one JSON line. */
+/**
+ * Runs seeds until one finds something. For mutants: the bundle of this file has a bug in it. Prints one JSON line, and
+ * before each seed a dot to the standard error: who hangs prints none.
+ */
 
 import { clientTier, engineTier, recoveryTier } from "./tiers.ts";
 
@@ -8,6 +11,7 @@ if (tier === undefined) throw new Error(`there is no tier ${tierName}`);
 const seeds = Number(count);
 let result: { seed: number; found: string } | undefined;
 for (let seed = 1; seed <= seeds && result === undefined; seed += 1) {
+  process.stderr.write(".");
   try {
     await tier.run({ seed, steps: tier.defaultSteps, without: new Set() });
   } catch (error) {

@@ -150,6 +150,11 @@ export class DeliveryLog {
       // Too much output waits.
       if (error instanceof UsageError && error.code === "LIMIT_REACHED") return;
       if (!(error instanceof SettlementError)) throw error;
+      invariant(
+        error.code !== "UNKNOWN_DELIVERY",
+        "what was handed out is known, by its number too",
+        () => `tag ${deliveryTag}: ${error.message}`,
+      );
       invariant(!outstanding, "what is outstanding can be settled", () => `tag ${deliveryTag}: ${error.message}`);
     }
   }

@@ -93,9 +93,11 @@ export class Session implements Circumstances {
     });
   }
 
-  /** Whether the application does anything on it. */
+  /** Whether the application does anything on it: also while it recovers. */
   get active(): boolean {
-    return this.connection?.state === "open" && !this.poisoned;
+    const { connection } = this;
+    if (connection === undefined || this.poisoned) return false;
+    return connection.state !== "closing" && connection.state !== "closed";
   }
 
   watch<T>(name: string, promise: Promise<T>, options?: WatchOptions<T>): void {
@@ -140,7 +142,7 @@ export class Session implements Circumstances {
   /** At rest: the broker has a consumer for each of ours, and no other; and it waits for what is outstanding. */
   checkAtRest(): void {
     const broker = this.io.latest?.brokerConnection;
-    if (!this.active || broker === undefined || broker.isFrozen) return;
+    if (!this.active || this.connection?.state !== "open" || broker === undefined || broker.isFrozen) return;
     const ours = [...this.consumers].filter(({ isConsuming }) => isConsuming).length;
     const theirs = [...broker.channels].reduce((count, { consumers }) => count + consumers.size, 0);
     invariant(ours === theirs, "both sides agree on the consumers", () => `${ours} of ours, ${theirs} of the broker's`);
