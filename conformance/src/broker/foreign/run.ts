@@ -3,12 +3,13 @@
  *
  *     node --conditions=@leveret/source conformance/src/broker/foreign/run.ts [PROFILE...]
  *
- * pika is tried where `python3` finds it (`apt-get install python3-pika`), and said to be missing where not. The exit
- * code is 1 when a client fails.
+ * pika and rabbitmq-c are tried where they are installed (`apt-get install python3-pika amqp-tools`), and said to be
+ * missing where not. The exit code is 1 when a client fails.
  */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Broker } from "../broker.ts";
 import { listenBroker } from "../node/listen.ts";
@@ -23,11 +24,15 @@ interface Program {
 
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 
+/** Debian's packages are for Debian's Python, which need not be the first on the path. */
+const python = existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
+
 const programs: readonly Program[] = [
   { client: "amqplib", command: [process.execPath, here("./amqplib.ts")] },
   { client: "rabbitmq-client", command: [process.execPath, here("./rabbitmq-client.ts")] },
   { client: "@cloudamqp/amqp-client", command: [process.execPath, here("./cloudamqp.ts")] },
-  { client: "pika", command: ["python3", here("./with_pika.py")], probe: ["python3", "-c", "import pika"] },
+  { client: "pika", command: [python, here("./with_pika.py")], probe: [python, "-c", "import pika"] },
+  { client: "rabbitmq-c", command: [process.execPath, here("./rabbitmq-c.ts")], probe: ["amqp-get", "--help"] },
 ];
 
 /** The longest that a program may take, in milliseconds. */
