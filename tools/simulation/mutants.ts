@@ -12,6 +12,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -41,11 +42,27 @@ interface Verdict {
   readonly found: string;
 }
 
-async function judge(mutation: Mutation | undefined, tier: TierName, folder: string): Promise<Verdict> {
-  const bundle = path.join(folder, "mutant.mjs");
+async function judge(mutation: Mutation, folder: string): Promise<Verdict> {
+  const { tier, name } = mutation;
+  const output = await runSeeds(await bundled(mutation, folder), tier, 1, Number(values.seeds));
+  if (output === undefined) return { caught: true, seed: undefined, found: "it hangs" };
+  const { seed, found } = JSON.parse(output) as { seed: number; found: string };
+  if (found === "") return { caught: false, seed, found };
+  // The bug has to be what is found: without it the same seed finds nothing.
+  const sane = await runSeeds(await bundled(undefined, folder), tier, seed, 1);
+  if (sane === undefined || (JSON.parse(sane) as { found: string }).found !== "") {
+    throw new Error(`seed ${seed} of the tier ${tier} finds something without the bug "${name}", too`);
+  }
+  return { caught: true, seed, found };
+}
+
+/** The program that runs seeds, with a bug in it or without. */
+async function bundled(mutation: Mutation | undefined, folder: string): Promise<string> {
+  const outfile = path.join(folder, mutation === undefined ? "sane.mjs" : "mutant.mjs");
+  if (mutation === undefined && existsSync(outfile)) return outfile;
   await build({
     entryPoints: [path.join(root, "tools/simulation/run-seeds.ts")],
-    outfile: bundle,
+    outfile,
     bundle: true,
     format: "esm",
     platform: "node",
@@ -53,15 +70,14 @@ async function judge(mutation: Mutation | undefined, tier: TierName, folder: str
     logLevel: "silent",
     plugins: mutation === undefined ? [] : [{ name: "mutation", setup: (setup) => applyTo(setup, mutation) }],
   });
-  const output = await runSeeds(bundle, tier);
-  if (output === undefined) return { caught: true, seed: undefined, found: "it hangs" };
-  const { seed, found } = JSON.parse(output) as { seed: number; found: string };
-  return { caught: found !== "", seed, found };
+  return outfile;
 }
 
 /** Resolves with what it prints; with nothing when it hangs. */
-async function runSeeds(bundle: string, tier: TierName): Promise<string | undefined> {
-  const child = spawn(process.execPath, [bundle, tier, values.seeds], { stdio: ["ignore", "pipe", "pipe"] });
+async function runSeeds(bundle: string, tier: TierName, first: number, count: number): Promise<string | undefined> {
+  const child = spawn(process.execPath, [bundle, tier, String(first), String(count)], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
   let errors = "";
   let hangs = false;
@@ -127,12 +143,8 @@ try {
   const chosen = mutations.filter(
     ({ name, tier }) => name.includes(values.only) && (values.tier === undefined || tier === values.tier),
   );
-  for (const tier of new Set(chosen.map((one) => one.tier))) {
-    const sane = await judge(undefined, tier, folder);
-    if (sane.caught) throw new Error(`the simulation finds something without any mutation: ${tier}, ${wordsOf(sane)}`);
-  }
   for (const [index, mutation] of chosen.entries()) {
-    const verdict = await judge(mutation, mutation.tier, folder);
+    const verdict = await judge(mutation, folder);
     results.push([mutation, verdict]);
     const place = `${String(index + 1).padStart(2)}/${chosen.length}`;
     console.log(`${place} ${verdict.caught ? "caught " : "ESCAPED"} ${mutation.name} (${wordsOf(verdict)})`);

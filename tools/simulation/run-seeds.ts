@@ -5,12 +5,13 @@
 
 import { clientTier, engineTier, recoveryTier } from "./tiers.ts";
 
-const [tierName, count] = process.argv.slice(2);
+const [tierName, first, count] = process.argv.slice(2);
 const tier = [engineTier, clientTier, recoveryTier].find(({ name }) => name === tierName);
 if (tier === undefined) throw new Error(`there is no tier ${tierName}`);
-const seeds = Number(count);
+const firstSeed = Number(first);
+const lastSeed = firstSeed + Number(count) - 1;
 let result: { seed: number; found: string } | undefined;
-for (let seed = 1; seed <= seeds && result === undefined; seed += 1) {
+for (let seed = firstSeed; seed <= lastSeed && result === undefined; seed += 1) {
   process.stderr.write(".");
   try {
     await tier.run({ seed, steps: tier.defaultSteps, without: new Set() });
@@ -18,4 +19,4 @@ for (let seed = 1; seed <= seeds && result === undefined; seed += 1) {
     result = { seed, found: error instanceof Error ? error.message : String(error) };
   }
 }
-console.log(JSON.stringify(result ?? { seed: seeds, found: "" }));
+console.log(JSON.stringify(result ?? { seed: lastSeed, found: "" }));
