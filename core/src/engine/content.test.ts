@@ -22,4 +22,13 @@ describe("Content", () => {
     expect(() => content.properties).toThrow(expect.objectContaining({ code: "SYNTAX_ERROR" }));
     expect(content.body).toBe(body);
   });
+
+  it("shows its properties as they were received, wherever they are kept", () => {
+    const encoded = encodeProperties({ type: "order" }).bytes;
+    const memory = new Uint8Array(100).fill(7);
+    memory.set(encoded, 10);
+    expect(new Content(body, memory, 10, 10 + encoded.length).encodedProperties).toEqual(encoded);
+    expect(new Content(body, encoded).encodedProperties).toEqual(encoded);
+    expect(new Content(body).encodedProperties).toEqual(new Uint8Array(2));
+  });
 });

@@ -27,7 +27,7 @@ export class Content {
 
   /** The property flags and list as they were received. */
   get encodedProperties(): Uint8Array {
-    return this.#encoded ?? noFlags;
+    return this.#encoded?.subarray(this.#start, this.#end) ?? noFlags;
   }
 
   /**
