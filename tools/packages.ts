@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { repositoryRoot, run, runOrThrow } from "./lib/process.ts";
 import { checkLoading, checkTypes, install } from "./packages/installed.ts";
+import { checkJsr } from "./packages/jsr.ts";
 import { checkUse } from "./packages/used.ts";
 import { type Package, publishedPackages } from "./packages/workspace.ts";
 import { schedule } from "./test/schedule.ts";
@@ -63,6 +64,7 @@ async function check(): Promise<string[]> {
       { run: () => checkLoading(packages, folder) },
       { run: () => checkTypes(packages, folder) },
       { run: () => checkUse(folder) },
+      { run: () => checkJsr(packages, folder) },
     ];
     return (await schedule(looks, lanes)).flat();
   } finally {
