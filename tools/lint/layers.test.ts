@@ -19,6 +19,7 @@ describe("imports", () => {
     ["conformance/src/runners/a.ts", 'import { b } from "@leveret/node"; import { c } from "../cases/c.ts";'],
     ["conformance/src/broker/node/a.ts", 'import net from "node:net"; import { b } from "../b.ts"; Math.random();'],
     ["docs/examples/a.ts", 'import { b } from "@leveret/node";'],
+    ["core/src/otel/a.ts", 'import { b } from "@opentelemetry/api"; import { c } from "../client/index.ts";'],
     ["bench/a.ts", 'import { b } from "../core/src/client/b.ts";'],
   ])("%s may hold %s", (file, text) => {
     expect(messages(file, text)).toEqual([]);
@@ -35,6 +36,8 @@ describe("imports", () => {
     ["core/src/recovery/a.ts", 'import { b, type C } from "../engine/b.ts";', "core/src/engine/b.ts"],
     ["core/src/client/a.ts", 'const net = await import("node:net");', "node:net"],
     ["core/src/client/a.ts", 'import { b } from "@leveret/node";', "@leveret/node"],
+    ["core/src/client/a.ts", 'import { b } from "@opentelemetry/api";', "@opentelemetry/api"],
+    ["core/src/otel/a.ts", 'import { b } from "../engine/b.ts";', "core/src/engine/b.ts"],
     ["adapter-node/src/a.ts", 'import { b } from "@leveret/core";', "@leveret/core"],
     ["adapter-node/src/a.ts", 'import { b } from "../../core/src/client/b.ts";', "core/src/client/b.ts"],
     ["adapter-deno/src/a.ts", 'import net from "node:net";', "node:net"],

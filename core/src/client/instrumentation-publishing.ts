@@ -63,18 +63,21 @@ export class ObservedPublishing extends Publishing {
 }
 
 function isSane({ properties, body, exchange, routingKey }: Publication): boolean {
+  if (properties !== undefined && !(properties instanceof EncodedProperties) && !isPlain(properties)) return false;
   const { headers } = plain(properties);
-  return (
-    body instanceof Uint8Array &&
-    typeof exchange === "string" &&
-    typeof routingKey === "string" &&
-    (headers === undefined || (typeof headers === "object" && headers !== null))
-  );
+  const isAddressed = typeof exchange === "string" && typeof routingKey === "string";
+  return body instanceof Uint8Array && isAddressed && (headers === undefined || isPlain(headers));
 }
 
-function plain(properties: Publication["properties"]): BasicProperties {
-  if (properties instanceof EncodedProperties) return decodeProperties(properties.bytes);
-  return typeof properties === "object" && properties !== null ? properties : {};
+/** What a copy is as good as. */
+function isPlain(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
+}
+
+function plain(properties: Publication["properties"] = {}): BasicProperties {
+  return properties instanceof EncodedProperties ? decodeProperties(properties.bytes) : properties;
 }
 
 /** Whoever waits for a confirm, and the hooks. */

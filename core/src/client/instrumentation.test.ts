@@ -70,6 +70,25 @@ describe("hooks on publishing", () => {
     expect(log.filter((line) => line.startsWith("end"))).toHaveLength(6);
   });
 
+  it.each([
+    { properties: "text" },
+    { properties: null },
+    { properties: { headers: [1] } },
+    { properties: { headers: new Date(0) } },
+    { properties: { headers: "text" } },
+    { properties: { messageId: 5 } },
+    { exchange: 1 },
+    { routingKey: null },
+    { body: "text" },
+  ])("leave bad input to be refused as it is without them: %j", async (bad) => {
+    const message = { exchange: "e", routingKey: "r", body: bytes("1"), ...bad } as never;
+    const [plain, hooked] = await Promise.all([withChannel(), withChannel(observed(publishes([])))]);
+    const [expected, error] = await Promise.all(
+      [plain, hooked].map(({ channel }) => errorOf(channel.basicPublish(message))),
+    );
+    expect(error).toMatchObject({ code: "INVALID_ARGUMENT", message: (expected as Error).message });
+  });
+
   it("end at once for what is sent without confirms, and at the end of the wait for what waits", async () => {
     const log: string[] = [];
     const { io, server, connection } = await connected(observed(publishes(log)));
