@@ -61,6 +61,26 @@ export const recoveryRequestCases: readonly ConformanceCase[] = [
     },
   ]),
   {
+    name: "requests that may be made twice, unanswered, with retryIdempotent: are made again",
+    needs,
+    async run(scene) {
+      const all = await recovering(scene, { retryIdempotent: true });
+      const { queue, exchange } = await things(scene, all);
+      const { "queue.purge": purge, ...repeatable } = requests;
+      for (const ask of Object.values(repeatable)) {
+        const channel = await all.connection.openChannel();
+        await holdAnswers(all);
+        const request = ask(channel, queue, exchange);
+        await outage(scene, all);
+        await scene.soon(request, "the answer");
+      }
+      await holdAnswers(all);
+      const lost = fails(purge?.(all.channel, queue, exchange) ?? Promise.resolve(), lostUnknown, "a purge");
+      await outage(scene, all);
+      await scene.soon(lost, "its end");
+    },
+  },
+  {
     name: "basic.consume, not sent: waits, and consumes after recovery",
     needs,
     async run(scene) {

@@ -6,6 +6,7 @@
 import type { ChannelEngine, ChannelRequestName, Farewell, OneWayName } from "../engine/channel-engine.ts";
 import { ChannelError } from "../engine/errors.ts";
 import type { ChannelClosedEvent, ConnectionEvent, DeliverEvent } from "../engine/events.ts";
+import { mayRepeat } from "../recovery/idempotence.ts";
 import type { Outcome } from "../wire/errors.ts";
 import type { Arguments, Fields, ReplyName } from "../wire/method-types.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -47,6 +48,8 @@ export interface ChannelHost {
   /** Keeps what recovery makes again; `undefined` on a connection that does not recover, and on a channel of recovery's own. */
   readonly recorder: Recorder | undefined;
   readonly policy: PublishingPolicy;
+  /** Whether requests that may be made twice are made again, when a loss leaves them unanswered. */
+  readonly repeats: boolean;
   /** Calls the application's hooks. */
   readonly observer: Observer | undefined;
   /** Takes a channel that is closed out of the connection's. */
@@ -161,7 +164,8 @@ export class ChannelCore implements PublishingHost {
     if (signal?.aborted === true) return rejection(() => new AbortError(signal.reason, "not-sent"));
     const again = options.again ?? ((): Promise<T> => this.ask(method, fields, options));
     if (!this.live) return this.gate.pass(again, signal);
-    return this.#request(method, fields, { ...options, again });
+    const idempotent = options.idempotent ?? (this.host.repeats && mayRepeat(method, fields));
+    return this.#request(method, fields, { ...options, again, idempotent });
   }
 
   /** Makes a request of recovery's own, which does not wait until the channel is recovered, and is not recorded. */

@@ -118,6 +118,7 @@ export class Connection {
   readonly #over = new Future<void>();
   readonly #gate: Gate;
   readonly #policy: PublishingPolicy;
+  readonly #repeats: boolean;
   readonly #host: ChannelHost;
   readonly #recovery: Recovery | undefined;
   readonly #plan: ConnectPlan;
@@ -157,6 +158,7 @@ export class Connection {
     const { recovery } = plan;
     const allowance = new Allowance(recovery ?? neverDown);
     const { republish, republishLimit } = recovery ?? neverDown;
+    this.#repeats = recovery?.retryIdempotent === true;
     this.#policy = { allowance, republish, republishLimit };
     this.#gate = new Gate(allowance, this.#deadlines);
     this.#recovery = recovery === undefined ? undefined : new Recovery(this.#recoveryHost(io, plan), recovery);
@@ -445,6 +447,7 @@ export class Connection {
       report: (error) => this.#report(error),
       recorder,
       policy: this.#policy,
+      repeats: this.#repeats,
       observer,
       forget: (core) => this.#channels.remove(core),
     };

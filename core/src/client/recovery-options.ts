@@ -78,6 +78,12 @@ export interface RecoveryOptions {
   readonly republish?: boolean | undefined;
   /** How often one message is published again. Default 3. */
   readonly republishLimit?: number | undefined;
+  /**
+   * Makes requests again that were unanswered at a loss, where twice is as good as once: declarations (of queues with a
+   * name), bindings and unbindings, deletions without a condition, `basic.qos`, `confirm.select` and `tx.select`. Default
+   * false: such a request rejects with the outcome `"unknown"`.
+   */
+  readonly retryIdempotent?: boolean | undefined;
 }
 
 /** {@link RecoveryOptions}, complete. */
@@ -94,6 +100,7 @@ export interface RecoveryPlan {
   readonly maxWaitingBytes: number;
   readonly republish: boolean;
   readonly republishLimit: number;
+  readonly retryIdempotent: boolean;
 }
 
 const defaultAcquireTimeout: Millis = 30_000;
@@ -144,6 +151,7 @@ const checks: Checks<RecoveryOptions> = {
   maxWaitingBytes: positive,
   republish: flag,
   republishLimit: positive,
+  retryIdempotent: flag,
 };
 
 /** Checks the option `recovery`. */
@@ -169,5 +177,6 @@ export function planRecovery(given: boolean | RecoveryOptions | undefined): Reco
     maxWaitingBytes: options.maxWaitingBytes ?? defaultMaxWaitingBytes,
     republish: options.republish ?? false,
     republishLimit: options.republishLimit ?? defaultRepublishLimit,
+    retryIdempotent: options.retryIdempotent ?? false,
   };
 }

@@ -166,6 +166,35 @@ describe("a request", () => {
   });
 });
 
+describe("retryIdempotent", () => {
+  it("makes a request again that may be made twice, and records it once", async () => {
+    const { io, connection, channel, cut, comeBack, server } = await recoveringChannel(
+      { recovery: { retryIdempotent: true } },
+      (prepared, number) => {
+        if (number === 0) prepared.on("queue.declare");
+      },
+    );
+    const declaring = channel.queueDeclare({ queue: "q" });
+    await io.settle();
+    await cut();
+    expect(await stateOf(declaring)).toBe("pending");
+    await comeBack();
+    expect(await settled(io, declaring)).toMatchObject({ queue: "q" });
+    expect(server().sentOf("queue.declare").length).toBe(1);
+    expect(connection.recordedCount).toBe(1);
+  });
+
+  it("makes no other request again", async () => {
+    const { io, channel, cut } = await recoveringChannel({ recovery: { retryIdempotent: true } }, (prepared) =>
+      prepared.on("queue.purge"),
+    );
+    const lost = errorOf(channel.queuePurge({ queue: "q" }));
+    await io.settle();
+    await cut();
+    expect(await lost).toMatchObject(lostUnknown);
+  });
+});
+
 describe("the gate", () => {
   it("lets calls wait for so long, so many, and so many bytes", async () => {
     const limits = { acquireTimeout: 500, maxWaitingCalls: 3, maxWaitingBytes: 2_000 };

@@ -134,6 +134,24 @@ describe("giving up", () => {
     expect(io.openStreams).toBe(0);
   });
 
+  it("comes after three rounds of a login that ends in silence, and not of one that is reset", async () => {
+    for (const [cause, isOver] of [
+      [undefined, true],
+      [new TransportError("CONNECTION_RESET", "reset"), false],
+    ] as const) {
+      const { io, connection, cut, events } = await recovering({}, (server, number) => {
+        if (number > 0) server.on("connection.start-ok", () => server.stream.hangUp(cause));
+      });
+      await cut();
+      await io.advance(600_000);
+      expect(connection.state === "closed").toBe(isOver);
+      const failed = events.filter((event) => event.startsWith("reconnect-failed")).length;
+      if (isOver) expect(failed).toBe(3);
+      else expect(failed).toBeGreaterThan(10);
+      await settled(io, connection.close());
+    }
+  });
+
   it("comes after maxAttempts, and after maxElapsed", async () => {
     for (const backoff of [{ maxAttempts: 4 }, { maxElapsed: 5_000 }]) {
       const { io, connection, cut, events } = await recovering({ recovery: { backoff } });

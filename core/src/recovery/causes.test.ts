@@ -14,6 +14,22 @@ const failure = (more: Partial<ItemFailure>): ItemFailure => ({
   ...more,
 });
 
+describe("attemptOutcome", () => {
+  const silent = { code: "CONNECTION_LOST", phase: "sasl" } as const;
+
+  it("takes credentials and a virtual host that are refused for refusals, and a login that ends in silence", () => {
+    expect(attemptOutcome({ code: "AUTHENTICATION_FAILED", phase: "sasl" })).toBe("refused");
+    expect(attemptOutcome({ code: "VIRTUAL_HOST_REFUSED", phase: "open" })).toBe("refused");
+    expect(attemptOutcome({ ...silent, cause: new ConnectionError("CONNECTION_LOST", "over") })).toBe("refused");
+  });
+
+  it("takes nothing else for one: not a reset during the login, nor silence in another phase", () => {
+    const cause = new ConnectionError("CONNECTION_LOST", "over", { cause: new Error("reset") });
+    expect(attemptOutcome({ ...silent, cause })).toBe("failed");
+    expect(attemptOutcome({ code: "CONNECTION_LOST", phase: "tune" })).toBe("failed");
+  });
+});
+
 describe("judgeFailure", () => {
   it("waits for a half-open old connection to let go of an exclusive queue, three heartbeats and a bit", () => {
     const locked = refusal(405, "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue");

@@ -1,6 +1,6 @@
 /** Which failures are recovered from, and how. */
 
-import { ChannelError, type ConnectionError, type ConnectPhase } from "../engine/errors.ts";
+import { ChannelError, ConnectionError, type ConnectPhase } from "../engine/errors.ts";
 import type { Millis } from "../engine/config.ts";
 
 /**
@@ -9,16 +9,22 @@ import type { Millis } from "../engine/config.ts";
  */
 export type AttemptOutcome = "failed" | "refused";
 
-/** Reads an attempt's error. A silent end during the login counts as a refusal. */
-export function attemptOutcome({ code, phase }: FailedAttempt): AttemptOutcome {
+/**
+ * Reads an attempt's error. A silent end during the login counts as a refusal, where it was in order: a reset is the
+ * network's, and a bad one resets in any phase.
+ */
+export function attemptOutcome({ code, phase, cause }: FailedAttempt): AttemptOutcome {
   if (refusals.has(code)) return "refused";
-  return code === "CONNECTION_LOST" && phase === "sasl" ? "refused" : "failed";
+  const isInOrder = !(cause instanceof ConnectionError) || cause.cause === undefined;
+  return code === "CONNECTION_LOST" && phase === "sasl" && isInOrder ? "refused" : "failed";
 }
 
 /** As much of an attempt's error as counts. */
 export interface FailedAttempt {
   readonly code: string;
   readonly phase: ConnectPhase | undefined;
+  /** What happened to the connection, whose own cause is what happened to its transport. */
+  readonly cause?: unknown;
 }
 
 const refusals: ReadonlySet<string> = new Set(["AUTHENTICATION_FAILED", "VIRTUAL_HOST_REFUSED", "NO_COMMON_MECHANISM"]);
