@@ -7,6 +7,9 @@ import { skip } from "./skip.ts";
 
 type Facts = Pick<IoServices, "runtime" | "capabilities">;
 
+/** The waits of a case have limits of their own, which say what did not happen. */
+const limit = 90_000;
+
 const isTransport = (need: IoNeed): need is PeerTransport => ["tcp", "tls", "unix", "websocket"].includes(need);
 
 /** The cases that are about no other transports than these; those about options of TLS come with `"tls"`. */
@@ -34,7 +37,7 @@ export function registerContractWith(
   run: (one: IoCase) => Promise<void>,
 ): void {
   for (const one of cases) {
-    it(one.name, async (context) => {
+    it(one.name, { timeout: limit }, async (context) => {
       skip(context, reasonToSkip(one.needs, facts()));
       await run(one);
     });
