@@ -10,7 +10,7 @@ import { mayRepeat } from "../recovery/idempotence.ts";
 import type { Outcome } from "../wire/errors.ts";
 import type { Arguments, Fields, ReplyName } from "../wire/method-types.ts";
 import type { Deadlines } from "./deadlines.ts";
-import { ConsumerDelivery, GotMessage } from "./delivery.ts";
+import { ConsumerDelivery, GotMessage, LentDelivery } from "./delivery.ts";
 import { AbortError, type EndError, endedWith, TransactionError } from "./errors.ts";
 import { Gate } from "./gate.ts";
 import type { Observer } from "./instrumentation.ts";
@@ -328,6 +328,7 @@ export class ChannelCore implements PublishingHost {
     // Whoever brings the channel back hears of its end by the step that is under way, too.
     attached.promise.catch(() => {});
     this.#settlement = this.#newSettlement();
+    this.subscriptions.attached();
     return attached.promise;
   }
 
@@ -394,11 +395,12 @@ export class ChannelCore implements PublishingHost {
     const { settlement } = this;
     const subscription = this.subscriptions.find(event.consumerTag);
     if (subscription === undefined) return this.subscriptions.stray(event);
-    const { noAck } = subscription.info;
+    const { noAck, lendsBody } = subscription.info;
     settlement.delivered(event.deliveryTag, noAck);
     // On a channel that is closing nothing can be settled any more: the server gives the message back.
     if (this.#closing && !noAck) return;
-    subscription.deliver(new ConsumerDelivery(event, settlement, noAck));
+    const Made = lendsBody ? LentDelivery : ConsumerDelivery;
+    subscription.deliver(new Made(event, settlement, noAck));
   }
 
   #unusable(): EndError | undefined {

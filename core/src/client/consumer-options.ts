@@ -45,6 +45,13 @@ export interface HandlerOptions extends ConsumeOptions {
    */
   readonly settle?: "auto" | "manual" | undefined;
   /**
+   * The body is lent for the length of the handler's call: a large one is not allocated and copied for each message. It
+   * must not be used once the handler has returned or, in an async one, awaited anything; copy what is to be kept
+   * (`body.slice()`). After the call `delivery.body` throws a UsageError ILLEGAL_STATE, but a variable that still holds the
+   * bytes sees those of other messages. Default false: the body is the handler's for good.
+   */
+  readonly lendBody?: boolean | undefined;
+  /**
    * Whether a message goes back to its queue when its handler throws; otherwise the queue's dead-letter exchange gets
    * it, or it is gone. Default true: nothing is lost, but a message that always fails comes back for ever, unless the
    * queue has a delivery limit.

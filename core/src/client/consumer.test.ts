@@ -4,6 +4,7 @@ import type { HandlerOptions } from "./consumer-options.ts";
 import type { ConsumerDelivery } from "./delivery.ts";
 import { Future } from "./futures.ts";
 import { connected, errorOf, type Fixture, failure, settled, stateOf, withChannel } from "./testing/fixture.ts";
+import { recoveringChannel } from "./testing/recovering.ts";
 import type { Channel } from "./channel.ts";
 
 const text = (delivery: ConsumerDelivery | undefined): string => new TextDecoder().decode(delivery?.body);
@@ -587,5 +588,76 @@ describe("iterating", () => {
     expect(await stateOf(taking)).toBe("pending");
     consumer.resume();
     expect(text(await settled(io, taking))).toBe("a");
+  });
+});
+
+describe("a handler that borrows bodies", () => {
+  const lent = expect.objectContaining({ code: "ILLEGAL_STATE" }) as Error;
+  /** A copy of it would have memory of its own. */
+  const large = "x".repeat(20_000);
+
+  it("has them for the length of its call, and no longer", async () => {
+    const during: string[] = [];
+    const { io, server, got } = await consuming({ lendBody: true }, (delivery) => {
+      during.push(text(delivery));
+    });
+    server.deliver(1, "t", ["first", "other"]);
+    await io.settle();
+    expect(during).toEqual(["first", "other"]);
+    for (const delivery of got) expect(() => delivery.body).toThrow(lent);
+    expect(server.log).toEqual(["1 basic.ack 2 multiple"]);
+  });
+
+  it("gets what had to wait as it was sent", async () => {
+    const during: string[] = [];
+    const { io, server, got, consumer } = await consuming({ lendBody: true }, (delivery) => {
+      during.push(text(delivery));
+    });
+    consumer.pause();
+    server.deliver(1, "t", ["first", "other"]);
+    await io.settle();
+    server.deliver(1, "t", ["third"]);
+    await io.settle();
+    consumer.resume();
+    expect(during).toEqual(["first", "other", "third"]);
+    expect(() => got[0]?.body).toThrow(lent);
+  });
+
+  it("borrows them where they arrived", async () => {
+    const { io, server, channel } = await withChannel();
+    const seen: unknown[] = [];
+    await settled(
+      io,
+      channel.basicConsume({ queue: "q", consumerTag: "t", lendBody: true }, (delivery) =>
+        seen.push(delivery.body.buffer),
+      ),
+    );
+    server.deliver(1, "t", [large, large]);
+    await io.settle();
+    expect(seen[0]).toBe(seen[1]);
+  });
+
+  it("borrows them after a recovery, too", async () => {
+    const { io, channel, cut, comeBack, server } = await recoveringChannel();
+    const seen: unknown[] = [];
+    let last: ConsumerDelivery | undefined;
+    const handler = (delivery: ConsumerDelivery): void => {
+      last = delivery;
+      seen.push(delivery.body.buffer);
+    };
+    await settled(io, channel.basicConsume({ queue: "q", consumerTag: "t", lendBody: true }, handler));
+    await cut();
+    await comeBack();
+    server().deliver(1, "t", [large, large]);
+    await io.settle();
+    expect(seen).toHaveLength(2);
+    expect(seen[0]).toBe(seen[1]);
+    expect(() => last?.body).toThrow(lent);
+  });
+
+  it("is not an iterator", async () => {
+    const { io, channel } = await withChannel();
+    const options = { queue: "q", lendBody: true };
+    expect(await failure(io, channel.basicConsume(options))).toMatchObject({ code: "NOT_SUPPORTED" });
   });
 });

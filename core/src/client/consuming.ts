@@ -45,9 +45,20 @@ export async function consumeByIterating(
   host: ConsumerHost = sharedChannel(channel),
 ): Promise<IterableConsumer> {
   checkStreamOptions(options);
+  refuseLending(options, "has no handler for whose call it could be lent");
   return channel.subscriptions.consume(options, (subscription) => {
     return new IterableConsumer(subscription, host, channel.host.observer?.queue(channel, subscription));
   });
+}
+
+/**
+ * Refuses `lendBody` for a consumer that needs its bodies for longer than a handler's call.
+ *
+ * @throws UsageError NOT_SUPPORTED
+ */
+export function refuseLending(options: object, why: string): void {
+  if (!("lendBody" in options) || options.lendBody !== true) return;
+  throw new UsageError("NOT_SUPPORTED", `lendBody is not for a consumer that ${why}`);
 }
 
 /** What RabbitMQ would close the channel for (406), or even the connection (540). */

@@ -2,6 +2,8 @@
 
 import type { DeliverEvent, GetOkEvent } from "../engine/events.ts";
 import { type BasicProperties, EncodedProperties } from "../wire/properties.ts";
+import { copyOf } from "../wire/bytes.ts";
+import { UsageError } from "../wire/errors.ts";
 import { SettlementError } from "./errors.ts";
 import type { SettleResult, Settlement } from "./settlement.ts";
 
@@ -145,5 +147,33 @@ export class ConsumerDelivery extends Delivery {
   constructor(event: DeliverEvent, settlement: Settlement, noAck: boolean) {
     super(event, settlement, noAck);
     this.consumerTag = event.consumerTag;
+  }
+}
+
+/**
+ * A delivery whose body is lent: it is good for the length of the handler's call, and until then it is where it arrived.
+ */
+export class LentDelivery extends ConsumerDelivery {
+  #body: Uint8Array | undefined;
+
+  constructor(event: DeliverEvent, settlement: Settlement, noAck: boolean) {
+    super(event, settlement, noAck);
+    this.#body = event.content.body;
+  }
+
+  /** @throws UsageError ILLEGAL_STATE when the handler has returned, or waited for something. */
+  override get body(): Uint8Array {
+    if (this.#body !== undefined) return this.#body;
+    throw new UsageError("ILLEGAL_STATE", "The body was lent for the length of the handler's call (lendBody)");
+  }
+
+  /** It has to wait for its handler: it gets a body of its own until then. */
+  keep(): void {
+    this.#body = copyOf(this.body, 0, this.body.length);
+  }
+
+  /** Its handler's call is over. */
+  handled(): void {
+    this.#body = undefined;
   }
 }

@@ -5,7 +5,7 @@
 
 import { AmqpError } from "../wire/errors.ts";
 import type { ConsumerEnd } from "./consumer-options.ts";
-import type { ConsumerDelivery } from "./delivery.ts";
+import { type ConsumerDelivery, LentDelivery } from "./delivery.ts";
 import type { DeliveryBuffer } from "./delivery-buffer.ts";
 import { done, Future } from "./futures.ts";
 
@@ -30,6 +30,8 @@ export interface SubscriptionHost {
 export interface SubscriptionInfo {
   readonly consumerTag: string;
   readonly noAck: boolean;
+  /** Whether its handler gets bodies for the length of its call only. */
+  readonly lendsBody: boolean;
   /** Whether it reads a stream, from an offset that is to be remembered. */
   readonly fromStream: boolean;
 }
@@ -92,7 +94,9 @@ export class Subscription {
     if (sink?.takes === true && !this.#paused && this.#buffer.size === 0 && !this.#holdsBack) {
       if (this.info.fromStream) this.#latest = delivery;
       sink.take(delivery);
+      if (delivery instanceof LentDelivery) delivery.handled();
     } else {
+      if (delivery instanceof LentDelivery) delivery.keep();
       this.#buffer.push(delivery);
     }
   }
@@ -113,6 +117,7 @@ export class Subscription {
       const delivery = this.shift();
       if (delivery === undefined) break;
       sink.take(delivery);
+      if (delivery instanceof LentDelivery) delivery.handled();
     }
     this.#checkFinished();
   }

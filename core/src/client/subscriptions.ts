@@ -3,7 +3,7 @@
 import type { DeliverEvent } from "../engine/events.ts";
 import { UsageError } from "../wire/errors.ts";
 import type { ChannelCore } from "./channel-core.ts";
-import { type ConsumeOptions, type ConsumerEnd, defaultPrefetch } from "./consumer-options.ts";
+import { type ConsumeOptions, type ConsumerEnd, defaultPrefetch, type HandlerOptions } from "./consumer-options.ts";
 import { AbortError, ConsumerRecoveryError } from "./errors.ts";
 import type { Recorder } from "./recording.ts";
 import type { Removal } from "../recovery/topology.ts";
@@ -51,20 +51,25 @@ export class Subscriptions implements SubscriptionHost {
    * Subscribes. `make` is called before the server is asked, since deliveries may come before its answer: it sets the
    * sink of the subscription, and makes what is returned in the end.
    */
-  async consume<T>(options: ConsumeOptions, make: (subscription: Subscription, prefetch: number) => T): Promise<T> {
+  async consume<T>(
+    options: ConsumeOptions & Pick<HandlerOptions, "lendBody">,
+    make: (subscription: Subscription, prefetch: number) => T,
+  ): Promise<T> {
     const { queue, noAck = false, exclusive, noLocal, noWait = false, signal } = options;
     const prefetch = this.#prefetchOf(options);
     const consumerTag = this.#tagOf(options);
     const boundedByServer = !noAck && prefetch > 0;
     const buffer = new DeliveryBuffer(this.#channel.host, boundedByServer);
     const { memory } = this.#channel;
-    const info = { consumerTag, noAck, fromStream: this.#isStream(options) };
+    const lendsBody = options.lendBody === true;
+    const info = { consumerTag, noAck, lendsBody, fromStream: this.#isStream(options) };
     const subscription = new Subscription(info, memory.queueOf(queue), this, buffer);
     const made = make(subscription, prefetch);
 
     if (signal?.aborted === true) throw new AbortError(signal.reason, "not-sent");
     const fields = { queue, consumerTag, noLocal, noAck, exclusive, noWait, arguments: options.arguments };
     this.#byTag.set(consumerTag, subscription);
+    this.#channel.engine.lendBodies(consumerTag, lendsBody);
     try {
       const qos = this.#tellPrefetch(noAck ? this.#toldPrefetch : prefetch);
       const consume = noWait
@@ -110,6 +115,11 @@ export class Subscriptions implements SubscriptionHost {
   }
 
   // Recovery
+
+  /** The channel is a new one at the server, and its engine knows nothing of those that borrow bodies. */
+  attached(): void {
+    for (const { info } of this.all()) this.#channel.engine.lendBodies(info.consumerTag, info.lendsBody);
+  }
 
   /** What the server was told last to be the prefetch of consumers to come. */
   get toldPrefetch(): number {
@@ -177,6 +187,7 @@ export class Subscriptions implements SubscriptionHost {
     const subscription = this.#byTag.get(consumerTag);
     if (subscription === undefined) return;
     this.#byTag.delete(consumerTag);
+    this.#channel.engine.lendBodies(consumerTag, false);
     this.#latest = undefined;
     for (const oldest of this.#gone.keys()) {
       if (this.#gone.size < rememberedTags) break;

@@ -75,6 +75,12 @@ export interface ChannelEngine {
   reject(deliveryTag: number, requeue: boolean): void;
 
   /**
+   * Whether bodies of deliveries to a consumer are lent from now on: such a body is a view of the chunk that arrived, or of
+   * memory that the next one is put together in. It is good until `nextEvent` is called again.
+   */
+  lendBodies(consumerTag: string, lend: boolean): void;
+
+  /**
    * Closes the channel once the requests before it were answered; ends in `channel-closed`. Does nothing when the
    * channel is closing or closed.
    */

@@ -57,6 +57,8 @@ export class Channel implements ChannelEngine {
   #phase: ChannelPhase = "opening";
   #mode: ChannelMode = "plain";
   #flowActive = true;
+  /** The consumers whose bodies are lent. */
+  readonly #borrowers = new Set<string>();
   #closeRequested = false;
   readonly #output: HeldOutput;
   /** Why the channel ends, where that was settled before the closing handshake is over. */
@@ -161,6 +163,11 @@ export class Channel implements ChannelEngine {
     this.#closeRequested = true;
   }
 
+  lendBodies(consumerTag: string, lend: boolean): void {
+    if (lend) this.#borrowers.add(consumerTag);
+    else if (this.#borrowers.delete(consumerTag) && this.#borrowers.size === 0) this.#assembler.endLending();
+  }
+
   // What arrives
 
   /** Takes the frame that the reader stands at. */
@@ -202,8 +209,9 @@ export class Channel implements ChannelEngine {
   #deliver(reader: FrameReader): ConnectionEvent | undefined {
     const { frameByFrame, counters, delivers } = this.#host;
     delivers.read(reader.bytes, reader.start, reader.end);
+    const lends = this.#borrowers.size > 0 && this.#borrowers.has(delivers.consumerTag);
     if (!frameByFrame && !this.#reported && reader.peekContent()) {
-      const content = this.#assembler.whole(reader);
+      const content = this.#assembler.whole(reader, lends);
       if (content !== undefined) {
         reader.takeContent();
         counters.framesReceived += 2;
@@ -211,7 +219,7 @@ export class Channel implements ChannelEngine {
         return deliverEvent(this.number, delivers, content);
       }
     }
-    this.#assembler.begin({ name: "basic.deliver", fields: delivers.fields() });
+    this.#assembler.begin({ name: "basic.deliver", fields: delivers.fields() }, lends);
     return undefined;
   }
 

@@ -20,6 +20,9 @@ const emptyBody = new Uint8Array(0);
 /** The memory that a body gets before any of it arrived. The size that a peer announces is a claim, not a fact. */
 const largestFirstAllocation = 1024 * 1024;
 
+/** The memory for lent bodies that a channel keeps. */
+const largestLentMemory = 4 * 1024 * 1024;
+
 /**
  * The content of one channel as it arrives. Between its frames nothing else may arrive on the channel.
  *
@@ -34,6 +37,10 @@ export class ContentAssembler {
   #bodySize = -1;
   #received = 0;
   #body: Uint8Array = emptyBody;
+  /** Whether the body of the present content is lent. */
+  #lends = false;
+  /** Where bodies that are lent are put together, one after the other. */
+  #lentMemory: Uint8Array = emptyBody;
 
   constructor(slab: Slab, maxBodySize: number) {
     this.#slab = slab;
@@ -50,9 +57,10 @@ export class ContentAssembler {
     return this.#method;
   }
 
-  /** A content method arrived. */
-  begin(method: ContentMethod): void {
+  /** A content method arrived. With `lends` its body is good until the next content of the channel, or chunk. */
+  begin(method: ContentMethod, lends = false): void {
     this.#method = method;
+    this.#lends = lends;
     this.#busy = true;
     this.#bodySize = -1;
   }
@@ -61,10 +69,16 @@ export class ContentAssembler {
    * Takes the whole content that the reader found behind its method: the short way, for what is correct. `undefined` when
    * it has to be taken frame by frame, for the error that this gives.
    */
-  whole({ bytes, headerStart, headerEnd, bodyStart, bodyEnd }: FrameReader): Content | undefined {
+  whole({ bytes, headerStart, headerEnd, bodyStart, bodyEnd }: FrameReader, lends: boolean): Content | undefined {
     const isBasic = readLong(bytes, headerStart) === basicClass << 16;
     if (!isBasic || bodyEnd - bodyStart > this.#maxBodySize) return undefined;
     const propertiesStart = headerStart + contentHeaderSize;
+    if (lends) {
+      const encoded = isBare(bytes, propertiesStart, headerEnd)
+        ? undefined
+        : this.#slab.copy(bytes, propertiesStart, headerEnd);
+      return new Content(bytes.subarray(bodyStart, bodyEnd), encoded);
+    }
     if (isBare(bytes, propertiesStart, headerEnd)) return new Content(this.#slab.copy(bytes, bodyStart, bodyEnd));
     // Properties, the few octets between the frames, and the body: one copy for all, and one view less.
     const memory = this.#slab.put(bytes, propertiesStart, bodyEnd);
@@ -113,7 +127,9 @@ export class ContentAssembler {
     if (total > this.#bodySize) {
       throw new ProtocolError("FRAME_ERROR", `A body of ${this.#bodySize} bytes was announced, and more arrived`);
     }
-    if (size === this.#bodySize) {
+    if (size === this.#bodySize && this.#lends) {
+      this.#body = bytes.subarray(start, end);
+    } else if (size === this.#bodySize) {
       this.#body = this.#slab.copy(bytes, start, end);
     } else if (size > 0) {
       this.#reserve(total);
@@ -127,9 +143,24 @@ export class ContentAssembler {
   #reserve(total: number): void {
     if (total <= this.#body.length) return;
     const size = Math.min(this.#bodySize, Math.max(total, largestFirstAllocation, 2 * this.#body.length));
-    const grown = new Uint8Array(size);
+    const grown = this.#lends ? this.#lendable(size) : new Uint8Array(size);
     grown.set(this.#body.subarray(0, this.#received));
     this.#body = grown;
+  }
+
+  /** Memory of earlier bodies, unless this body is very large: that is not kept. */
+  #lendable(size: number): Uint8Array {
+    if (size > this.#lentMemory.length) {
+      const made = new Uint8Array(size);
+      if (size > largestLentMemory) return made;
+      this.#lentMemory = made;
+    }
+    return this.#lentMemory.subarray(0, size);
+  }
+
+  /** Nothing is lent any more. */
+  endLending(): void {
+    this.#lentMemory = emptyBody;
   }
 
   #finish(): Content {

@@ -50,7 +50,7 @@ export interface WorkerChannelEvents extends ChannelEvents {
 }
 
 /** Options of a consumer with a handler, in a worker. */
-export interface WorkerHandlerOptions extends Omit<HandlerOptions, "requeue"> {
+export interface WorkerHandlerOptions extends Omit<HandlerOptions, "requeue" | "lendBody"> {
   /** Whether a message goes back to its queue when its handler throws. Default true. */
   readonly requeue?: boolean | ((error: unknown, delivery: WorkerConsumerDelivery) => boolean) | undefined;
 }

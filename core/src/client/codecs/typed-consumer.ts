@@ -3,6 +3,7 @@
 import { UsageError } from "../../wire/errors.ts";
 import { type Connection, internalsOf } from "../connection.ts";
 import type { Consumer, ConsumerClosed, IterableConsumer } from "../consumer.ts";
+import { refuseLending } from "../consuming.ts";
 import type { ConsumeOptions, DeliveryHandler, HandlerOptions } from "../consumer-options.ts";
 import type { ConsumerDelivery } from "../delivery.ts";
 import type { TakeOptions } from "../delivery-queue.ts";
@@ -43,7 +44,7 @@ export interface DecodedDelivery<T> {
  */
 export function openTypedConsumer<T>(
   connection: Connection,
-  options: HandlerOptions & DecodingOptions<T>,
+  options: Omit<HandlerOptions, "lendBody"> & DecodingOptions<T>,
   handler: ValueHandler<T>,
 ): Promise<Consumer>;
 export function openTypedConsumer<T>(
@@ -52,12 +53,13 @@ export function openTypedConsumer<T>(
 ): Promise<TypedIterableConsumer<T>>;
 export async function openTypedConsumer<T>(
   connection: Connection,
-  options: HandlerOptions & DecodingOptions<T>,
+  options: Omit<HandlerOptions, "lendBody"> & DecodingOptions<T>,
   handler?: ValueHandler<T>,
 ): Promise<Consumer | TypedIterableConsumer<T>> {
   const { codec, undecodable = "reject", ...consume } = options;
   const { report } = internalsOf(connection);
   checkCodec(codec, "codec");
+  refuseLending(options, "decodes bodies, which may take longer than a call");
   if (undecodable !== "reject" && typeof undecodable !== "function") {
     throw illegal("undecodable", '"reject" or a function', undecodable);
   }

@@ -10,6 +10,7 @@ import type { Millis } from "../../engine/config.ts";
 import { CodecError } from "../codecs/codec-error.ts";
 import { type Connection, type ConnectionInternals, internalsOf } from "../connection.ts";
 import type { Consumer, ConsumerClosed } from "../consumer.ts";
+import { refuseLending } from "../consuming.ts";
 import type { HandlerOptions } from "../consumer-options.ts";
 import type { ConsumerDelivery } from "../delivery.ts";
 import { Future } from "../futures.ts";
@@ -35,7 +36,9 @@ export const defaultMaxRedeliveries = 5;
 export const pauseAfterFailure: Millis = 1000;
 
 /** Options of a consumer that tries again. */
-export interface RetryOptions extends RetryQueues, Omit<HandlerOptions, "queue" | "noAck" | "settle" | "requeue"> {
+export interface RetryOptions
+  extends RetryQueues,
+    Omit<HandlerOptions, "queue" | "noAck" | "settle" | "requeue" | "lendBody"> {
   /**
    * Whether a failure may pass; otherwise the message is put aside at once. Default: all but a `CodecError`, since a body
    * that cannot be decoded never can.
@@ -87,6 +90,7 @@ export async function openRetryingConsumer(
   const internals = internalsOf(connection);
   checkRetryQueues(options);
   aFunction(handler, "handler");
+  refuseLending(options, "publishes bodies again after their handler failed");
   if (options.shouldRetry !== undefined) aFunction(options.shouldRetry, "shouldRetry");
   const { maxRedeliveries } = options;
   if (maxRedeliveries !== undefined && !(maxRedeliveries >= 0))
