@@ -7,6 +7,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
+import { blockingCases } from "../conformance/src/blocking/blocking-cases.ts";
 import { cases } from "../conformance/src/cases/index.ts";
 import { ioContract } from "../conformance/src/io-contract/index.ts";
 import { type ParityRow, type ParitySection, pikaParity } from "../conformance/src/parity/index.ts";
@@ -21,8 +22,8 @@ export function renderParityPage(): string {
 Everything that Pika's README claims, its interface offers and its tests hold, and the case that shows it here. This page
 is made from \`conformance/src/parity\` by \`tools/pika-parity.ts\`; a test holds it to the cases that there are.
 
-A case of the conformance suite is written *group: case*, one of the I/O contract *io: subject: case*; they run in every
-runtime, on RabbitMQ 3.10 and 4.x and on the embedded broker. Everything else is a unit test, or a program that a test
+A case of the conformance suite is written *group: case*, one of the I/O contract *io: subject: case*, one of blocking
+connections *blocking: case*; they run in every runtime that can, on RabbitMQ 3.10 and 4.x and on the embedded broker. Everything else is a unit test, or a program that a test
 runs. How each call is named here is in [Coming from Pika](coming-from-pika.md).
 
 ${pikaParity.map(renderSection).join("\n")}`;
@@ -51,6 +52,7 @@ function escapeCell(text: string): string {
 export function missingProofs(): string[] {
   const known = new Set([
     ...cases.map(({ group, name }) => `${group}: ${name}`),
+    ...blockingCases.map(({ name }) => `blocking: ${name}`),
     ...ioContract.map(({ name }) => `io: ${name}`),
   ]);
   const sources = new Map<string, string>();

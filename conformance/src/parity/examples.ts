@@ -41,6 +41,16 @@ export const exampleRows: ParitySection = {
     ),
     row("asynchronous_publisher_example", "", example("publisher-and-consumer"), example("recovery")),
     row("connecting_async", "", example("first-program")),
+    row("async_as_callback", "values of one's own types instead of bytes", example("codecs")),
+    row("basic_consumer_threaded, basic_publisher_threaded", "", example("threads"), example("threads-channel")),
+    row("long_running_publisher, long_running_publisher_threaded", "", example("blocking-threads")),
+    row(
+      "the blocking programs, blocking",
+      "",
+      example("blocking"),
+      example("blocking-consume"),
+      example("blocking-several-hosts"),
+    ),
     row("consumer_queued", "a batch at a time, acknowledged as one", example("batches")),
   ],
 };

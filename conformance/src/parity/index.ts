@@ -1,7 +1,9 @@
 /** Pika's behaviours, row by row, and what shows each of them here. `docs/pika-parity.md` is made of this. */
 
+import { blockingRows, threadRows } from "./blocking.ts";
 import { channelRows, consumeRows, publishRows, topologyRows } from "./channels.ts";
 import { connectionRows, ioRows, workflowRows } from "./connecting.ts";
+import { errorRows } from "./errors.ts";
 import { exampleRows } from "./examples.ts";
 import { parameterRows } from "./parameters.ts";
 import { readmeRows } from "./readme.ts";
@@ -20,6 +22,9 @@ export const pikaParity: readonly ParitySection[] = [
   topologyRows,
   publishRows,
   consumeRows,
+  blockingRows,
+  threadRows,
+  errorRows,
   wireRows,
   exampleRows,
 ];
