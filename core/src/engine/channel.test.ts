@@ -276,6 +276,14 @@ describe("a request that is not answered in time", () => {
     expect(driver.engine.channel(1)).toBeUndefined();
   });
 
+  it("has its channel's closing wait from then on: whoever was woken for it is not to come back at once", () => {
+    const { driver, channel } = open({ requestTimeout: 1000 });
+    channel.request("basic.qos", qos);
+    driver.pass(0);
+    only(driver.pass(1000), "channel-closed");
+    expect(driver.engine.nextDeadline()).toBeGreaterThan(driver.now);
+  });
+
   it("ends the channel once, though the server closes it too, and loses the connection", () => {
     const { driver, channel } = open({ requestTimeout: 1000 });
     channel.request("basic.qos", qos);

@@ -247,6 +247,8 @@ export class Connection {
     }
     this.#advanceHeartbeat(now);
     this.#advanceRequests(now);
+    // A channel that was closed for a late request has asked for its own end, and the time of that begins now.
+    this.#deadlines.learn(now);
   }
 
   #advanceHeartbeat(now: Millis): void {
