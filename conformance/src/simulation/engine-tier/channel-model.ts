@@ -19,6 +19,8 @@ export class ChannelModel {
   readonly consumers: Map<string, ConsumerModel> = new Map();
   /** Message ids by delivery tag, of what is to be settled. */
   readonly unsettled: Map<number, number> = new Map();
+  /** The same of what was settled in transactions: a rollback makes it outstanding again. */
+  readonly settledInTransactions: Map<number, number> = new Map();
   /** Message ids by sequence number, of what waits for its confirm. */
   readonly unconfirmed: Map<number, number> = new Map();
   /** What happens when a request is answered, or ends with the channel. */

@@ -195,7 +195,14 @@ export class SimulatedClient {
     for (const settled of [...channel.unsettled.keys()]) {
       if (multiple ? settled > tag : settled !== tag) continue;
       if (!keeps) this.#surroundings.ledger.mayBeGone(channel.unsettled.get(settled) as number);
+      if (this.#modeOf(channel) === "tx")
+        channel.settledInTransactions.set(settled, channel.unsettled.get(settled) as number);
       channel.unsettled.delete(settled);
+    }
+    // What a transaction settled is outstanding again when it was rolled back, and a later `multiple` takes it along.
+    if (multiple && !keeps) {
+      for (const [settled, id] of channel.settledInTransactions)
+        if (settled <= tag) this.#surroundings.ledger.mayBeGone(id);
     }
     this.#command(channel, (engine) => {
       if (way.startsWith("ack")) engine.ack(tag, multiple);

@@ -72,6 +72,9 @@ export class ConnectionModel {
   #heldEnd = false;
   #wakeAt: Millis = Infinity;
   #cancelWake: (() => void) | undefined;
+  /** Requests that were not answered: what is on its way may still be carried out, until the broker hears our end. */
+  #pending: RequestModel[] = [];
+  #mayReachBroker = true;
 
   constructor(surroundings: Surroundings, nextPublisher: () => number) {
     const { world, brokerSide, random, config, pipes, recorded } = surroundings;
@@ -99,6 +102,8 @@ export class ConnectionModel {
         connection.transportClosed(world.now);
         this.down.cut();
         brokerSide.pump();
+        this.#mayReachBroker = false;
+        for (const { ended } of this.#pending.splice(0)) ended?.();
       },
     });
     this.down = new Pipe(world, random.fork(), pipes, {
@@ -351,15 +356,21 @@ export class ConnectionModel {
   #unanswered(expected: Map<Request, RequestModel>, requests: readonly Request[]): void {
     for (const request of requests) {
       invariant(expected.has(request) || this.poisoned, "a request ends once", () => request.method);
-      expected.get(request)?.ended?.();
+      this.#notAnswered(expected.get(request));
       expected.delete(request);
     }
     // Answers to a client that believes nothing were not looked at.
     if (this.poisoned) {
-      for (const { ended } of expected.values()) ended?.();
+      for (const model of expected.values()) this.#notAnswered(model);
       return;
     }
     invariant(expected.size === 0, "every request ends", () => [...expected.keys()].map(({ method }) => method).join());
+  }
+
+  #notAnswered(model: RequestModel | undefined): void {
+    if (model === undefined) return;
+    if (this.#mayReachBroker) this.#pending.push(model);
+    else model.ended?.();
   }
 
   #channelClosed({ channel: number, error, requests }: ChannelClosedEvent): void {
