@@ -9,6 +9,7 @@
  *     npm run bench -- --sources                 Leveret as in its sources, not as built
  *     npm run bench -- --rounds 5 --warm-up 400 --measure 500       milliseconds of CPU time
  *     npm run bench -- --node-options "--cpu-prof --cpu-prof-dir=/tmp/profiles"
+ *     npm run bench -- --no-allocations           saves a round that counts what is allocated
  *     npm run bench -- --long 120                also a long run, of so many seconds
  *     npm run bench -- --out FOLDER              where results.json and index.html go; default bench/results
  *
@@ -31,6 +32,7 @@ import { cellLines, curveLines, verdictLines } from "./table.ts";
 import { longRun, type Workload, workloads } from "./workloads.ts";
 
 const { values } = parseArgs({
+  allowNegative: true,
   options: {
     quick: { type: "boolean", default: false },
     only: { type: "string", multiple: true },
@@ -41,6 +43,7 @@ const { values } = parseArgs({
     "warm-up": { type: "string" },
     measure: { type: "string" },
     "node-options": { type: "string", default: "" },
+    allocations: { type: "boolean", default: true },
     long: { type: "string" },
     out: { type: "string", default: path.join(repositoryRoot, "bench", "results") },
   },
@@ -75,9 +78,8 @@ function planFor(counterpart: Counterpart, present: readonly Client[], compiled:
     sources: values.sources,
     nodeOptions: values["node-options"].split(" ").filter((option) => option !== ""),
     compiled,
-    rounds: Number(values.rounds ?? pace.rounds),
-    warmUp: Number(values["warm-up"] ?? pace.warmUp),
-    measure: Number(values.measure ?? pace.measure),
+    allocations: values.allocations && !values.quick,
+    ...paceNumbers(),
   };
 }
 
@@ -175,7 +177,7 @@ async function main(): Promise<void> {
     report(cells);
     const about = await circumstances();
     const found = verdicts(cells, workloads);
-    const results = { about, pace: planNumbers(), cells, verdicts: found, curves: curves(cells, workloads) };
+    const results = { about, pace: paceNumbers(), cells, verdicts: found, curves: curves(cells, workloads) };
     await mkdir(values.out, { recursive: true });
     await writeFile(path.join(values.out, "results.json"), `${JSON.stringify(results, undefined, 1)}\n`);
     await writeFile(path.join(values.out, "index.html"), await pageOf(results));
@@ -190,7 +192,7 @@ async function main(): Promise<void> {
   }
 }
 
-function planNumbers(): { rounds: number; warmUp: number; measure: number } {
+function paceNumbers(): { rounds: number; warmUp: number; measure: number } {
   return {
     rounds: Number(values.rounds ?? pace.rounds),
     warmUp: Number(values["warm-up"] ?? pace.warmUp),
