@@ -54,7 +54,7 @@ export default defineConfig({
       project("core", ["core/src/**/*.test.ts"]),
       ...adapters[runtime],
       project("broker", ["conformance/src/!(runners)/**/*.test.ts"]),
-      project("tools", ["tools/**/!(*.broker).test.ts"]),
+      project("tools", ["tools/**/!(*.broker).test.ts", "bench/**/*.test.ts"]),
       project("rabbitmq", ["tools/**/*.broker.test.ts"], { fileParallelism: false }),
       // Runners are named after their runtime; each sees only its own.
       project("io-contract", [`${runners}/io-contract!(*.chromium).${runtime}.test.ts`]),

@@ -1,0 +1,137 @@
+import { connect } from "@leveret/node";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { clients, type Client } from "./clients.ts";
+import { type Counterpart, startNullBroker } from "./counterparts.ts";
+import type { Driver } from "./drivers/driver.ts";
+import { can } from "./abilities.ts";
+import { cycle, exchange, Inspector, bodiesOf, routingKey } from "./messages.ts";
+import { pageOf } from "./page.ts";
+import { type Cell, curves, spread, verdicts } from "./results.ts";
+import { measureAll } from "./rounds.ts";
+import { brokerOf, prepare } from "./slices.ts";
+import { type TimedWorkload, type Workload, workloads } from "./workloads.ts";
+
+/** Larger bodies take long, and go the same way. */
+const large = 65_536;
+const operations = 10 * cycle;
+const slices = { warmUp: 1, measure: 1 };
+const timed = workloads.filter(
+  (workload): workload is TimedWorkload =>
+    "work" in workload && workload.growth === undefined && workload.work.shape.size <= large,
+);
+const onNode = clients.filter(({ runtime }) => runtime === "node");
+
+let broker: Counterpart;
+beforeAll(async () => {
+  broker = await startNullBroker();
+});
+afterAll(() => broker.stop());
+
+/** Two slices, each of which checks what it did. */
+async function tryOut({ driver: name }: Client, workload: TimedWorkload): Promise<void> {
+  const { driver } = (await import(`./drivers/${name}.ts`)) as { driver: Driver };
+  const { work, slice: count } = workload;
+  const coordinates = await broker.prepare(workload, slices);
+  const task = { work, slice: count };
+  const assignment = { driver: name, task, broker: coordinates, warmUp: 0, measure: 0 };
+  const { slice, close } = await prepare(driver, brokerOf(assignment), work, () => {});
+  const few = work.kind === "connect" ? 1 : work.shape.size === large ? cycle : operations;
+  await slice(few);
+  await slice(few);
+  await close();
+}
+
+describe.each(onNode)("$name", (client) => {
+  test.each(timed.filter((workload) => can(client, workload, true)))("does the work: $name", async (workload) => {
+    await expect(tryOut(client, workload)).resolves.toBeUndefined();
+  });
+});
+
+test("a run in fresh processes gives figures, verdicts and a page", async () => {
+  const workload: Workload = { ...timed[0]!, slice: operations };
+  const compared = onNode.filter(({ name }) => name === "leveret" || name === "amqplib");
+  const plan = { counterpart: broker, clients: compared, workloads: [workload], sources: true, nodeOptions: [] };
+  const cells = await measureAll({ ...plan, compiled: "", allocations: false, rounds: 1, warmUp: 0, measure: 0 });
+  expect(cells.map(({ client }) => client)).toEqual(["leveret", "amqplib"]);
+  for (const { cpu } of cells) expect(cpu?.median).toBeGreaterThan(0);
+  const found = verdicts(cells, [workload]);
+  expect(found).toHaveLength(1);
+  const page = await pageOf({
+    about: {},
+    pace: { rounds: 1, warmUp: 0, measure: 0 },
+    cells,
+    verdicts: found,
+    curves: [],
+  });
+  expect(page).toContain("publish 16 B");
+  expect(page).not.toMatch(/\/\* \w+ \*\//);
+});
+
+test("the null broker ends a connection that publishes out of order", async () => {
+  const { port } = await broker.prepare(timed[0]!, slices);
+  const connection = await connect({ port, host: "127.0.0.1", recovery: false });
+  const channel = await connection.openChannel();
+  await channel.basicPublish({ exchange, routingKey, body: bodiesOf(16)[1]! });
+  const closed = await connection.closed;
+  expect(closed?.message).toMatch(/message 0 of channel 1 is not the one that is next/);
+});
+
+test("a message that is not the next one is noticed", () => {
+  const inspector = new Inspector(16);
+  const bodies = bodiesOf(16);
+  inspector.inspect(bodies[0]!);
+  expect(() => inspector.inspect(bodies[2]!)).toThrow(/not the one/);
+  expect(() => inspector.inspect(bodies[1]!.subarray(1))).toThrow(/not the one/);
+});
+
+test("Leveret is compared with the best library on the same runtime, not with limits or other languages", () => {
+  const about = { counterpart: "null broker", workload: "publish 16 B", rounds: 1 };
+  const cell = (client: string, runtime: string, role: Cell["role"], microseconds: number): Cell => ({
+    ...about,
+    client,
+    runtime,
+    role,
+    cpu: spread([microseconds]),
+  });
+  const cells = [
+    cell("leveret", "node", "ours", 2),
+    cell("amqplib", "node", "peer", 30),
+    cell("cloudamqp", "node", "peer", 22),
+    cell("hand-written", "node", "limit", 1),
+    cell("librabbitmq", "c", "peer", 4),
+  ];
+  expect(verdicts(cells, workloads)).toEqual([
+    {
+      counterpart: "null broker",
+      workload: "publish 16 B",
+      of: "cpu",
+      ours: 2,
+      best: { client: "cloudamqp", value: 22 },
+      ratio: 11,
+      goal: 10,
+      passed: true,
+      ofLimit: 2,
+    },
+  ]);
+});
+
+test("a curve that rises at its far end is not flat", () => {
+  const points = workloads.filter(({ growth }) => growth?.curve === "unconfirmed messages");
+  const cellsOf = (costs: readonly number[]): Cell[] =>
+    points.map(({ name }, index) => ({
+      counterpart: "null broker",
+      workload: name,
+      client: "leveret",
+      runtime: "node",
+      role: "ours",
+      rounds: 1,
+      cpu: spread([costs[index]!]),
+    }));
+  expect(curves(cellsOf([20, 2, 1, 0.5, 0.6]), workloads)[0]?.passed).toBe(true);
+  expect(curves(cellsOf([20, 2, 1, 0.5, 5]), workloads)[0]?.passed).toBe(false);
+});
+
+test("a spread is the middle and the ends", () => {
+  expect(spread([3, 1, 2])).toEqual({ median: 2, least: 1, most: 3 });
+  expect(spread([4, 1, 2, 3])).toEqual({ median: 2.5, least: 1, most: 4 });
+});
