@@ -35,8 +35,11 @@ declare var AbortController: {
 
 interface PlatformPort {
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
-  addEventListener(type: string, listener: ((event: never) => void) | { handleEvent(event: never): void }): void;
-  removeEventListener(type: string, listener: ((event: never) => void) | { handleEvent(event: never): void }): void;
+  addEventListener(type: string, listener: ((event: never) => void) | { handleEvent(event: never): void } | null): void;
+  removeEventListener(
+    type: string,
+    listener: ((event: never) => void) | { handleEvent(event: never): void } | null,
+  ): void;
   start(): void;
   close(): void;
 }

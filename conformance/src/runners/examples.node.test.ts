@@ -125,7 +125,9 @@ describe("the demo does the main job", () => {
 });
 
 describe("code in the documents is an excerpt of an example", () => {
-  const sources = programs.map((name) => readFileSync(path.join(root, "docs/examples", name), "utf8"));
+  // The programs of workers stand in a folder of their own.
+  const workers = readdirSync(path.join(root, "docs/examples/workers")).map((name) => `workers/${name}`);
+  const sources = [...programs, ...workers].map((name) => readFileSync(path.join(root, "docs/examples", name), "utf8"));
   const documents = [
     "README.md",
     ...readdirSync(path.join(root, "docs"))

@@ -5,8 +5,8 @@ export interface PortMessage {
   readonly data: unknown;
 }
 
-/** A listener, or an object with one, as every runtime takes it. */
-export type PortListener = ((event: never) => void) | { handleEvent(event: never): void };
+/** A listener, an object with one, or nothing: what the types of the runtimes allow. */
+export type PortListener = ((event: never) => void) | { handleEvent(event: never): void } | null;
 
 /**
  * One end of a message channel: a `MessagePort` of the web, of Node, Deno or Bun. Where the runtime tells that the other
