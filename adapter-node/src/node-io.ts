@@ -6,16 +6,18 @@ import { NodeStream } from "./node-stream.ts";
 /** Bytes of one read, see docs/decisions/0001-received-chunks-are-borrowed.md. What no read ever fills takes no memory. */
 const readBufferSize = 512 * 1024;
 
+/** The memory that every stream of this thread reads into. What is in it is only good within a read, so it is no state. */
+let readBuffer: Uint8Array | undefined;
+
 /** The longest delay of `setTimeout`; a longer one would fire at once. */
 const longestDelay = 0x7fff_ffff;
 
 /**
  * Makes the I/O services of this Node process or worker thread.
  *
- * All streams of one value read into one buffer, since a chunk is only lent to the owner of its stream.
+ * All streams read into one buffer, since a chunk is only lent to the owner of its stream.
  */
 export function nodeIo(): IoServices {
-  let readBuffer: Uint8Array | undefined;
   return {
     runtime: `node ${process.versions.node}`,
     capabilities: { tcp: true, tls: true, unix: true, websocket: false, pause: "exact" },

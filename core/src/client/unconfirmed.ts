@@ -34,8 +34,9 @@ const nobody = -1;
 
 /** Waiters and sizes by sequence number: two rings whose common length is a power of two. No object per publish. */
 export class Unconfirmed {
-  #waiters: ConfirmWaiter[] = new Array<ConfirmWaiter>(smallestRing).fill(undefined);
-  #sizes: number[] = new Array<number>(smallestRing).fill(nobody);
+  /** Empty until the first publish. */
+  #waiters: ConfirmWaiter[] = [];
+  #sizes: number[] = [];
   #low = 1;
   #high = 0;
   readonly #stragglers = new Map<number, { readonly waiter: ConfirmWaiter; readonly size: number }>();
@@ -189,7 +190,7 @@ export class Unconfirmed {
   #widen(sequence: number): void {
     if (this.#low > this.#high) this.#low = sequence;
     while (sequence - this.#low >= largestRing) this.#leaveBehind();
-    let length = this.#sizes.length;
+    let length = Math.max(smallestRing, this.#sizes.length);
     while (sequence - this.#low >= length) length *= 2;
     if (length === this.#sizes.length) return;
     const waiters = new Array<ConfirmWaiter>(length).fill(undefined);

@@ -15,8 +15,9 @@ export const shortStringCacheMaxSize = 64;
  * time and nothing else, because the whole bytes are compared.
  */
 export class ShortStrings {
-  readonly #texts: string[] = new Array<string>(shortStringCacheSlots).fill("");
-  /** The bytes of the strings, each in its part; allocated for the first string. */
+  /** These two are allocated for the first string: an idle connection has none. */
+  #texts: string[] = [];
+  /** The bytes of the strings, each in its part. */
   #bytes: Uint8Array = new Uint8Array(0);
   readonly #sizes: Uint8Array = new Uint8Array(shortStringCacheSlots);
 
@@ -39,7 +40,10 @@ export class ShortStrings {
   }
 
   #store(slot: number, bytes: Uint8Array, start: number, length: number): string {
-    if (this.#bytes.length === 0) this.#bytes = new Uint8Array(shortStringCacheSlots * shortStringCacheMaxSize);
+    if (this.#bytes.length === 0) {
+      this.#bytes = new Uint8Array(shortStringCacheSlots * shortStringCacheMaxSize);
+      this.#texts = new Array<string>(shortStringCacheSlots).fill("");
+    }
     const text = decodeText(bytes, start, start + length);
     this.#bytes.set(bytes.subarray(start, start + length), slot * shortStringCacheMaxSize);
     this.#sizes[slot] = length;
