@@ -1,6 +1,6 @@
 /** What an application does while its connections are cut, and what has to be true in the end, wherever the cuts were. */
 
-import { AmqpError, type Connection, connect } from "@leveret/core/client";
+import { AmqpError, type Connection, connect, TransactionError } from "@leveret/core/client";
 import { Broker } from "../../broker/index.ts";
 import { type Cut, CuttingIo } from "./cutting-io.ts";
 
@@ -37,7 +37,91 @@ export const scenarios: readonly Scenario[] = [
     await again(() => channel.queueBind({ queue: "q", exchange: "e", routingKey: "k" }));
     return workOn(connection, "q", false, { exchange: "e", routingKey: "k" });
   }),
+  scenario("getting and settling on channels that come and go", async (connection) => {
+    await declareDurable(connection);
+    const got = new Set<string>();
+    const publisher = await again(() => connection.openPublisher(whereDurable));
+    const few = messages.slice(0, 2);
+    await Promise.all(few.map((message) => publisher.publish(bytes(message))));
+    while (got.size < few.length) {
+      const channel = await again(() => connection.openChannel());
+      await again(() => channel.basicQos({ prefetchCount: 2 }));
+      const message = await again(() => channel.basicGet({ queue: "q" }));
+      if (message !== undefined) got.add(textOf(message));
+      message?.ack();
+      await channel.close();
+    }
+    const invented = [...got].filter((message) => !messages.includes(message));
+    const open = connection.channelCount;
+    return [
+      ...invented.map((message) => `${message} was invented`),
+      ...(open === 2 ? [] : [`${open} channels are open`]),
+      ...(await consumeTheRest(connection)),
+    ];
+  }),
+  scenario("transactions", async (connection) => {
+    const { committed, unknown } = await commitPairs(connection);
+    const got = new Set<string>();
+    const consumer = await again(() =>
+      connection.openConsumer({ queue: "q" }, (delivery) => {
+        got.add(textOf(delivery));
+      }),
+    );
+    // The last one is published after everything else.
+    const publisher = await again(() => connection.openPublisher(whereDurable));
+    await publisher.publish(bytes("last"));
+    while (!got.has("last")) await connection.openChannel().then((channel) => channel.close(), ignoreLoss);
+    got.delete("last");
+    const problems = consumer.state === "consuming" ? [] : [`the consumer is ${consumer.state}`];
+    for (const pair of committed) if (!got.has(`${pair} a`)) problems.push(`${pair} was committed, and is not there`);
+    for (const message of got) {
+      const pair = message.slice(0, -2);
+      if (!committed.has(pair) && !unknown.has(pair)) problems.push(`${pair} was not committed, and is there`);
+      if (got.has(`${pair} a`) !== got.has(`${pair} b`)) problems.push(`half of ${pair} is there`);
+    }
+    return problems;
+  }),
 ];
+
+/** Leaves a consumer, for what was got and not acknowledged in time. */
+async function consumeTheRest(connection: Connection): Promise<string[]> {
+  const { state } = await again(() => connection.openConsumer({ queue: "q" }, () => {}));
+  return state === "consuming" ? [] : [`the consumer is ${state}`];
+}
+
+const whereDurable = { exchange: "e", routingKey: "k" };
+
+async function declareDurable(connection: Connection): Promise<void> {
+  const channel = await again(() => connection.openChannel());
+  await again(() => channel.exchangeDeclare({ exchange: "e", type: "direct" }));
+  await again(() => channel.queueDeclare({ queue: "q" }));
+  await again(() => channel.queueBind({ queue: "q", exchange: "e", routingKey: "k" }));
+}
+
+/** Publishes pairs of messages in transactions, each pair in a new one until it is known to be committed. */
+async function commitPairs(connection: Connection): Promise<{ committed: Set<string>; unknown: Set<string> }> {
+  await declareDurable(connection);
+  const channel = await again(() => connection.openChannel());
+  await again(() => channel.txSelect());
+  const [committed, unknown] = [new Set<string>(), new Set<string>()];
+  for (const message of messages.slice(0, 3)) {
+    for (let attempt = 1; ; attempt += 1) {
+      const pair = `${message}, attempt ${attempt}`;
+      try {
+        await channel.basicPublish({ ...whereDurable, body: bytes(`${pair} a`) });
+        await channel.basicPublish({ ...whereDurable, body: bytes(`${pair} b`) });
+        await channel.txCommit();
+        committed.add(pair);
+        break;
+      } catch (error) {
+        if (!(error instanceof TransactionError)) throw error;
+        if (error.code === "COMMIT_UNKNOWN") unknown.add(pair);
+        await again(() => channel.txRollback());
+      }
+    }
+  }
+  return { committed, unknown };
+}
 
 /** Publishes with confirms, and consumes until everything that was confirmed and cannot have been lost has come. */
 async function workOn(
@@ -113,7 +197,7 @@ function scenario(name: string, work: (connection: Connection) => Promise<string
 /** What has to be true of the broker, while the application is connected and idle. */
 function look(broker: Broker, connection: Connection): string[] {
   const problems: string[] = [];
-  const queue = broker.queue("q");
+  const [queue] = broker.queues();
   if (broker.connections.length !== 1) problems.push(`${broker.connections.length} connections`);
   if (queue === undefined) return [...problems, "the queue is gone"];
   if (queue.consumers.length !== 1) problems.push(`${queue.consumers.length} consumers`);
@@ -122,6 +206,11 @@ function look(broker: Broker, connection: Connection): string[] {
   if (!broker.bindings().some(({ source }) => source === "e")) problems.push("the binding is gone");
   if (connection.state !== "open") problems.push(`the connection is ${connection.state}`);
   return problems;
+}
+
+/** A loss takes a call along; the next one waits until it is over. */
+function ignoreLoss(error: unknown): void {
+  if (!(error instanceof AmqpError) || error.code !== "CONNECTION_LOST") throw error;
 }
 
 /** Repeats what may be repeated, as an application does whose declarations are idempotent. */
