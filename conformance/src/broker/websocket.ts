@@ -12,14 +12,19 @@ export interface WebSocketLike {
   readonly readyState: number;
   /** Bytes that were handed over and did not leave yet. */
   readonly bufferedAmount: number;
+  /** Sends a binary message. */
   send(data: Uint8Array<ArrayBuffer>): void;
+  /** Ends it with the closing handshake. */
   close(code?: number, reason?: string): void;
+  /** Calls the listener when that happens. */
   addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
+  /** Calls the listener when that happens. */
   addEventListener(type: "open" | "close" | "error", listener: () => void): void;
   /** What `ws` has beyond the standard: drops the connection at once. */
   terminate?(): void;
   /** And stops reading, which the standard cannot. */
   pause?(): void;
+  /** Undoes `pause`. */
   resume?(): void;
 }
 

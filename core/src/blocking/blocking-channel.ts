@@ -103,6 +103,7 @@ export class BlockingChannel {
     return this.#number;
   }
 
+  /** Where the channel stands. */
   get state(): "open" | "closing" | "closed" {
     return this.#state;
   }
@@ -333,18 +334,22 @@ export class BlockingChannel {
 
   // Exchanges and queues
 
+  /** Declares an exchange, as `Channel.exchangeDeclare`. */
   exchangeDeclare(options: Blocking<ExchangeDeclareOptions>): void {
     this.#call("exchangeDeclare", options);
   }
 
+  /** Deletes an exchange, as `Channel.exchangeDelete`. */
   exchangeDelete(options: Blocking<ExchangeDeleteOptions>): void {
     this.#call("exchangeDelete", options);
   }
 
+  /** Binds an exchange to another, as `Channel.exchangeBind`. */
   exchangeBind(options: Blocking<ExchangeBindOptions>): void {
     this.#call("exchangeBind", options);
   }
 
+  /** Removes a binding, as `Channel.exchangeUnbind`. */
   exchangeUnbind(options: Blocking<ExchangeBindOptions>): void {
     this.#call("exchangeUnbind", options);
   }
@@ -356,38 +361,48 @@ export class BlockingChannel {
     return this.#call("queueDeclare", options) as QueueDeclared | undefined;
   }
 
+  /** Binds a queue, as `Channel.queueBind`. */
   queueBind(options: Blocking<QueueBindOptions>): void {
     this.#call("queueBind", options);
   }
 
+  /** Removes a binding, as `Channel.queueUnbind`. */
   queueUnbind(options: Blocking<QueueUnbindOptions>): void {
     this.#call("queueUnbind", options);
   }
 
   /** Takes all ready messages out of a queue. */
   queuePurge(options: Blocking<QueuePurgeOptions> & { readonly noWait: true }): undefined;
+  /** Drops what is ready in a queue, as `Channel.queuePurge`. */
   queuePurge(options: Blocking<QueuePurgeOptions> & { readonly noWait?: false | undefined }): MessageCount;
+  /** Drops what is ready in a queue, as `Channel.queuePurge`. */
   queuePurge(options: Blocking<QueuePurgeOptions>): MessageCount | undefined {
     return this.#call("queuePurge", options) as MessageCount | undefined;
   }
 
+  /** Deletes a queue, as `Channel.queueDelete`. */
   queueDelete(options: Blocking<QueueDeleteOptions> & { readonly noWait: true }): undefined;
+  /** Deletes a queue, as `Channel.queueDelete`. */
   queueDelete(options: Blocking<QueueDeleteOptions> & { readonly noWait?: false | undefined }): MessageCount;
+  /** Deletes a queue, as `Channel.queueDelete`. */
   queueDelete(options: Blocking<QueueDeleteOptions>): MessageCount | undefined {
     return this.#call("queueDelete", options) as MessageCount | undefined;
   }
 
   // Transactions, and the channel itself
 
+  /** Makes the channel transactional, as `Channel.txSelect`. */
   txSelect(options: BlockingOptions = {}): void {
     this.#call("txSelect", options);
     this.#mode = "tx";
   }
 
+  /** Commits, as `Channel.txCommit`. */
   txCommit(options: BlockingOptions = {}): void {
     this.#call("txCommit", options);
   }
 
+  /** Rolls back, as `Channel.txRollback`. */
   txRollback(options: BlockingOptions = {}): void {
     this.#call("txRollback", options);
   }
@@ -415,6 +430,7 @@ export class BlockingChannel {
     this.#closed(undefined);
   }
 
+  /** Closes the channel, for `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

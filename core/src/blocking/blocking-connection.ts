@@ -101,6 +101,7 @@ export class BlockingConnection {
     return this.#end;
   }
 
+  /** What both sides agreed on. */
   get negotiated(): Negotiated {
     return this.#look.negotiated;
   }
@@ -264,6 +265,7 @@ export class BlockingConnection {
     }
   }
 
+  /** Closes the connection, for `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

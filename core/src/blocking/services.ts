@@ -13,6 +13,7 @@ export interface WorkerData {
 export interface StartedWorker {
   /** This thread's end. */
   readonly port: ThreadPort;
+  /** Ends the worker, whatever it does. */
   terminate(): void;
 }
 

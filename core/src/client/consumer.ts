@@ -191,6 +191,7 @@ export class IterableConsumer extends Consumer implements AsyncIterable<Consumer
     return { [Symbol.asyncIterator]: () => ({ next, return: () => this.#leave() }) };
   }
 
+  /** Takes messages one by one; leaving the loop cancels the consumer. */
   [Symbol.asyncIterator](): AsyncIterator<ConsumerDelivery, undefined> {
     return {
       next: () => {

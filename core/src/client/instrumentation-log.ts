@@ -9,9 +9,13 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** What writes a log: `console` does, and loggers like pino, which take fields and a text. */
 export interface Logger {
+  /** For whoever looks for a fault. */
   debug(fields: object, message: string): void;
+  /** What happens: connections that open, close and come back. */
   info(fields: object, message: string): void;
+  /** What should be looked at. */
   warn(fields: object, message: string): void;
+  /** What failed. */
   error(fields: object, message: string): void;
 }
 

@@ -131,6 +131,7 @@ export class WorkerPool {
     return this.#closing;
   }
 
+  /** Closes the pool, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close().then(() => {});
   }

@@ -256,18 +256,22 @@ export class WorkerChannel {
 
   // Exchanges and queues
 
+  /** Declares an exchange, as `Channel.exchangeDeclare`. */
   async exchangeDeclare(options: ExchangeDeclareOptions): Promise<void> {
     await this.#call("exchangeDeclare", options);
   }
 
+  /** Deletes an exchange, as `Channel.exchangeDelete`. */
   async exchangeDelete(options: ExchangeDeleteOptions): Promise<void> {
     await this.#call("exchangeDelete", options);
   }
 
+  /** Binds an exchange to another, as `Channel.exchangeBind`. */
   async exchangeBind(options: ExchangeBindOptions): Promise<void> {
     await this.#call("exchangeBind", options);
   }
 
+  /** Removes a binding, as `Channel.exchangeUnbind`. */
   async exchangeUnbind(options: ExchangeBindOptions): Promise<void> {
     await this.#call("exchangeUnbind", options);
   }
@@ -279,41 +283,53 @@ export class WorkerChannel {
     return this.#call("queueDeclare", options) as Promise<QueueDeclared | undefined>;
   }
 
+  /** Binds a queue, as `Channel.queueBind`. */
   async queueBind(options: QueueBindOptions): Promise<void> {
     await this.#call("queueBind", options);
   }
 
+  /** Removes a binding, as `Channel.queueUnbind`. */
   async queueUnbind(options: QueueUnbindOptions): Promise<void> {
     await this.#call("queueUnbind", options);
   }
 
+  /** Drops what is ready in a queue, as `Channel.queuePurge`. */
   queuePurge(options: QueuePurgeOptions & { readonly noWait: true }): Promise<undefined>;
+  /** Drops what is ready in a queue, as `Channel.queuePurge`. */
   queuePurge(options: QueuePurgeOptions & { readonly noWait?: false | undefined }): Promise<MessageCount>;
+  /** Drops what is ready in a queue, as `Channel.queuePurge`. */
   queuePurge(options: QueuePurgeOptions): Promise<MessageCount | undefined> {
     return this.#call("queuePurge", options) as Promise<MessageCount | undefined>;
   }
 
+  /** Deletes a queue, as `Channel.queueDelete`. */
   queueDelete(options: QueueDeleteOptions & { readonly noWait: true }): Promise<undefined>;
+  /** Deletes a queue, as `Channel.queueDelete`. */
   queueDelete(options: QueueDeleteOptions & { readonly noWait?: false | undefined }): Promise<MessageCount>;
+  /** Deletes a queue, as `Channel.queueDelete`. */
   queueDelete(options: QueueDeleteOptions): Promise<MessageCount | undefined> {
     return this.#call("queueDelete", options) as Promise<MessageCount | undefined>;
   }
 
   // Transactions, and the channel itself
 
+  /** Makes the channel transactional, as `Channel.txSelect`. */
   async txSelect(options: CallerOptions = {}): Promise<void> {
     await this.#call("txSelect", options);
     this.#mode = "tx";
   }
 
+  /** Commits, as `Channel.txCommit`. */
   async txCommit(options: CallerOptions = {}): Promise<void> {
     await this.#call("txCommit", options);
   }
 
+  /** Rolls back, as `Channel.txRollback`. */
   async txRollback(options: CallerOptions = {}): Promise<void> {
     await this.#call("txRollback", options);
   }
 
+  /** As `Channel.flow`. */
   async flow(options: CallerOptions & { readonly active: boolean }): Promise<boolean> {
     return (await this.#call("flow", options)) as boolean;
   }
@@ -342,6 +358,7 @@ export class WorkerChannel {
     this.#guest.close();
   }
 
+  /** Closes the channel, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#state !== "closed") await this.close();
     this.release();

@@ -43,6 +43,7 @@ export class WorkerConsumer {
     this.#host = host;
   }
 
+  /** Where the consumer stands. */
   get state(): "consuming" | "cancelling" | "ended" {
     return this.#state;
   }
@@ -57,6 +58,7 @@ export class WorkerConsumer {
     return this.#handlers.running;
   }
 
+  /** Whether it hands out nothing at the moment. */
   get paused(): boolean {
     return this.#handlers.paused;
   }
@@ -96,6 +98,7 @@ export class WorkerConsumer {
     return { requeued };
   }
 
+  /** Closes the consumer, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close().then(() => {});
   }

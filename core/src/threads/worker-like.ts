@@ -4,7 +4,9 @@ import type { PortListener } from "./port.ts";
 
 /** A worker: `Worker` of the web, of `node:worker_threads`, of Deno or Bun. */
 export interface WorkerLike {
+  /** Sends a value to the worker. */
   postMessage(message: unknown, transfer: never[]): void;
+  /** Ends the worker, whatever it does. */
   terminate(): unknown;
   /** As on the web. */
   addEventListener?(type: string, listener: PortListener): void;
@@ -14,7 +16,9 @@ export interface WorkerLike {
 
 /** The global scope of a worker, or Node's `parentPort`: where its first message arrives. */
 export interface WorkerScope {
+  /** Calls the listener when that happens. */
   addEventListener(type: string, listener: PortListener): void;
+  /** Removes a listener. */
   removeEventListener(type: string, listener: PortListener): void;
 }
 

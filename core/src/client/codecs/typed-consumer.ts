@@ -110,10 +110,12 @@ export class TypedIterableConsumer<T> implements AsyncIterable<DecodedDelivery<T
     return this.consumer.close(options);
   }
 
+  /** Closes the consumer, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.consumer[Symbol.asyncDispose]();
   }
 
+  /** Takes messages one by one, decoded; leaving the loop cancels the consumer. */
   async *[Symbol.asyncIterator](): AsyncGenerator<DecodedDelivery<T>, undefined> {
     for await (const delivery of this.consumer) {
       const decoded = await this.#decode(delivery);

@@ -101,6 +101,7 @@ export class TypedPublisher<T> {
     await this.publisher.close(options);
   }
 
+  /** Closes the publisher, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

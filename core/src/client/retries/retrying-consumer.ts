@@ -133,6 +133,7 @@ export class RetryingConsumer {
     this.#retrying = retrying;
   }
 
+  /** What became of messages so far. */
   get counters(): RetryCounters {
     return this.#retrying.counters;
   }
@@ -143,6 +144,7 @@ export class RetryingConsumer {
     return this.#closing;
   }
 
+  /** Closes the consumer, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close().then(() => {});
   }
