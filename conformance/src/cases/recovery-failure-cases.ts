@@ -22,7 +22,7 @@ export const recoveryFailureCases: readonly ConformanceCase[] = [
   },
   {
     name: "a host that accepts and never answers costs openTimeout, and the next host is used",
-    needs: ["proxy"],
+    needs: ["tcp", "proxy"],
     async run(scene) {
       const [good, mute] = [await scene.proxy(), await scene.proxy()];
       const endpoints = [good.address, mute.address].map(({ host, port }) => ({ host: host ?? "", port }));

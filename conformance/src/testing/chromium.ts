@@ -82,6 +82,8 @@ async function bundle(program: URL): Promise<string> {
     write: false,
     format: "esm",
     platform: "browser",
+    // The `name` of an error is that of its class, which esbuild would change.
+    keepNames: true,
     target: "es2022",
     conditions: ["@leveret/source"],
   });
