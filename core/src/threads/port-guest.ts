@@ -7,7 +7,7 @@ import { isBatch, openBatch, Outbox } from "./outbox.ts";
 import { pack, unpack } from "./pack.ts";
 import { packError, unpackError } from "./pack-errors.ts";
 import type { PortMessage, ThreadPort } from "./port.ts";
-import type { GotItem, GuestItem, HostItem } from "./protocol.ts";
+import { type GotItem, type GuestItem, type HostItem, portLane } from "./protocol.ts";
 import { ThreadError } from "./thread-error.ts";
 
 /** Calls that may wait for their answer, publishes apart. */
@@ -108,6 +108,7 @@ export class PortGuest {
 
   /** Closes the port; the other thread takes back what is outstanding here. */
   close(): void {
+    this.outbox.post({ type: "bye", lane: portLane });
     this.outbox.close();
     this.#ended(portClosed("not-sent"));
     this.#port.close();
@@ -124,6 +125,8 @@ export class PortGuest {
 
   #handle(item: HostItem): void {
     switch (item.type) {
+      case "bye":
+        return this.#portClosed();
       case "reply":
         return this.#take(item.id)?.future.resolve(unpack(item.value));
       case "got": {

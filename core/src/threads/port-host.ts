@@ -4,7 +4,7 @@ import { Future } from "../client/futures.ts";
 import { isBatch, openBatch, Outbox } from "./outbox.ts";
 import { pack } from "./pack.ts";
 import type { PortMessage, ThreadPort } from "./port.ts";
-import { type GuestItem, type HostItem, protocolVersion } from "./protocol.ts";
+import { type GuestItem, type HostItem, portLane, protocolVersion } from "./protocol.ts";
 import { ThreadError } from "./thread-error.ts";
 
 /** What answers for a lane. */
@@ -66,6 +66,7 @@ export class PortHost {
     this.#closing = true;
     this.#port.removeEventListener("message", this.#received);
     this.#port.removeEventListener("close", this.#portClosed);
+    this.outbox.post({ type: "bye", lane: portLane });
     this.outbox.close();
     const lanes = [...this.#lanes.values()];
     this.#lanes.clear();
@@ -81,7 +82,10 @@ export class PortHost {
       void this.close(new ThreadError("WRONG_PEER", "The other thread does not speak as this release of Leveret does"));
       return;
     }
-    openBatch(data, (item) => this.#lanes.get(item.lane)?.handle(item));
+    openBatch(data, (item) => {
+      if (item.type === "bye") this.#portClosed();
+      else this.#lanes.get(item.lane)?.handle(item);
+    });
   };
 
   readonly #portClosed = (): void => {

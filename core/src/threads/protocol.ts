@@ -23,9 +23,13 @@ export const poolLane = 2;
 /** How a delivery is settled. */
 export type Verb = "ack" | "nack" | "reject";
 
+/** The last thing that either side says. Not every browser tells that a port was closed. */
+type Farewell = { readonly type: "bye"; readonly lane: number };
+
 /** What a guest says. */
 export type GuestItem =
   | CallItem
+  | Farewell
   | PublishItem
   | SettleItem
   /** Deliveries of a consumer were taken by their handlers: so many more may come. */
@@ -82,6 +86,7 @@ export type HostItem =
   | { readonly type: "hello"; readonly lane: number; readonly version: number; readonly facts: Packed }
   | { readonly type: "reply"; readonly lane: number; readonly id: number; readonly value: Packed }
   | { readonly type: "failed"; readonly lane: number; readonly id: number; readonly error: PackedError }
+  | Farewell
   | DeliverItem
   | GotItem
   | { readonly type: "event"; readonly lane: number; readonly name: string; readonly value: PackedEvent }
