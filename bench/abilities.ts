@@ -1,7 +1,7 @@
 /** Which client is measured at which workload. */
 
 import type { Client } from "./clients.ts";
-import type { Workload } from "./workloads.ts";
+import type { Work, Workload } from "./workloads.ts";
 
 type Kind = string;
 
@@ -10,7 +10,6 @@ const only: Readonly<Record<string, readonly Kind[]>> = {
   "hand-written": ["publish", "confirm", "consume", "ack", "rpc", "get"],
   "bare socket": ["publish", "confirm", "consume", "ack"],
   pika: ["publish", "confirm", "consume", "ack", "get", "connect"],
-  librabbitmq: ["publish", "confirm", "consume", "ack", "get", "connect"],
 };
 
 export function can(client: Client, workload: Workload, onNullBroker: boolean): boolean {
@@ -23,8 +22,16 @@ export function can(client: Client, workload: Workload, onNullBroker: boolean): 
   const { work } = workload;
   const kinds = only[client.name];
   if (kinds !== undefined && !kinds.includes(work.kind)) return false;
+  if (work.kind === "consume" && work.lent === true && client.runtime === "python") return false;
+  if (client.runtime === "python" && !blockingWorks(work)) return false;
   if (work.kind === "consume" && work.by !== "handler" && client.role === "limit") return false;
-  // Its promises cannot be pipelined: it waits for each confirm.
-  if (client.name === "pika" && work.kind === "confirm" && work.window > 1) return false;
   return client.role !== "limit" || onNullBroker;
+}
+
+/** Pika's BlockingConnection has no turns of a loop, waits for each confirm, and its handlers are called one by one. */
+function blockingWorks(work: Work): boolean {
+  if (work.kind === "publish") return work.pace === "burst";
+  if (work.kind === "confirm") return work.window === 1;
+  if (work.kind === "consume") return work.by === "handler";
+  return work.kind !== "ack" || (work.order === "in" && work.handler === "sync");
 }

@@ -51,7 +51,8 @@ test("a run in fresh processes gives figures, verdicts and a page", async () => 
   const workload: Workload = { ...timed[0]!, slice: operations };
   const compared = onNode.filter(({ name }) => name === "leveret" || name === "amqplib");
   const plan = { counterpart: broker, clients: compared, workloads: [workload], sources: true, nodeOptions: [] };
-  const cells = await measureAll({ ...plan, compiled: "", allocations: false, rounds: 1, warmUp: 0, measure: 0 });
+  const { cells, failures } = await measureAll({ ...plan, allocations: false, rounds: 1, warmUp: 0, measure: 0 });
+  expect(failures).toEqual([]);
   expect(cells.map(({ client }) => client)).toEqual(["leveret", "amqplib"]);
   for (const { cpu } of cells) expect(cpu?.median).toBeGreaterThan(0);
   const found = verdicts(cells, [workload]);

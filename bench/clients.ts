@@ -5,7 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { repositoryRoot } from "../tools/lib/process.ts";
 
-export type RuntimeName = "node" | "deno" | "bun" | "python" | "c";
+export type RuntimeName = "node" | "deno" | "bun" | "python";
 
 export interface Client {
   /** As in tables and charts. */
@@ -26,7 +26,6 @@ const onNode: readonly Client[] = [
   { name: "hand-written", runtime: "node", role: "limit", driver: "hand-written" },
   { name: "bare socket", runtime: "node", role: "limit", driver: "bare-socket" },
   { name: "pika", runtime: "python", role: "peer", driver: "pika_client" },
-  { name: "librabbitmq", runtime: "c", role: "peer", driver: "librabbitmq" },
 ];
 
 const elsewhere = javascript
@@ -48,12 +47,15 @@ export interface Command {
   readonly args: readonly string[];
 }
 
+/** The system's, which knows the packages of the system, before any other. */
+export const python: string = existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
+
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const inRoot = (name: string): string => path.join(repositoryRoot, name);
 const clientFile = here("client.ts");
 
 /** @param sources - Leveret as in its sources, not as built. */
-export function commandOf(client: Client, sources: boolean, nodeOptions: readonly string[], compiled: string): Command {
+export function commandOf(client: Client, sources: boolean, nodeOptions: readonly string[]): Command {
   const condition = sources ? ["--conditions=@leveret/source"] : [];
   switch (client.runtime) {
     case "node":
@@ -66,13 +68,6 @@ export function commandOf(client: Client, sources: boolean, nodeOptions: readonl
     case "bun":
       return { program: inRoot("node_modules/.bin/bun"), args: [...condition, "--expose-gc", clientFile] };
     case "python":
-      return { program: "python3", args: [here(`drivers/${client.driver}.py`)] };
-    case "c":
-      return { program: path.join(compiled, client.driver), args: [] };
+      return { program: python, args: [here(`drivers/${client.driver}.py`)] };
   }
-}
-
-/** What has to be there on this machine; else the reason why a client is left out. */
-export function headersOfC(): string | undefined {
-  return ["/usr/include/amqp.h", "/usr/include/rabbitmq-c/amqp.h"].find((file) => existsSync(file));
 }

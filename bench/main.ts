@@ -11,13 +11,14 @@
  *     npm run bench -- --node-options "--cpu-prof --cpu-prof-dir=/tmp/profiles"
  *     npm run bench -- --no-allocations           saves a round that counts what is allocated
  *     npm run bench -- --long 120                also a long run, of so many seconds
+ *     npm run bench -- --add                      keeps what earlier runs left there and this one does not measure
  *     npm run bench -- --out FOLDER              where results.json and index.html go; default bench/results
  *
  * Each figure comes from fresh processes, of which those that are compared take turns.
  */
 
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { cpus, tmpdir } from "node:os";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { cpus } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { CommandError, repositoryRoot, run, runOrThrow } from "../tools/lib/process.ts";
@@ -45,6 +46,7 @@ const { values } = parseArgs({
     "node-options": { type: "string", default: "" },
     allocations: { type: "boolean", default: true },
     long: { type: "string" },
+    add: { type: "boolean", default: false },
     out: { type: "string", default: path.join(repositoryRoot, "bench", "results") },
   },
 });
@@ -70,24 +72,19 @@ function chosenClients(): Client[] {
   return clients.filter(({ name }) => names.includes(name));
 }
 
-function planFor(counterpart: Counterpart, present: readonly Client[], compiled: string): Plan {
+function planFor(counterpart: Counterpart, present: readonly Client[]): Plan {
   return {
     counterpart,
     clients: present,
     workloads: chosenWorkloads(counterpart.name),
     sources: values.sources,
     nodeOptions: values["node-options"].split(" ").filter((option) => option !== ""),
-    compiled,
     allocations: values.allocations && !values.quick,
     ...paceNumbers(),
   };
 }
 
-async function measureOn(
-  start: () => Promise<Counterpart>,
-  present: readonly Client[],
-  compiled: string,
-): Promise<Cell[]> {
+async function measureOn(start: () => Promise<Counterpart>, present: readonly Client[]): Promise<Cell[]> {
   let counterpart: Counterpart;
   try {
     counterpart = await start();
@@ -97,15 +94,25 @@ async function measureOn(
     return [];
   }
   try {
-    const plan = planFor(counterpart, present, compiled);
-    const cells = await measureAll(plan);
+    const plan = planFor(counterpart, present);
+    const { cells, failures } = await measureAll(plan);
     if (values.long !== undefined && counterpart.name === nullBroker) {
       const ours = present.filter(({ name }) => name === "leveret");
       const milliseconds = Number(values.long) * 1000;
-      cells.push(
-        ...(await measureAll({ ...plan, clients: ours, workloads: [longRun], rounds: 1, measure: milliseconds })),
-      );
+      const long = {
+        ...plan,
+        clients: ours,
+        workloads: [longRun],
+        allocations: false,
+        rounds: 1,
+        measure: milliseconds,
+      };
+      const found = await measureAll(long);
+      cells.push(...found.cells);
+      failures.push(...found.failures);
     }
+    for (const failure of failures) console.log(`FAILED: ${failure}`);
+    if (failures.length > 0) process.exitCode = 1;
     return cells;
   } finally {
     await counterpart.stop();
@@ -139,6 +146,15 @@ function report(cells: readonly Cell[]): void {
   }
 }
 
+/** What is in the results already, but for what was measured again. */
+async function cellsOfBefore(measured: readonly Cell[]): Promise<Cell[]> {
+  const text = await readFile(path.join(values.out, "results.json"), "utf8");
+  const { cells } = JSON.parse(text) as { cells: Cell[] };
+  const key = ({ counterpart, workload, client }: Cell): string => JSON.stringify([counterpart, workload, client]);
+  const again = new Set(measured.map(key));
+  return cells.filter((cell) => !again.has(key(cell)));
+}
+
 /** What was measured, with what. */
 async function circumstances(): Promise<Record<string, string>> {
   const revision = await run("git", ["rev-parse", "--short", "HEAD"]).catch(() => undefined);
@@ -166,30 +182,26 @@ async function circumstances(): Promise<Record<string, string>> {
 async function main(): Promise<void> {
   const started = performance.now();
   if (!values.sources) await runOrThrow(process.execPath, ["tools/packages.ts", "build"]);
-  const compiled = await mkdtemp(path.join(tmpdir(), "leveret-bench-"));
-  try {
-    const present = await leaveOut(chosenClients(), compiled);
-    const on = values.on.split(",");
-    const cells = on.includes("null") ? await measureOn(startNullBroker, present, compiled) : [];
-    if (on.includes("rabbitmq") && chosenWorkloads("RabbitMQ").length > 0) {
-      cells.push(...(await measureOn(startRealBroker, present, compiled)));
-    }
-    report(cells);
-    const about = await circumstances();
-    const found = verdicts(cells, workloads);
-    const results = { about, pace: paceNumbers(), cells, verdicts: found, curves: curves(cells, workloads) };
-    await mkdir(values.out, { recursive: true });
-    await writeFile(path.join(values.out, "results.json"), `${JSON.stringify(results, undefined, 1)}\n`);
-    await writeFile(path.join(values.out, "index.html"), await pageOf(results));
-    const missed = found.filter(({ passed }) => passed === false);
-    const wanted = found.filter(({ passed }) => passed !== undefined);
-    console.log(`\n${wanted.length - missed.length} of ${wanted.length} goals reached`);
-    console.log(
-      `in ${((performance.now() - started) / 1000).toFixed(0)} s; results in ${path.relative(process.cwd(), values.out)}`,
-    );
-  } finally {
-    await rm(compiled, { recursive: true });
+  const present = await leaveOut(chosenClients());
+  const on = values.on.split(",");
+  const cells = on.includes("null") ? await measureOn(startNullBroker, present) : [];
+  if (on.includes("rabbitmq") && chosenWorkloads("RabbitMQ").length > 0) {
+    cells.push(...(await measureOn(startRealBroker, present)));
   }
+  if (values.add) cells.unshift(...(await cellsOfBefore(cells)));
+  report(cells);
+  const about = await circumstances();
+  const found = verdicts(cells, workloads);
+  const results = { about, pace: paceNumbers(), cells, verdicts: found, curves: curves(cells, workloads) };
+  await mkdir(values.out, { recursive: true });
+  await writeFile(path.join(values.out, "results.json"), `${JSON.stringify(results, undefined, 1)}\n`);
+  await writeFile(path.join(values.out, "index.html"), await pageOf(results));
+  const missed = found.filter(({ passed }) => passed === false);
+  const wanted = found.filter(({ passed }) => passed !== undefined);
+  console.log(`\n${wanted.length - missed.length} of ${wanted.length} goals reached`);
+  console.log(
+    `in ${((performance.now() - started) / 1000).toFixed(0)} s; results in ${path.relative(process.cwd(), values.out)}`,
+  );
 }
 
 function paceNumbers(): { rounds: number; warmUp: number; measure: number } {
@@ -206,4 +218,4 @@ try {
   console.error(error instanceof CommandError ? error.message : error);
   process.exit(1);
 }
-process.exit(0);
+process.exit();

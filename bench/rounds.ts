@@ -14,8 +14,6 @@ export interface Plan {
   readonly workloads: readonly Workload[];
   readonly sources: boolean;
   readonly nodeOptions: readonly string[];
-  /** The folder of what was compiled. */
-  readonly compiled: string;
   readonly allocations: boolean;
   readonly rounds: number;
   /** Milliseconds of CPU time. */
@@ -30,7 +28,8 @@ const realRounds = 3;
 /** A client that takes longer than this has stopped. */
 const within = 120_000;
 
-export async function measureAll(plan: Plan): Promise<Cell[]> {
+/** @returns what was measured, and what went wrong: whoever failed a check is not in the cells of that round. */
+export async function measureAll(plan: Plan): Promise<{ cells: Cell[]; failures: string[] }> {
   const { counterpart, workloads } = plan;
   const isReal = counterpart.name !== nullBroker;
   const rounds = isReal ? Math.min(plan.rounds, realRounds) : plan.rounds;
@@ -44,10 +43,16 @@ export async function measureAll(plan: Plan): Promise<Cell[]> {
     0,
   );
   const progress = new Progress(total);
+  const failures: string[] = [];
+  // What others did is worth having all the same.
+  const failed = (error: unknown): undefined => {
+    failures.push(error instanceof Error ? error.message : String(error));
+  };
   const reports = new Map<string, Report[]>();
   const add = async (workload: Workload, client: Client, allocations: boolean): Promise<void> => {
     progress.show(`${workload.name}, ${client.name}, ${counterpart.name}`);
-    const report = await measure(plan, workload, client, allocations);
+    const report = await measure(plan, workload, client, allocations).catch((error: unknown) => failed(error));
+    if (report === undefined) return;
     const key = `${workload.name}\n${client.name}`;
     reports.set(key, [...(reports.get(key) ?? []), report]);
   };
@@ -63,11 +68,13 @@ export async function measureAll(plan: Plan): Promise<Cell[]> {
     for (const client of profiled(clients, workload)) await add(workload, client, true);
   }
   progress.end();
-  return pairs.flatMap(({ workload, clients }) =>
-    clients.map((client) =>
-      summarise(counterpart.name, workload, client, reports.get(`${workload.name}\n${client.name}`) ?? []),
-    ),
+  const cells = pairs.flatMap(({ workload, clients }) =>
+    clients.flatMap((client) => {
+      const found = reports.get(`${workload.name}\n${client.name}`);
+      return found === undefined ? [] : [summarise(counterpart.name, workload, client, found)];
+    }),
   );
+  return { cells, failures };
 
   function profiled(clients: readonly Client[], workload: Workload): Client[] {
     if (!plan.allocations || counterpart.name !== nullBroker || "holding" in workload || workload.growth !== undefined)
@@ -78,7 +85,7 @@ export async function measureAll(plan: Plan): Promise<Cell[]> {
 
 /** @throws Error when the client failed, or did not do what it should have done. */
 async function measure(plan: Plan, workload: Workload, client: Client, allocations: boolean): Promise<Report> {
-  const { counterpart, sources, nodeOptions, compiled, warmUp, measure: milliseconds } = plan;
+  const { counterpart, sources, nodeOptions, warmUp, measure: milliseconds } = plan;
   const real = counterpart.name !== nullBroker;
   const assignment: Assignment = {
     driver: client.driver,
@@ -89,7 +96,7 @@ async function measure(plan: Plan, workload: Workload, client: Client, allocatio
     ...(real ? { slices: realSlices } : {}),
     ...(allocations ? { allocations } : {}),
   };
-  const { program, args } = commandOf(client, sources, nodeOptions, compiled);
+  const { program, args } = commandOf(client, sources, nodeOptions);
   const timeout = within + warmUp + milliseconds;
   const { code, stdout, output } = await run(program, [...args, JSON.stringify(assignment)], { timeout });
   if (code !== 0) throw new Error(`${client.name} failed at ${workload.name}:\n${output}`);

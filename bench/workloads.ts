@@ -70,6 +70,7 @@ const rich: Shape = { size: 16, rich: true };
 const burst = (shape: Shape): Work => ({ kind: "publish", shape, pace: "burst" });
 const confirm = (window: number): Work => ({ kind: "confirm", shape: shape16, window });
 const consume = (shape: Shape, by: ConsumeLoad["by"] = "handler"): Work => ({ kind: "consume", shape, by });
+const lent = (shape: Shape): Work => ({ kind: "consume", shape, by: "handler", lent: true });
 const ack = (prefetch: number, order: AckLoad["order"] = "in", handler: AckLoad["handler"] = "sync"): Work => ({
   kind: "ack",
   shape: shape16,
@@ -105,6 +106,8 @@ const consuming: readonly Workload[] = [
   { name: "consume 1 KiB", work: consume(shape1k), slice: 48_000, goal: { atLeast: 2 }, ...all },
   { name: "consume 64 KiB", work: consume(shape64k), slice: 2_000, goal: { atLeast: 2 }, rabbitmq: true },
   { name: "consume 1 MiB", work: consume(shape1m), slice: 128, goal: { atLeast: 2 }, rabbitmq: true },
+  { name: "consume 64 KiB, lent", work: lent(shape64k), slice: 2_000, goal: { atLeast: 4 } },
+  { name: "consume 1 MiB, lent", work: lent(shape1m), slice: 128, goal: { atLeast: 4 } },
   { name: "consume 16 B by iterator", work: consume(shape16, "iterator"), slice: 48_000, goal: { atLeast: 2.5 } },
   { name: "ack each, prefetch 250", work: ack(250), slice: 32_000, goal: { atLeast: 10 }, ...all },
   { name: "ack each, prefetch 50", work: ack(50), slice: 16_000, goal: never },

@@ -40,6 +40,8 @@ export interface ConfirmLoad {
 export interface ConsumeLoad {
   readonly shape: Shape;
   readonly by: "handler" | "iterator" | "batch";
+  /** The handler is lent the body for the length of its call, where a library can do that. */
+  readonly lent?: boolean;
   /** Consumers of as many channels, that get messages in turn. */
   readonly consumers?: number;
 }

@@ -96,7 +96,7 @@ class LeveretSession implements Session {
     };
   }
 
-  async consume({ shape, by, consumers = 1 }: ConsumeLoad): Promise<Slice> {
+  async consume({ shape, by, lent = false, consumers = 1 }: ConsumeLoad): Promise<Slice> {
     const channels = await Promise.all(Array.from({ length: consumers }, () => this.#connection.openChannel()));
     return async (count) => {
       const queue = this.#broker.nextQueue(shape, count, consumers);
@@ -104,7 +104,7 @@ class LeveretSession implements Session {
       const countdown = new Countdown(count);
       const started = channels.map((channel) => {
         const inspector = new Inspector(shape.size);
-        return channel.basicConsume({ queue, noAck: true }, ({ body }) => {
+        return channel.basicConsume({ queue, noAck: true, lendBody: lent }, ({ body }) => {
           inspector.inspect(body);
           countdown.tick();
         });

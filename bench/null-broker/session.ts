@@ -56,7 +56,7 @@ export class Session implements Receiver {
   #tagsMade = 0;
   #faulty = false;
 
-  /** @param holdFor - milliseconds for which confirms wait. */
+  /** @param holdFor - milliseconds for which confirms wait, from when the client was heard last. */
   constructor(write: Write, end: () => void, holdFor = 0) {
     this.#write = write;
     this.#end = end;
@@ -74,7 +74,7 @@ export class Session implements Receiver {
       this.#input.receive(chunk);
     }
     if (this.#holdFor === 0) this.#confirm();
-    else if (this.#owing.length > 0) this.#holding ??= setTimeout(() => this.#release(), this.#holdFor);
+    else if (this.#owing.length > 0) this.#hold();
     for (const outbox of this.#outboxes) {
       if (outbox?.window === undefined) continue;
       this.#flush();
@@ -92,8 +92,13 @@ export class Session implements Receiver {
     this.#owing.length = 0;
   }
 
+  /** The time begins anew with whatever comes. */
+  #hold(): void {
+    clearTimeout(this.#holding);
+    this.#holding = setTimeout(() => this.#release(), this.#holdFor);
+  }
+
   #release(): void {
-    this.#holding = undefined;
     this.#confirm();
     this.#flush();
   }
