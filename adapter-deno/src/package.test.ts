@@ -7,7 +7,7 @@ interface Description {
   readonly name: string;
   readonly version: string;
   readonly license: string;
-  readonly exports: unknown;
+  readonly exports: Readonly<Record<string, unknown>>;
   readonly imports?: Readonly<Record<string, string>>;
 }
 
@@ -23,11 +23,16 @@ it("is described alike for npm and for JSR", async () => {
     version: npm.version,
     license: npm.license,
   });
-  expect(npm.exports).toMatchObject({ ".": { "@leveret/source": jsr.exports } });
+  const sources = Object.entries(jsr.exports).map(([entry, source]) => [entry, { "@leveret/source": source }]);
+  expect(npm.exports).toMatchObject(Object.fromEntries(sources));
+  expect(Object.keys(jsr.exports)).toEqual(Object.keys(npm.exports).filter((entry) => !entry.endsWith(".json")));
 });
 
 it("takes the core of its own version from npm", async () => {
   const core = await read("../core/package.json");
   const jsr = await read("deno.json");
-  expect(jsr.imports).toEqual({ "@leveret/core/client": `npm:@leveret/core@^${core.version}/client` });
+  const entries = ["blocking", "client"];
+  expect(jsr.imports).toEqual(
+    Object.fromEntries(entries.map((name) => [`@leveret/core/${name}`, `npm:@leveret/core@^${core.version}/${name}`])),
+  );
 });
