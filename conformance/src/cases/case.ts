@@ -26,8 +26,6 @@ export type CaseNeed =
   | "tcp"
   /** A proxy that does wrong on request. */
   | "proxy"
-  /** A `MessagePort` that tells when its other end was closed. */
-  | "port-close"
   /** A broker of our own, that can be blocked and can close its connections. */
   | "operate"
   /** Users can be added. */

@@ -105,11 +105,6 @@ export function reasonToSkip(
     "client-certificate": capabilities.tls,
   };
   for (const need of needs) {
-    if (need === "port-close") {
-      if (/^(chrome|edge|firefox|safari) /.test(runtime))
-        return `needs port-close, which ${runtime.split(" ", 1)[0]} has not`;
-      continue;
-    }
     if (byAdapter[need] === false) return `needs ${need}, which ${runtime.split(" ", 1)[0]} has not`;
     if (!offers.includes(need)) return `needs ${need}, which the broker has not`;
   }

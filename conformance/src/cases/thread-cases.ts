@@ -244,7 +244,6 @@ export const threadCases: readonly ConformanceCase[] = [
   },
   {
     name: "what a worker had goes back when it is gone, and a typed error says so",
-    needs: ["port-close"],
     async run(scene) {
       const { worker, served, connection } = await threads(scene);
       const other = await connection.openChannel();
@@ -279,7 +278,6 @@ export const threadCases: readonly ConformanceCase[] = [
   },
   {
     name: "closing in the connection's thread ends the worker's calls",
-    needs: ["port-close"],
     async run(scene) {
       const { worker, served } = await threads(scene);
       const queue = await queueOf(scene, worker);

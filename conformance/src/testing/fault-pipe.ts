@@ -112,7 +112,12 @@ export class Pipe {
   }
 
   async #dribble(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length && !this.#to.destroyed; at += 1) {
+    // What was large when the fault began must not outlast it, nor the connection.
+    for (let at = 0; at < bytes.length && !this.#to.destroyed && !this.#isBroken; at += 1) {
+      if (!this.#faults().oneByteAtATime) {
+        this.#to.write(bytes.subarray(at));
+        return;
+      }
       this.#to.write(bytes.subarray(at, at + 1));
       await nextTurn();
     }
