@@ -96,6 +96,20 @@ describe("time", () => {
     expect(io.timers).toBe(1);
   });
 
+  it("sends heartbeats when bytes arrive, though no timer fires, as in a page in the background", async () => {
+    const { io, server, connection } = await connected({}, (made) => {
+      made.tune = { ...made.tune, heartbeat: 10 };
+    });
+    io.setTimer = () => () => {};
+    const before = connection.counters?.framesSent ?? 0;
+    for (let beat = 1; beat <= 3; beat += 1) {
+      await io.advance(6000);
+      server.together((sent) => sent.heartbeat());
+      await io.settle();
+      expect(connection.counters?.framesSent).toBe(before + beat);
+    }
+  });
+
   it("sends heartbeats, and ends the connection when the server is silent", async () => {
     const { io, server, connection } = await connected({}, (made) => {
       made.tune = { ...made.tune, heartbeat: 10 };

@@ -163,8 +163,15 @@ export class Link {
     this.#heard = true;
     if (this.#peeking) this.#stopPeeking();
     // Deliveries that are not answered in this turn need no end of it.
-    if (this.engine.outputSize > 0 || this.#atTurnEnd.length > 0 || this.engine.wantsClose) this.touch();
+    if (this.engine.outputSize > 0 || this.#atTurnEnd.length > 0 || this.engine.wantsClose || this.#isDue())
+      this.touch();
     else if (!this.#turnPosted) this.#armTimer();
+  }
+
+  /** Whether something is due whose timer did not fire: in a page in the background bytes come, and timers hardly. */
+  #isDue(): boolean {
+    const deadline = this.engine.nextDeadline();
+    return deadline !== undefined && deadline <= this.#io.now();
   }
 
   #take(part: Uint8Array): void {
