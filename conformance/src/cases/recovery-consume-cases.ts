@@ -62,7 +62,8 @@ export const recoveryConsumeCases: readonly ConformanceCase[] = [
         tags.push(first?.deliveryTag ?? 0, second?.deliveryTag ?? 0);
         if (round > 0) same(all.channel.basicAck({ deliveryTag: tags[0] ?? 0 }), "stale", "an old number");
         same(all.channel.basicAck({ deliveryTag: tags.at(-1) ?? 0, multiple: true }), "settled", "both");
-        await scene.until(async () => (await scene.messageCount(all.onlooker, queue)) === 0, "an empty queue");
+        // An answer on the same channel: the acknowledgement has arrived before the outage.
+        same(await scene.messageCount(all.channel, queue), 0, "messages that are ready");
         await outage(scene, all, round % 2 === 0 ? "cut" : "reset");
         same(await scene.messageCount(all.onlooker, queue), 0, "messages that were settled");
       }
