@@ -5,6 +5,7 @@ import { channelRows, consumeRows, publishRows, topologyRows } from "./channels.
 import { connectionRows, ioRows, workflowRows } from "./connecting.ts";
 import { errorRows } from "./errors.ts";
 import { exampleRows } from "./examples.ts";
+import { issueRows, subtleRows } from "./lessons.ts";
 import { parameterRows } from "./parameters.ts";
 import { readmeRows } from "./readme.ts";
 import type { ParitySection } from "./row.ts";
@@ -27,4 +28,6 @@ export const pikaParity: readonly ParitySection[] = [
   errorRows,
   wireRows,
   exampleRows,
+  issueRows,
+  subtleRows,
 ];
