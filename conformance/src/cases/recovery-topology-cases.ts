@@ -305,9 +305,9 @@ export const recoveryTopologyCases: readonly ConformanceCase[] = [
       await all.proxy.break("cut");
       for (let rung = 1; rung <= 24; rung += 1) {
         const direction = rung % 2 === 0 ? "to-server" : "to-client";
+        const { accepted } = await all.proxy.report();
         await all.proxy.inflict({ breakAfter: { direction, bytes: rung * 60, how: rung % 3 === 0 ? "cut" : "reset" } });
         publishes.push(publisher.publish(bytes(`m${rung}`)));
-        const { accepted } = await all.proxy.report();
         await scene.until(async () => (await all.proxy.report()).accepted > accepted, "the next connection");
       }
       await comeBack(scene, all);
