@@ -206,13 +206,16 @@ export const retryCases: readonly ConformanceCase[] = [
       const queues = await retryQueues(scene, all.onlooker, [500]);
       const failed = new Set<string>();
       const handled = new Set<string>();
-      let silenced: Promise<void> | undefined;
+      let silence!: () => void;
+      const silenced = new Promise<void>((resolve) => {
+        // What the server says of the copies does not arrive.
+        silence = () => void all.proxy.silence("to-client").then(resolve);
+      });
       const consumer = await openRetryingConsumer(all.connection, queues, async (delivery, { attempt }) => {
         const name = text(delivery) as string;
         if (attempt > 1 || failed.size === 5) return void handled.add(name);
         failed.add(name);
-        // What the server says of the copies does not arrive.
-        silenced ??= all.proxy.silence("to-client");
+        if (failed.size === 5) silence();
         await silenced;
         throw new Error("once more");
       });
