@@ -5,6 +5,7 @@
  * Packages are resolved to their sources (condition `@leveret/source`): nothing has to be built first.
  */
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
+import { compileCache } from "./tools/compile-cache.ts";
 
 const sourceCondition = "@leveret/source";
 const conditions = [sourceCondition, "module", "node", "development|production"];
@@ -15,7 +16,7 @@ const thirtySeconds = 30_000;
 function project(
   name: string,
   include: readonly string[],
-  more: { globalSetup?: string; fileParallelism?: boolean } = {},
+  more: { globalSetup?: string[]; fileParallelism?: boolean } = {},
 ): TestProjectConfiguration {
   return {
     resolve: { conditions },
@@ -27,7 +28,9 @@ function project(
       testTimeout: thirtySeconds,
       hookTimeout: thirtySeconds,
       // What a test starts with `process.execPath` (a worker thread, a child) resolves packages as the test does.
-      ...(runtime === "node" ? { env: { NODE_OPTIONS: `--conditions=${sourceCondition}` } } : {}),
+      ...(runtime === "node"
+        ? { env: { NODE_OPTIONS: `--conditions=${sourceCondition}`, NODE_COMPILE_CACHE: compileCache } }
+        : {}),
       ...more,
     },
   };
@@ -45,8 +48,10 @@ const adapters: Record<typeof runtime, readonly TestProjectConfiguration[]> = {
 
 const runners = "conformance/src/runners";
 
+const threads = runtime === "node" ? ["./tools/compile-cache-setup.ts"] : [];
+
 /** All files share a broker that some of them pause, block and kill. */
-const sharedBroker = { globalSetup: "./tools/rabbitmq/global-setup.ts", fileParallelism: false };
+const sharedBroker = { globalSetup: ["./tools/rabbitmq/global-setup.ts", ...threads], fileParallelism: false };
 
 export default defineConfig({
   test: {

@@ -63,7 +63,12 @@ install();
 const child = spawn(findNode(), ["--conditions=@leveret/source", script, ...args], {
   cwd: root,
   stdio: "inherit",
-  env: { ...process.env, PATH: `${inRoot("node_modules", ".bin")}${path.delimiter}${process.env.PATH ?? ""}` },
+  env: {
+    // What was compiled once is not compiled again by the next process (see compile-cache.ts).
+    NODE_COMPILE_CACHE: inRoot("node_modules", ".cache", "node-compile"),
+    ...process.env,
+    PATH: `${inRoot("node_modules", ".bin")}${path.delimiter}${process.env.PATH ?? ""}`,
+  },
 });
 child.once("error", (error) => fail(`${name} could not be started: ${error.message}`));
 child.once("exit", (code, signal) => {
