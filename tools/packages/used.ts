@@ -1,6 +1,7 @@
 /**
- * The packages in use: the first program of the README, with the import changed for each runtime and nothing else, runs
- * in an empty project on the packed packages, against the packed broker; in a page, through the packed relay.
+ * The packages in use: the first program of the README and the one that blocks, with the import changed for each runtime
+ * and nothing else, run in an empty project on the packed packages, against the packed broker; the first one also in a
+ * page, through the packed relay.
  */
 
 import { type ChildProcessByStdio, spawn } from "node:child_process";
@@ -18,7 +19,21 @@ import { repositoryRoot, run } from "../lib/process.ts";
 import { UnavailableError } from "../lib/unavailable.ts";
 import { nodes } from "./installed.ts";
 
-const prints = "Hello, world";
+/** A program of docs/examples. */
+interface Example {
+  readonly name: string;
+  /** What of a runtime's package it imports. */
+  readonly entry: "" | "/blocking";
+  readonly prints: string;
+}
+
+const first: Example = { name: "first-program", entry: "", prints: "Hello, world" };
+const blocking: Example = {
+  name: "blocking",
+  entry: "/blocking",
+  prints: "unroutable: 312 NO_ROUTE\ngot one, 4 left\ntwo three, 2 went back",
+};
+
 const within = 30_000;
 const isCI = (process.env.CI ?? "") !== "" && process.env.CI !== "false";
 
@@ -28,6 +43,7 @@ interface Use {
   readonly file: string;
   readonly text: string;
   readonly command: readonly [string, ...string[]];
+  readonly prints: string;
 }
 
 /** @returns what is wrong; empty when the program does its work everywhere. */
@@ -53,46 +69,60 @@ export async function checkUse(folder: string): Promise<string[]> {
 
 async function uses({ hostname, port }: URL): Promise<Use[]> {
   const asJavaScript = async (text: string) => (await transform(text, { loader: "ts", format: "esm" })).code;
-  const imports = await asJavaScript(programFor("@leveret/node"));
   const bun = path.join(repositoryRoot, "node_modules/.bin/bun");
   const deno = path.join(repositoryRoot, "node_modules/deno/deno");
-  return [
-    ...nodes.flatMap((node): Use[] => [
-      { name: `import in ${nameOf(node)}`, file: "first.mjs", text: imports, command: [node] },
-      { name: `require in ${nameOf(node)}`, file: "first.cjs", text: asCommonJs(imports), command: [node] },
-    ]),
-    {
-      name: "Deno, with no more permissions than it needs",
-      file: "first.deno.ts",
-      text: programFor("@leveret/deno"),
-      command: [deno, "run", "--no-prompt", `--allow-net=${hostname}:${port}`, "--allow-env=AMQP_URL"],
-    },
-    { name: "Bun", file: "first.bun.ts", text: programFor("@leveret/bun"), command: [bun] },
-  ];
+  const mayConnect = [`--allow-net=${hostname}:${port}`, "--allow-env=AMQP_URL"];
+  const all = [first, blocking].map(async (example): Promise<Use[]> => {
+    const { name, entry, prints } = example;
+    const imports = await asJavaScript(programFor("@leveret/node", example));
+    // The worker is loaded from a file of the package.
+    const mayRead = entry === "/blocking" ? ["--allow-read=node_modules"] : [];
+    const more = { prints };
+    return [
+      ...nodes.flatMap((node): Use[] => [
+        { ...more, name: `import in ${nameOf(node)}`, file: `${name}.mjs`, text: imports, command: [node] },
+        {
+          ...more,
+          name: `require in ${nameOf(node)}`,
+          file: `${name}.cjs`,
+          text: asCommonJs(imports),
+          command: [node],
+        },
+      ]),
+      {
+        ...more,
+        name: "Deno, with no more permissions than it needs",
+        file: `${name}.deno.ts`,
+        text: programFor("@leveret/deno", example),
+        command: [deno, "run", "--no-prompt", ...mayConnect, ...mayRead],
+      },
+      { ...more, name: "Bun", file: `${name}.bun.ts`, text: programFor("@leveret/bun", example), command: [bun] },
+    ];
+  });
+  return (await Promise.all(all)).flat();
 }
 
-/** The program of the README, on another package. */
-function programFor(name: string): string {
-  const text = readFileSync(path.join(repositoryRoot, "docs/examples/first-program.ts"), "utf8");
-  if (!text.includes('from "@leveret/node"')) throw new Error("the first program does not import @leveret/node");
-  return text.replace('from "@leveret/node"', `from "${name}"`);
+/** An example, on another package. */
+function programFor(packageName: string, { name, entry }: Example): string {
+  const text = readFileSync(path.join(repositoryRoot, `docs/examples/${name}.ts`), "utf8");
+  const imported = `from "@leveret/node${entry}"`;
+  if (!text.includes(imported)) throw new Error(`${name}.ts does not import ${imported}`);
+  return text.replace(imported, `from "${packageName}${entry}"`);
 }
 
 /** What somebody writes who has no modules: the import is a `require`, and a function waits. */
 function asCommonJs(text: string): string {
   const [, names, name, rest] = /^import \{(.*?)\} from "(.*?)";\n(.*)$/s.exec(text) ?? [];
-  if (rest === undefined) throw new Error("the first program does not begin with its import");
+  if (rest === undefined) throw new Error("the program does not begin with its import");
   return `const {${names}} = require("${name}");\nvoid (async () => {\n${rest}\n})();\n`;
 }
 
-async function tryUse({ name, file, text, command }: Use, folder: string, url: string): Promise<string[]> {
+async function tryUse({ name, file, text, command, prints }: Use, folder: string, url: string): Promise<string[]> {
   await writeFile(path.join(folder, file), text);
   const [program, ...args] = command;
   const env = { AMQP_URL: url, NODE_OPTIONS: "" };
   const { code, output } = await run(program, [...args, file], { cwd: folder, env, timeout: within });
-  return code === 0 && output.trim() === prints
-    ? []
-    : [`the first program fails: ${name} (exit code ${code}):\n${output}`];
+  return code === 0 && output.trim() === prints ? [] : [`${file} fails: ${name} (exit code ${code}):\n${output}`];
 }
 
 /** Bundles the program as an application would, and opens it in a Chromium. */
@@ -108,7 +138,7 @@ async function tryPage(folder: string, url: string): Promise<string[]> {
     return [];
   }
   const file = path.join(folder, "first.page.ts");
-  await writeFile(file, programFor("@leveret/websocket"));
+  await writeFile(file, programFor("@leveret/websocket", first));
   const { outputFiles } = await build({
     entryPoints: [file],
     bundle: true,
@@ -129,7 +159,7 @@ async function tryPage(folder: string, url: string): Promise<string[]> {
     });
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
     const text = await said;
-    return text === prints ? [] : [`the first program fails: bundled for a page, it says ${text}`];
+    return text === first.prints ? [] : [`the first program fails: bundled for a page, it says ${text}`];
   } finally {
     await browser.close();
     server.close();
