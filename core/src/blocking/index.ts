@@ -18,4 +18,4 @@ export type {
 export { CallbackCaller, type CallbackHandle } from "./callback-handle.ts";
 export type { BlockingConnectOptions } from "./connect-options.ts";
 export { endBlocking, serveBlocking } from "./serve-blocking.ts";
-export type { BlockingServices, StartedWorker, WorkerData } from "./services.ts";
+export { type BlockingServices, missingProgram, type StartedWorker, type WorkerData } from "./services.ts";
