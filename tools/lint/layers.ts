@@ -26,7 +26,7 @@ const peers = ["amqplib", "rabbitmq-client", "@cloudamqp/amqp-client"];
 const everythingPure: readonly Impurity["what"][] = ["clock", "randomness", "promise", "global object", "evaluation"];
 const onlyThroughIoServices: readonly Impurity["what"][] = ["clock", "randomness", "global object", "evaluation"];
 const client = "@leveret/core/client";
-const blocking = "@leveret/core/blocking";
+const blocking = ["@leveret/core/blocking", "@leveret/core/blocking/adapter"];
 /** A dynamic import of what is only known when it happens. */
 const computed = "(computed)";
 
@@ -89,13 +89,13 @@ export const layers: readonly Layer[] = [
   {
     name: "adapter for Node",
     files: ["adapter-node/src/**"],
-    imports: ["adapter-node/src/**", client, blocking, "node:*"],
+    imports: ["adapter-node/src/**", client, ...blocking, "node:*"],
   },
   {
     name: "blocking for Deno",
     files: ["adapter-deno/src/blocking/**"],
     // Only Node's workers can be listened to by a thread that blocks.
-    imports: ["adapter-deno/src/**", client, blocking, "node:worker_threads"],
+    imports: ["adapter-deno/src/**", client, ...blocking, "node:worker_threads"],
   },
   {
     name: "adapter for Deno",
@@ -107,7 +107,7 @@ export const layers: readonly Layer[] = [
     name: "adapter for Bun",
     files: ["adapter-bun/src/**"],
     // Bun has Node's sockets, see docs/decisions/0002-bun-sockets.md.
-    imports: ["adapter-bun/src/**", client, blocking, "@leveret/node", "@leveret/node/*", "node:*"],
+    imports: ["adapter-bun/src/**", client, ...blocking, "@leveret/node", "@leveret/node/*", "node:*"],
   },
   {
     name: "relay",

@@ -9,23 +9,7 @@ import { denoBlocking } from "./services.ts";
 
 export * from "@leveret/core/client";
 export { denoBlocking } from "./services.ts";
-export {
-  type Blocking,
-  type BlockingChannel,
-  type BlockingConnection,
-  type BlockingConnectionEvents,
-  type BlockingConnectOptions,
-  type BlockingConsumeOptions,
-  type BlockingConsumerDelivery,
-  type BlockingDelivery,
-  type BlockingDeliveryHandler,
-  type BlockingGotMessage,
-  type BlockingIterateOptions,
-  type BlockingOptions,
-  type BlockingPublishOptions,
-  CallbackCaller,
-  type CallbackHandle,
-} from "@leveret/core/blocking";
+export * from "@leveret/core/blocking";
 
 /** The program of the worker, beside this file: as source in the sources, built in the package. */
 const worker = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);

@@ -1,7 +1,7 @@
 /** What blocking needs, of Deno's worker threads, by the names that Node gave them. */
 
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
-import type { BlockingServices } from "@leveret/core/blocking";
+import type { BlockingServices } from "@leveret/core/blocking/adapter";
 
 /** The services of Deno for a thread that blocks. @param program - The worker's program. */
 export function denoBlocking(program: URL): BlockingServices {

@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
-import { type BlockingServices, missingProgram } from "@leveret/core/blocking";
+import { type BlockingServices, missingProgram } from "@leveret/core/blocking/adapter";
 import { workerArguments } from "./worker-options.ts";
 
 /** The services of Node for a thread that blocks. @param program - The worker's program. */

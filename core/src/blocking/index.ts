@@ -1,6 +1,6 @@
 /**
- * Blocking calls over a worker, for what a runtime provides; the adapters (`@leveret/node/blocking` and its sisters)
- * export this with a `connect` of their own.
+ * Blocking calls over a worker; the adapters (`@leveret/node/blocking` and its sisters) export this with a `connect` of
+ * their own.
  *
  * @packageDocumentation
  */
@@ -17,5 +17,4 @@ export type {
 } from "./blocking-options.ts";
 export { CallbackCaller, type CallbackHandle } from "./callback-handle.ts";
 export type { BlockingConnectOptions } from "./connect-options.ts";
-export { endBlocking, serveBlocking } from "./serve-blocking.ts";
-export { type BlockingServices, missingProgram, type StartedWorker, type WorkerData } from "./services.ts";
+export type { BlockingServices, StartedWorker } from "./services.ts";
