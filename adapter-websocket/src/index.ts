@@ -4,7 +4,7 @@
  */
 
 export * from "@leveret/core/client";
-export { connect } from "./connect.ts";
+export { connect, connectOnce } from "./connect.ts";
 export { webSocketIo, type WebSocketIoOptions } from "./services.ts";
 export type {
   CloseLike,

@@ -41,6 +41,7 @@ const softCodes: ReadonlySet<ReplyCodeName> = new Set([
  * by `channel.close` or `connection.close`.
  */
 export class Refusal extends AmqpError {
+  override name = "Refusal";
   declare readonly code: ReplyCodeName;
 
   /** The words after the name of the code. */

@@ -37,6 +37,7 @@ export interface BatchFailure {
 
 /** Messages of a batch were not confirmed. All others were. */
 export class BatchError extends AmqpError {
+  override name = "BatchError";
   declare readonly code: "BATCH_FAILED";
   /** In the order of the batch. */
   readonly failures: readonly BatchFailure[];

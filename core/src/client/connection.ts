@@ -14,6 +14,7 @@ import { ChannelCore, type ChannelHost } from "./channel-core.ts";
 import type { CallerOptions } from "./channel-options.ts";
 import { ChannelRegistry } from "./channel-registry.ts";
 import type { ConnectionEvents, ConnectionState } from "./connection-events.ts";
+import type { RecoveryPart } from "./connect-parts.ts";
 import type { Consumer, ConsumerHost, IterableConsumer } from "./consumer.ts";
 import type { ConsumeOptions, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
 import { consumeByIterating, consumeWithHandler } from "./consuming.ts";
@@ -33,7 +34,7 @@ import { Publisher } from "./publisher.ts";
 import { defaultMaxUnconfirmed, defaultMaxUnconfirmedBytes, type PublisherOptions } from "./publisher-options.ts";
 import type { PublishingPolicy, PublishWindow } from "./publishing.ts";
 import type { Recorder } from "./recording.ts";
-import { Recovery, type RecoveryHost } from "./recovery.ts";
+import type { Recovery, RecoveryHost } from "./recovery.ts";
 import { Replies } from "./replies.ts";
 
 /** What was negotiated when the connection was opened. 0 stands for no limit, and for no heartbeats. */
@@ -142,7 +143,7 @@ export class Connection {
   #linkClosed = false;
   #reporting = false;
 
-  private constructor(io: IoServices, given: ConnectPlan) {
+  private constructor(io: IoServices, given: ConnectPlan, recoveryPart: RecoveryPart | undefined) {
     this.#observer = given.instrumentation?.observe(this.#facts(given.connectionName), (error) => this.#report(error));
     const plan: ConnectPlan = { ...given, observer: this.#observer };
     this.#plan = plan;
@@ -161,13 +162,13 @@ export class Connection {
     this.#repeats = recovery?.retryIdempotent === true;
     this.#policy = { allowance, republish, republishLimit };
     this.#gate = new Gate(allowance, this.#deadlines);
-    this.#recovery = recovery === undefined ? undefined : new Recovery(this.#recoveryHost(io, plan), recovery);
+    this.#recovery = recovery && recoveryPart?.start(this.#recoveryHost(io, plan), recovery);
     this.#host = this.#channelHost(this.#recovery?.recorder, this.#observer);
   }
 
   /** Connects as planned; `connect` is the way in. */
-  static async open(io: IoServices, plan: ConnectPlan): Promise<Connection> {
-    const connection = new Connection(io, plan);
+  static async open(io: IoServices, plan: ConnectPlan, recovery: RecoveryPart | undefined): Promise<Connection> {
+    const connection = new Connection(io, plan, recovery);
     await dial(io, connection.#plan, (link, event, dialed) => connection.#adopt(link, event, dialed));
     return connection;
   }

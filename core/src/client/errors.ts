@@ -21,6 +21,7 @@ import type { TransportErrorCode } from "./io-services.ts";
  * message. Nothing was stored in that queue; publishing again later may work.
  */
 export class NackError extends AmqpError {
+  override name = "NackError";
   declare readonly code: "NACKED";
 
   constructor() {
@@ -34,6 +35,7 @@ export class NackError extends AmqpError {
 
 /** No queue took a mandatory message, and the server handed it back (`basic.return`). */
 export class UnroutableError extends AmqpError {
+  override name = "UnroutableError";
   declare readonly code: "UNROUTABLE";
 
   /** AMQP's reply code: 312, no route. */
@@ -67,6 +69,7 @@ export class UnroutableError extends AmqpError {
 
 /** A call took longer than its `timeout`. With the outcome `"unknown"` it was sent, and may still take effect. */
 export class TimeoutError extends AmqpError {
+  override name = "TimeoutError";
   declare readonly code: "TIMEOUT";
 
   constructor(message: string, outcome: Outcome) {
@@ -80,6 +83,7 @@ export class TimeoutError extends AmqpError {
 
 /** The caller's `AbortSignal` ended a call; `cause` is the signal's reason. */
 export class AbortError extends AmqpError {
+  override name = "AbortError";
   declare readonly code: "ABORTED";
 
   constructor(reason: unknown, outcome: Outcome) {
@@ -98,6 +102,7 @@ export type SettlementErrorCode =
 
 /** A delivery cannot be settled (any more). Nothing was sent: the server would have closed the channel. */
 export class SettlementError extends AmqpError {
+  override name = "SettlementError";
   declare readonly code: SettlementErrorCode;
   readonly deliveryTag: number;
 
@@ -115,6 +120,7 @@ const settlementProblems: Readonly<Record<SettlementErrorCode, string>> = {
 
 /** The server cancelled a consumer: its queue was deleted, or moved to another node. */
 export class ConsumerCancelledError extends AmqpError {
+  override name = "ConsumerCancelledError";
   declare readonly code: "CONSUMER_CANCELLED";
   readonly consumerTag: string;
 
@@ -130,6 +136,7 @@ export class ConsumerCancelledError extends AmqpError {
 
 /** Messages that a `Publisher` was to send without waiting for each were not confirmed. */
 export class FlushError extends AmqpError {
+  override name = "FlushError";
   declare readonly code: "FLUSH_FAILED";
   /** How many messages failed since the last flush. */
   readonly failed: number;
@@ -161,6 +168,7 @@ export type ConnectAttemptErrorCode =
 
 /** One attempt to connect to one endpoint failed; `cause` is the failure itself. */
 export class ConnectAttemptError extends AmqpError {
+  override name = "ConnectAttemptError";
   declare readonly code: ConnectAttemptErrorCode;
   /** Where to: `host:port`, the path of a socket, or the address of a relay. */
   readonly endpoint: string;
@@ -197,6 +205,7 @@ export class ConnectAttemptError extends AmqpError {
  * AUTHENTICATION_FAILED.
  */
 export class ConnectError extends ConnectionError {
+  override name = "ConnectError";
   /** Every attempt, oldest first; of a very long series the last 100. */
   readonly errors: readonly ConnectAttemptError[];
 
@@ -217,6 +226,7 @@ export class ConnectError extends ConnectionError {
 
 /** There is no connection at the moment, and the call did not wait for it, or not for longer. Nothing was sent. */
 export class NotConnectedError extends AmqpError {
+  override name = "NotConnectedError";
   declare readonly code: "NOT_CONNECTED";
 
   constructor(message: string, cause: unknown) {
@@ -230,6 +240,7 @@ export class NotConnectedError extends AmqpError {
 
 /** A consumer could not be started again after its channel was lost; `cause` is what the server said. */
 export class ConsumerRecoveryError extends AmqpError {
+  override name = "ConsumerRecoveryError";
   declare readonly code: "CONSUMER_NOT_RECOVERED";
   readonly consumerTag: string;
 
@@ -251,6 +262,7 @@ export type TransactionErrorCode =
 
 /** A transaction did not survive the loss of its channel. */
 export class TransactionError extends AmqpError {
+  override name = "TransactionError";
   declare readonly code: TransactionErrorCode;
 
   constructor(code: TransactionErrorCode, cause: unknown) {

@@ -39,7 +39,11 @@ export {
   type TypedPublisherOptions,
   type TypedPublishOptions,
 } from "./codecs/typed-publisher.ts";
-export { connect } from "./connect.ts";
+export type { Addresses } from "./addresses.ts";
+export { allAddresses } from "./addresses-all.ts";
+export { webSocketAddresses } from "./addresses-websocket.ts";
+export { connect, connectWith } from "./connect.ts";
+export type { ConnectParts, RecoveryPart } from "./connect-parts.ts";
 export type { CloseOptions, Connection, InFlight, Negotiated } from "./connection.ts";
 export type { ConnectionEvents, ConnectionState } from "./connection-events.ts";
 export type { Consumer, ConsumerClosed, IterableConsumer } from "./consumer.ts";
@@ -75,6 +79,7 @@ export type * from "./parameters.ts";
 export type { Publisher, PublisherEvents, SendFailure } from "./publisher.ts";
 export type { PublisherOptions, PublishOptions } from "./publisher-options.ts";
 export type { WaitOptions } from "./publishing.ts";
+export { recovery } from "./recovery.ts";
 export type { RecoveryOptions, TopologyAction, TopologyFailure, TopologyItem } from "./recovery-options.ts";
 export type { ReturnedMessage } from "./returned-message.ts";
 export { type RetryState, retryStateOf } from "./retries/retry-headers.ts";
@@ -99,7 +104,8 @@ export {
 } from "./rpc/rpc-server.ts";
 export type { SettleResult } from "./settlement.ts";
 export { StreamGate } from "./stream-gate.ts";
-export { parseUri, type ParsedUri } from "./uri.ts";
+export { parseUri } from "./uri.ts";
+export type { ParsedUri } from "./uri-parts.ts";
 
 export type { ChannelMode, Farewell } from "../engine/channel-engine.ts";
 export type { EngineLimits, Millis, TappedFrame } from "../engine/config.ts";

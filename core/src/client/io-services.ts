@@ -166,6 +166,7 @@ export interface TransportErrorOptions extends AmqpErrorOptions {
 
 /** A failure of a transport, as a value; `cause` is the runtime's own error. */
 export class TransportError extends AmqpError {
+  override name = "TransportError";
   declare readonly code: TransportErrorCode;
 
   /** How far connecting had come; `undefined` once the stream was open. */

@@ -133,6 +133,16 @@ export const host: Check = (value, name) => {
   if (/^[^:]*:[^:]*$/.test(given)) throw illegal(name, "a host without a port; there is an option port", given);
 };
 
+/** Runs a check whose errors do not know what they are about. */
+export function named<T>(prefix: string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(error.code, prefix + error.message);
+    throw error;
+  }
+}
+
 function show(value: unknown): string {
   if (typeof value === "string") {
     return JSON.stringify(value.length > longestShown ? `${value.slice(0, longestShown)}…` : value);

@@ -4,7 +4,12 @@ import { external } from "../engine/sasl.ts";
 import { UsageError } from "../wire/errors.ts";
 import type { Endpoint } from "./io-services.ts";
 import type { ConnectOptions, ConnectPlan } from "./parameters.ts";
-import { planConnection } from "./plan.ts";
+import { allAddresses } from "./addresses-all.ts";
+import { planConnection as planWith } from "./plan.ts";
+import { recovery } from "./recovery.ts";
+
+const planConnection = (options: ConnectOptions | string): ConnectPlan =>
+  planWith(options, { addresses: allAddresses, recovery });
 
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
 const files = new Map([
@@ -279,7 +284,7 @@ describe("what is not legal", () => {
     [null, "what connect() takes is an object, not null"],
     [5, "what connect() takes is an object, not 5"],
     [[], "what connect() takes is an object, not an array"],
-    [{ hostname: "h" }, "hostname is not an option; the options are uri, host, port"],
+    [{ hostname: "h" }, "hostname is not an option; the options are host, port, tls, tcp, uri"],
     [{ uri: "amqp://h", host: "h" }, "Give one of uri, host (with port) and endpoints"],
     [{ endpoints: ["amqp://h"], port: 1 }, "Give one of uri, host (with port) and endpoints"],
     [{ uri: 5 }, 'uri is a string, not "number"'],

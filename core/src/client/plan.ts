@@ -3,14 +3,15 @@
 import type { ConnectionConfig } from "../engine/config.ts";
 import { defaultLimits, withLimits } from "../engine/limits.ts";
 import { UsageError } from "../wire/errors.ts";
+import type { Addresses, TcpOptionName } from "./addresses.ts";
 import { checkCredentials, CredentialsSource, guest } from "./credentials.ts";
 import {
   aFunction,
   anyNumber,
+  type Check,
   type Checks,
   checkOptions,
   duration,
-  host,
   illegal,
   integer,
   isRecord,
@@ -19,23 +20,19 @@ import {
   someTexts,
   text,
 } from "./option-checks.ts";
-import type { ConnectOptions, ConnectPlan, ConnectTarget, EndpointOption } from "./parameters.ts";
-import { checkTcp, endpointOf, listedPlaces, type Place, placeOfOptions, placeOfUri } from "./places.ts";
-import { checkRecovery, planRecovery } from "./recovery-options.ts";
-import { checkTls } from "./tls-options.ts";
-import { type ParsedUri, parseUri } from "./uri.ts";
+import type { ConnectOptions, ConnectPlan, ConnectTarget } from "./parameters.ts";
+import type { ConnectParts } from "./connect-parts.ts";
+import { listedPlaces, type Place, placeOf } from "./places.ts";
+import type { ParsedUri } from "./uri-parts.ts";
 
-const optionChecks: Checks<ConnectOptions> = {
+/** The checks of all options but those that a part of `connect` brings. */
+const commonChecks: Omit<Checks<ConnectOptions>, TcpOptionName | "recovery"> = {
   uri: (value, name) => {
     if (typeof value !== "string") throw illegal(name, "a string", typeof value);
   },
-  host,
-  port: integer(1, 65_535),
   endpoints: (value, name) => {
     if (!Array.isArray(value) && typeof value !== "function") throw illegal(name, "an array or a function", value);
   },
-  tls: checkTls,
-  tcp: checkTcp,
   protocols: someTexts,
   credentials: checkCredentials,
   virtualHost: shortString,
@@ -57,7 +54,6 @@ const optionChecks: Checks<ConnectOptions> = {
   requestTimeout: duration,
   closeTimeout: duration,
   limits: record,
-  recovery: checkRecovery,
   signal: (value, name) => {
     if (!isRecord(value) || typeof value["aborted"] !== "boolean") throw illegal(name, "an AbortSignal", value);
   },
@@ -68,6 +64,11 @@ const optionChecks: Checks<ConnectOptions> = {
     }
   },
   readFile: aFunction,
+};
+
+const noRecovery: Check = (value, name) => {
+  if (value !== false)
+    throw new UsageError("NOT_SUPPORTED", `${name} is not a part of this connect: a loss is the end`);
 };
 
 const defaults = {
@@ -82,30 +83,35 @@ const defaults = {
  *
  * @throws UsageError INVALID_ARGUMENT for what is not legal, NOT_SUPPORTED for files without `readFile`.
  */
-export function planConnection(given: ConnectOptions | string): ConnectPlan {
+export function planConnection(given: ConnectOptions | string, { addresses, recovery }: ConnectParts): ConnectPlan {
   const said = typeof given === "string" ? { uri: given } : given;
+  const optionChecks: Checks<ConnectOptions> = {
+    ...addresses.checks,
+    ...commonChecks,
+    recovery: recovery?.check ?? noRecovery,
+  };
   checkOptions<ConnectOptions>(said, optionChecks, "what connect() takes");
   checkOneAddress(said);
-  const uri = said.uri === undefined ? undefined : parseUri(said.uri);
+  const uri = said.uri === undefined ? undefined : addresses.parse(said.uri);
   const options: ConnectOptions = { ...uri?.parameters, ...defined(said) };
   checkOptions<ConnectOptions>(options, optionChecks, "what connect() takes");
   checkLimits(options);
 
   const { endpoints } = options;
-  const places = typeof endpoints === "function" ? undefined : fixedPlaces(options, uri, endpoints);
+  const places = typeof endpoints === "function" ? undefined : fixedPlaces(options, uri, addresses);
   const findPlaces = async (): Promise<readonly Place[]> => {
     if (places !== undefined) return places;
     const found: unknown = typeof endpoints === "function" ? await endpoints() : endpoints;
-    return listedPlaces(found, options, "what the endpoints function gave");
+    return listedPlaces(found, options, addresses, "what the endpoints function gave");
   };
   return {
-    targets: async () => Promise.all((await findPlaces()).map((place) => targetOf(place, options))),
+    targets: async () => Promise.all((await findPlaces()).map((place) => targetOf(place, options, addresses))),
     connectionAttempts: options.connectionAttempts ?? defaults.connectionAttempts,
     retryDelay: options.retryDelay ?? defaults.retryDelay,
     connectTimeout: options.connectTimeout ?? defaults.connectTimeout,
     openTimeout: options.openTimeout ?? defaults.openTimeout,
     signal: options.signal,
-    recovery: planRecovery(options.recovery),
+    recovery: recovery?.plan(options.recovery),
     connectionName: options.connectionName,
     instrumentation: options.instrumentation,
   };
@@ -130,21 +136,23 @@ function checkLimits({ limits = {} }: ConnectOptions): void {
   withLimits(limits);
 }
 
-function fixedPlaces(
-  options: ConnectOptions,
-  uri: ParsedUri | undefined,
-  endpoints: readonly EndpointOption[] | undefined,
-): readonly Place[] {
-  if (endpoints !== undefined) return listedPlaces(endpoints, options, "endpoints");
-  return [uri === undefined ? placeOfOptions(options) : placeOfUri(uri, options)];
+function fixedPlaces(options: ConnectOptions, uri: ParsedUri | undefined, addresses: Addresses): readonly Place[] {
+  const { endpoints } = options;
+  return endpoints === undefined
+    ? [placeOf(uri, options, addresses)]
+    : listedPlaces(endpoints, options, addresses, "endpoints");
 }
 
-async function targetOf({ address, parameters }: Place, options: ConnectOptions): Promise<ConnectTarget> {
+async function targetOf(
+  { address, parameters }: Place,
+  options: ConnectOptions,
+  addresses: Addresses,
+): Promise<ConnectTarget> {
   const { virtualHost = "/", credentials = guest, ...handshake } = parameters;
   const { requestTimeout, closeTimeout, blockedTimeout, limits, tap } = options;
   const source = new CredentialsSource(credentials);
   return {
-    endpoint: await endpointOf(address, options.readFile),
+    endpoint: await addresses.complete(address, options.readFile),
     virtualHost,
     credentials: source,
     engineConfig: async (): Promise<ConnectionConfig> => ({

@@ -20,7 +20,8 @@ import { contain, type Report } from "./listeners.ts";
 import type { ConnectPlan } from "./parameters.ts";
 import { Reconnector } from "./reconnecting.ts";
 import { Recorder } from "./recording.ts";
-import type { RecoveryPlan } from "./recovery-options.ts";
+import type { RecoveryPart } from "./connect-parts.ts";
+import { checkRecovery, planRecovery, type RecoveryPlan } from "./recovery-options.ts";
 import { Restoration, type RestoringHost } from "./restoring.ts";
 import { Suspects } from "./restoring-items.ts";
 
@@ -256,3 +257,10 @@ export class Recovery {
 function isOver({ state }: ChannelCore): boolean {
   return state === "closed" || state === "closing";
 }
+
+/** Recovery, for the `connect` that is to have it. */
+export const recovery: RecoveryPart = {
+  check: checkRecovery,
+  plan: planRecovery,
+  start: (host, plan) => new Recovery(host, plan),
+};

@@ -65,6 +65,7 @@ export interface ConnectionErrorOptions extends AmqpErrorOptions {
 
 /** A connection ended, or did not come about. */
 export class ConnectionError extends AmqpError {
+  override name = "ConnectionError";
   declare readonly code: ConnectionErrorCode;
 
   /** The phase of a connect that failed; `undefined` once the connection was open. */
@@ -116,6 +117,7 @@ export type ChannelErrorCode =
 
 /** A channel ended while its connection lives on. */
 export class ChannelError extends AmqpError {
+  override name = "ChannelError";
   declare readonly code: ChannelErrorCode;
 
   /** AMQP's reply code, where the server closed the channel. */

@@ -13,6 +13,7 @@ export type ThreadErrorCode =
 
 /** Two threads lost each other, or never found together. */
 export class ThreadError extends AmqpError {
+  override name = "ThreadError";
   declare readonly code: ThreadErrorCode;
 
   constructor(code: ThreadErrorCode, message: string, options?: AmqpErrorOptions) {

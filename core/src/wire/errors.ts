@@ -16,6 +16,8 @@ export interface AmqpErrorOptions {
 
 /** The base of every error that Leveret throws, rejects with or reports. */
 export class AmqpError extends Error {
+  /** The name of the class. Said in words, because a bundler shortens the names of classes. */
+  override name = "AmqpError";
   /** What happened, as a word to switch on. Stable between releases, unlike `message`. */
   readonly code: string;
   /** What became of the operation that failed; `undefined` where the error belongs to none. */
@@ -25,7 +27,6 @@ export class AmqpError extends Error {
     super(message, options);
     this.code = code;
     this.outcome = options?.outcome;
-    this.name = new.target.name;
   }
 
   /**
@@ -50,6 +51,7 @@ export type UsageErrorCode =
 
 /** The caller's fault. Nothing was sent and nothing changed; the object that threw it stays usable. */
 export class UsageError extends AmqpError {
+  override name = "UsageError";
   declare readonly code: UsageErrorCode;
 
   constructor(code: UsageErrorCode, message: string, options?: AmqpErrorOptions) {
@@ -72,6 +74,7 @@ export type ProtocolErrorCode =
 
 /** The peer's fault: bytes or methods that AMQP 0-9-1 does not allow, or that exceed a limit of ours. */
 export class ProtocolError extends AmqpError {
+  override name = "ProtocolError";
   declare readonly code: ProtocolErrorCode;
 
   /** The reply code that `connection.close` reports it with. */

@@ -20,6 +20,7 @@ interface NamedCodec {
 
 /** A value could not be encoded, or a message could not be decoded. */
 export class CodecError extends AmqpError {
+  override name = "CodecError";
   declare readonly code: CodecErrorCode;
   /** The content type of the codec. */
   readonly contentType: string;

@@ -24,6 +24,7 @@ export const internalError = { code: "INTERNAL_ERROR", message: "The server fail
  * promise rejects with one that has the same `remoteCode` and `message`, and nothing else of it.
  */
 export class RpcError extends AmqpError {
+  override name = "RpcError";
   declare readonly code: "RPC_FAILED";
   /** The server's word for what went wrong, such as `"NOT_FOUND"`; `"INTERNAL_ERROR"` for what it does not explain. */
   readonly remoteCode: string;
