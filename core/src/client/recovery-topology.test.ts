@@ -252,6 +252,41 @@ describe("an item that the server refuses", () => {
     expect(await consumer.ended).toMatchObject({ type: "not-recovered", error: { cause: { replyCode: 406 } } });
   });
 
+  it("may be the queue that the application was deleting: its consumer hears of it", async () => {
+    const { io, channel, cut, comeBack, server } = await recoveringChannel({}, (prepared, number) => {
+      if (number === 0) prepared.on("queue.delete");
+    });
+    await settled(io, channel.queueDeclare({ queue: "q" }));
+    const consumer = await settled(
+      io,
+      channel.basicConsume({ queue: "q", consumerTag: "c" }, () => {}),
+    );
+    const aborting = new AbortController();
+    const deleting = errorOf(channel.queueDelete({ queue: "q", signal: aborting.signal }));
+    aborting.abort();
+    await deleting;
+    await cut();
+    await comeBack();
+    expect(server().sentOf("basic.consume")).toHaveLength(0);
+    expect(consumer.state).toBe("ended");
+    expect(await consumer.ended).toMatchObject({ type: "not-recovered", error: { code: "CONSUMER_NOT_RECOVERED" } });
+  });
+
+  it("may be left out by the filter before it is tried: a consumer hears of it", async () => {
+    const recovery = { filter: { consumer: ({ consumerTag }: { consumerTag: string }) => consumerTag !== "c" } };
+    const { io, channel, cut, comeBack, server } = await recoveringChannel({ recovery });
+    await settled(io, channel.queueDeclare({ queue: "q" }));
+    const [left, kept] = await settled(
+      io,
+      Promise.all(["c", "d"].map((consumerTag) => channel.basicConsume({ queue: "q", consumerTag }, () => {}))),
+    );
+    await cut();
+    await comeBack();
+    expect(server().sentOf("basic.consume")).toHaveLength(1);
+    expect(left).toMatchObject({ state: "ended" });
+    expect(kept).toMatchObject({ state: "consuming" });
+  });
+
   it("is waited for while a half-open old connection holds it: 405", async () => {
     const { io, connection, channel, cut, events } = await recoveringChannel({}, (prepared, number) => {
       if (number === 1) refuse(prepared, "queue.declare", 3, 405, "RESOURCE_LOCKED");

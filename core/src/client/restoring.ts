@@ -194,7 +194,9 @@ export class Restoration {
       const opened = core.attach(engine);
       this.#link.touch();
       for (const step of channelSetup(record)) await this.#timed(this.#take(core, step));
-      for (const step of this.#consumerSteps(record)) {
+      const consumerSteps = this.#consumerSteps(record);
+      endOthers(core, consumerSteps);
+      for (const step of consumerSteps) {
         if (step.type === "basic.consume") {
           const { consumer } = step;
           item = { kind: "consumer", consumer };
@@ -511,6 +513,15 @@ export class Restoration {
     this.#wakers.delete(wake);
     cancel();
     this.#check();
+  }
+}
+
+/** Ends consumers that nobody starts again: their queue was being deleted, or the filter left them out. */
+function endOthers({ subscriptions }: ChannelCore, steps: readonly ChannelStep[]): void {
+  const tags = new Set(steps.map((step) => step.type === "basic.consume" && step.consumer.consumerTag));
+  for (const { info, isStarted, state } of subscriptions.all()) {
+    if (!isStarted || state !== "consuming" || tags.has(info.consumerTag)) continue;
+    subscriptions.notRecovered(info.consumerTag, new Error("Its queue was deleted, or the filter left it out"));
   }
 }
 

@@ -40,6 +40,8 @@ export class Subscription {
   readonly info: SubscriptionInfo;
   /** The queue's name, which may change when the server named it. */
   queue: string;
+  /** The server has said yes. */
+  isStarted = false;
   /** What was handed out last of a stream. */
   #latest: ConsumerDelivery | undefined;
   readonly #host: SubscriptionHost;

@@ -80,6 +80,7 @@ export class Subscriptions implements SubscriptionHost {
       await consume;
       subscription.queue ||= memory.lastDeclared ?? "";
       if (this.#byTag.get(consumerTag) === subscription) {
+        subscription.isStarted = true;
         this.#recorder?.topology.consumerStarted({
           channelId: memory.id,
           consumerTag,
