@@ -436,6 +436,12 @@ export const mutations: readonly Mutation[] = [
     "    void cause;\n",
   ),
   recovery(
+    "a commit that waited for the connection commits another transaction",
+    "client/channel-core.ts",
+    "{ signal, errorOf, again, value: () => transaction",
+    "{ signal, errorOf, value: () => transaction",
+  ),
+  recovery(
     "what was unconfirmed at a loss counts as confirmed",
     "client/unconfirmed.ts",
     "    for (const waiter of failed) fail(waiter, makeError);\n",
@@ -460,10 +466,10 @@ export const mutations: readonly Mutation[] = [
     "const mayRepeat = request.sent ||",
   ),
   recovery(
-    "a consumer whose prefetch was under way fails, and comes about",
+    "a consumer whose caller gave up stays",
     "client/subscriptions.ts",
-    "      qos.catch(() => {});\n      await consume;\n",
-    "      await Promise.all([qos, consume]);\n",
+    "if (error instanceof AbortError) void subscription.cancel();\n      else this",
+    "if (!(error instanceof AbortError)) this",
   ),
   recovery(
     "a prefetch that was under way at a loss is forgotten",

@@ -2,6 +2,7 @@
 
 import { connect, type ConnectOptions } from "@leveret/core/client";
 import type { Random } from "../random.ts";
+import { invariant } from "../violation.ts";
 import type { Millis } from "../world.ts";
 import { ChannelUser } from "./channel-user.ts";
 import { ConsumerUser } from "./consumer-user.ts";
@@ -15,6 +16,11 @@ const mostChannels = 5;
 /** How long an application stays away after its connection ended. */
 const longestAbsence: Millis = 300;
 const longestWait: Millis = 5_000;
+/** Actions on a connection that is not open which close it instead. */
+const impatienceShare = 0.02;
+/** Channels that are opened by number. */
+const numberedShare = 0.15;
+const highestAsked = 7;
 
 export class Application {
   readonly #number: number;
@@ -56,12 +62,14 @@ export class Application {
     if (action === "abort") return session.abortOne();
     if (!session.active) return;
     const random = this.#random;
+    // Somebody loses patience while the connection comes back.
+    if (session.connection?.state !== "open" && random.chance(impatienceShare)) return session.close();
     const channel = (): ChannelUser | undefined => random.pick([...session.channels]);
     const publisher = (): PublisherUser | undefined => random.pick([...session.publishers]);
     const consumer = (): ConsumerUser | undefined => random.pick([...session.consumers]);
     switch (action) {
       case "open-channel":
-        return this.#openChannel(session);
+        return this.#openChannel(session, random.chance(numberedShare) ? random.int(1, highestAsked) : undefined);
       case "open-publisher":
         return this.#openPublisher(session);
       case "open-consumer":
@@ -122,32 +130,37 @@ export class Application {
     // Whatever happens to a dial, its application hears of it.
     const isDisturbed = (): boolean => this.#surroundings.isBlocked() || this.io.latest?.isOver === true;
     session.disturbed = signal !== undefined || this.io.dialing !== "open" || isDisturbed();
-    session.watch("connect", connect(this.io, { ...this.#options, signal }), {
+    session.watch("connect", connect(session.connectionIo, { ...this.#options, signal }), {
       done: (connection) => {
         session.disturbed ||= isDisturbed();
         session.opened(connection);
         session.watch("connection.closed", connection.closed, {
           kind: "life",
-          done: () => {
-            session.ended = true;
-          },
+          done: () => session.end(),
         });
       },
-      failed: () => {
-        session.ended = true;
-      },
+      failed: () => session.end(),
     });
   }
 
-  #openChannel(session: Session): void {
+  /** Opens the channel of a number, which may be in use. */
+  openChannelOf(number: number): void {
+    if (this.session.active) this.#openChannel(this.session, number);
+  }
+
+  #openChannel(session: Session, number: number | undefined): void {
     if (session.channels.size >= mostChannels) return;
-    const { connection, random } = session;
+    const { connection } = session;
     if (connection === undefined) return;
-    const options = { signal: session.signal(), number: random.chance(0.05) ? random.int(1, 7) : undefined };
+    const options = { signal: session.signal(), number };
     session.watch("openChannel", connection.openChannel(options), {
-      done: (channel) => void session.channels.add(new ChannelUser(session, channel)),
+      done: (channel) => {
+        const twin = [...session.channels].find((other) => other.number === channel.number && !other.isOver);
+        invariant(twin === undefined, "a channel number is used by one channel", () => `number ${channel.number}`);
+        session.channels.add(new ChannelUser(session, channel));
+      },
       // The number may be in use.
-      expects: options.number === undefined ? undefined : "INVALID_ARGUMENT",
+      expects: number === undefined ? undefined : "INVALID_ARGUMENT",
     });
   }
 

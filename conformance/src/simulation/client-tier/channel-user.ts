@@ -4,10 +4,11 @@ import type { Channel, Publication } from "@leveret/core/client";
 import type { OwnedQueue } from "../engine-tier/queues.ts";
 import { invariant } from "../violation.ts";
 import { ConsumerUser } from "./consumer-user.ts";
-import { DeliveryLog, settleWays } from "./delivery-log.ts";
+import { DeliveryLog } from "./delivery-log.ts";
 import { isPermanent, type Letter, readLetter, writeLetter } from "./messages.ts";
 import { OnPurpose } from "./promises.ts";
 import type { Session } from "./session.ts";
+import type { SimulatedLink } from "./simulated-link.ts";
 
 const largestBurst = 8;
 const largestPrefetch = 5;
@@ -22,7 +23,8 @@ export class ChannelUser {
   #mode: keyof typeof modeWeights;
   #selected = false;
   #published = 0;
-  #uncommitted: number[] = [];
+  /** What was published in the transaction that is open, and on which of the links. */
+  #uncommitted: { readonly id: number; readonly link: SimulatedLink | undefined }[] = [];
   #gets = false;
   #consumes = false;
   #isOver = false;
@@ -102,7 +104,7 @@ export class ChannelUser {
       done: () => {
         if (!session.believes) return;
         if (this.#mode === "confirm") book.confirmed(letter.id);
-        else if (this.#mode === "tx") this.#uncommitted.push(letter.id);
+        else if (this.#mode === "tx") this.#uncommitted.push({ id: letter.id, link: session.io.latest });
       },
       failed: (error) => {
         if (session.believes) book.failed(letter.id, error);
@@ -113,12 +115,20 @@ export class ChannelUser {
   commit(): void {
     if (this.#mode !== "tx" || !this.#selected) return;
     const session = this.#session;
-    const ids = this.#uncommitted;
+    const published = this.#uncommitted;
     this.#uncommitted = [];
     if (session.random.chance(0.3)) return session.watch("txRollback", this.#channel.txRollback());
     session.watch("txCommit", this.#channel.txCommit(), {
       done: () => {
-        if (session.believes) for (const id of ids) session.surroundings.book.ledger.settle(id, "ack");
+        if (!session.believes) return;
+        for (const { id, link } of published) {
+          invariant(
+            link === session.io.latest,
+            "what was lost with a connection is not committed",
+            () => `message ${id} was published on the one before`,
+          );
+          session.surroundings.book.ledger.settle(id, "ack");
+        }
       },
     });
   }
@@ -142,8 +152,7 @@ export class ChannelUser {
 
   /** Settles something, if there is anything to settle: mostly for the first time. */
   settle(): void {
-    const delivery = this.#log.recovering ? undefined : this.#session.random.pick(this.#log.held);
-    if (delivery !== undefined) this.#log.settle(delivery, this.#session.random.pick(settleWays));
+    if (!this.#log.recovering) this.#log.settleSome();
   }
 
   changeQueue(action: "declare" | "delete" | "purge"): void {
@@ -238,5 +247,7 @@ export class ChannelUser {
 
   close(): void {
     this.#session.watch("channel.close", this.#channel.close());
+    // Too late: the server takes everything back.
+    if (this.#session.random.chance(0.5)) this.settle();
   }
 }

@@ -123,8 +123,7 @@ export class ConsumerUser {
   }
 
   settle(): void {
-    const delivery = this.#session.random.pick(this.#log.held);
-    if (delivery !== undefined) this.#log.settle(delivery, this.#session.random.pick(settleWays));
+    this.#log.settleSome();
   }
 
   check(): void {
@@ -137,12 +136,18 @@ export class ConsumerUser {
     invariant(buffered <= this.#prefetch, "a buffer keeps to the prefetch", () => `${buffered} of ${this.#prefetch}`);
   }
 
-  /** At rest: whoever has nothing to do has nothing that waits. */
-  checkAtRest(): void {
+  /** At rest: the broker knows the consumer, as it was asked for; and whoever has nothing to do has nothing that waits. */
+  checkAtRest(atBroker: ReadonlyMap<string, { readonly prefetch: number }>): void {
     const consumer = this.#consumer;
-    if (!this.#hasHandler || consumer === undefined) return;
-    const { state, paused, running, buffered } = consumer;
-    if (state !== "consuming" || paused || running > 0) return;
+    if (consumer?.state !== "consuming") return;
+    const { consumerTag, paused, running, buffered } = consumer;
+    const prefetch = atBroker.get(consumerTag)?.prefetch;
+    invariant(
+      this.#prefetch === undefined || prefetch === this.#prefetch,
+      "a consumer has the prefetch that it was given",
+      () => `${consumerTag} has ${prefetch}, not ${this.#prefetch}`,
+    );
+    if (!this.#hasHandler || paused || running > 0) return;
     invariant(buffered === 0, "a handler that has time is given what waits", () => `${buffered} deliveries`);
   }
 

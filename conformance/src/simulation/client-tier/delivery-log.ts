@@ -26,6 +26,8 @@ export const settleWays: readonly [SettleWay, ...SettleWay[]] = [
   "reject",
 ];
 
+/** What is settled in one turn, at most. */
+const largestBurst = 5;
 /** How much is settled by number, where the application has the channel: numbers go on across recoveries. */
 const byNumberShare = 0.3;
 
@@ -36,7 +38,9 @@ export class DeliveryLog {
   readonly #consumers: Consumer[] = [];
   /** What a handler has returned or thrown for, in automatic settlement. */
   readonly #handled = new Set<Delivery>();
-  /** Message ids. Tags mean something as long as their channel lives: a recovered one begins anew. */
+  /** All numbers that deliveries ever had, in all lives of the channel. */
+  readonly #tags = new Set<number>();
+  /** Message ids of what is outstanding, and of some that is not. */
   readonly #ids = new Map<Delivery, number>();
   /** Deliveries that wait for the application to settle them. */
   readonly #held = new Set<Delivery>();
@@ -91,13 +95,11 @@ export class DeliveryLog {
 
   /** A delivery was handed out. */
   add(delivery: Delivery, id: number): void {
-    const { deliveryTag, outstanding } = delivery;
-    for (const other of this.#ids.keys()) {
-      const isTwin = outstanding && other.outstanding && other.deliveryTag === deliveryTag;
-      invariant(!isTwin, "a delivery tag is used once", () => `tag ${deliveryTag}`);
-      // What was settled is of no interest any more.
-      if (!other.outstanding) this.#ids.delete(other);
-    }
+    const { deliveryTag } = delivery;
+    invariant(!this.#tags.has(deliveryTag), "a delivery tag is used once", () => `tag ${deliveryTag}`);
+    this.#tags.add(deliveryTag);
+    // What was settled is of no interest any more.
+    for (const other of this.#ids.keys()) if (!other.outstanding) this.#ids.delete(other);
     this.#ids.set(delivery, id);
   }
 
@@ -116,12 +118,22 @@ export class DeliveryLog {
     if (id !== undefined) this.#session.surroundings.book.ledger.mayBeGone(id);
   }
 
+  /** Settles a few deliveries in one turn. */
+  settleSome(): void {
+    const { random } = this.#session;
+    for (let left = random.int(1, largestBurst); left > 0; left -= 1) {
+      const delivery = random.pick(this.held);
+      if (delivery !== undefined) this.settle(delivery, random.pick(settleWays));
+    }
+  }
+
   /** Settles a delivery in one of the ways. What cannot be settled any more says so, and nothing else happens. */
   settle(delivery: Delivery, way: SettleWay): void {
     this.#held.delete(delivery);
     const multiple = way.endsWith("-multiple") && this.sources <= 1;
     const { outstanding, deliveryTag } = delivery;
     const own = this.#ids.get(delivery);
+    const isClosing = this.#channel?.state === "closing";
     const taken = own === undefined || !outstanding ? [] : [own];
     if (way.startsWith("ack") || way.startsWith("drop")) {
       this.mayBeGone(delivery);
@@ -139,6 +151,11 @@ export class DeliveryLog {
       invariant(
         outstanding || multiple || result === "stale",
         "what is settled cannot be settled again",
+        () => `tag ${deliveryTag} of channel ${delivery.channel}, ${way}`,
+      );
+      invariant(
+        !isClosing || result === "stale",
+        "nothing is settled on a channel that is closing",
         () => `tag ${deliveryTag} of channel ${delivery.channel}, ${way}`,
       );
       invariant(!delivery.outstanding, "what was settled is settled", () => `tag ${deliveryTag}, ${way}`);

@@ -12,6 +12,7 @@ import { orderedCode, orderedText } from "./promises.ts";
 const longestStall = 12_000;
 const longestFreeze = 60_000;
 const longestOutage = 4_000;
+const longestReopening = 400;
 
 /** What ends no connection. */
 const harmless: ReadonlySet<FaultName> = new Set([
@@ -89,6 +90,10 @@ export function strike(fault: FaultName, scene: FaultScene): void {
       if (channel !== undefined) {
         const replyCode = random.pick([orderedCode, 403, 404, 405, 406, 541]);
         brokerConnection?.closeChannel(channel.number, { replyCode, replyText: orderedText });
+        // Somebody asks for the very number, which may be of a channel that is about to be reopened.
+        if (random.chance(0.3)) {
+          world.after(random.int(0, longestReopening), () => application.openChannelOf(channel.number));
+        }
       }
       break;
     case "cancel-consumer": {

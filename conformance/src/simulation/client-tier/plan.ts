@@ -17,7 +17,7 @@ export const actionWeights = {
   consume: 4,
   qos: 1,
   recover: 1,
-  commit: 3,
+  commit: 6,
   pause: 3,
   take: 4,
   cancel: 3,

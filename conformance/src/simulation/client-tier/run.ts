@@ -42,6 +42,12 @@ const styles: readonly [Style, ...Style[]] = [
   { faultShare: 0.01, longestBreath: 1_500 },
   { faultShare: 0, longestBreath: 400 },
 ];
+/** Those of connections that recover: how they do it shows when they have to, and more than once. */
+const recoveryStyles: readonly [Style, ...Style[]] = [
+  { faultShare: 0.16, longestBreath: 120 },
+  { faultShare: 0.08, longestBreath: 400 },
+  { faultShare: 0.03, longestBreath: 1_500 },
+];
 /** Virtual time for everything to come to its end: longer than any timeout of the options. */
 const settlingTime = 400_000;
 const mostHappenings = 300_000;
@@ -87,7 +93,7 @@ class ClientRun {
   async run(): Promise<ClientReport> {
     const random = this.#random;
     this.#createApplications(this.#queues.all.length / 2);
-    const { faultShare, longestBreath } = random.pick(styles);
+    const { faultShare, longestBreath } = random.pick(this.#plan.recovery === true ? recoveryStyles : styles);
     const scene = this.#scene();
     for (let step = 0; step < this.#plan.steps; step += 1) {
       await this.#passTime(random.int(0, longestBreath));

@@ -11,7 +11,7 @@ import type { ConsumerUser } from "./consumer-user.ts";
 import type { MessageBook } from "./message-book.ts";
 import { type Circumstances, OnPurpose, Promises, type WatchOptions } from "./promises.ts";
 import type { PublisherUser } from "./publisher-user.ts";
-import type { SimulatedIo } from "./simulated-io.ts";
+import { SessionIo, type SimulatedIo } from "./simulated-io.ts";
 
 /** What all applications of a run share. */
 export interface Surroundings {
@@ -32,19 +32,21 @@ export interface Surroundings {
 
 const abortShare = 0.12;
 const timeoutShare = 0.12;
+const shortPatience: Millis = 60;
 const longestPatience: Millis = 3_000;
 
 export class Session implements Circumstances {
   readonly surroundings: Surroundings;
   readonly random: Random;
   readonly io: SimulatedIo;
+  /** What its connection is given. */
+  readonly connectionIo: SessionIo;
   /** Which application's: it declares the queues of that number. */
   readonly owner: number;
   disturbed = false;
   poisoned = false;
   connection: Connection | undefined;
-  /** Nothing is left of it. */
-  ended = false;
+  #ended = false;
   /** Something could not be settled for want of room. */
   wasLate = false;
   readonly channels: Set<ChannelUser> = new Set();
@@ -59,6 +61,7 @@ export class Session implements Circumstances {
     this.owner = owner;
     this.random = random;
     this.io = io;
+    this.connectionIo = new SessionIo(io, surroundings.promises);
   }
 
   /** The connection is open: takes it, and listens to it. */
@@ -91,6 +94,16 @@ export class Session implements Circumstances {
         invariant(this.disturbed, "a connection lives until something happens to it", () => String(error));
       },
     });
+  }
+
+  /** Nothing is left of it. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.connectionIo.isOver = true;
   }
 
   /** Whether the application does anything on it: also while it recovers. */
@@ -144,10 +157,14 @@ export class Session implements Circumstances {
     const broker = this.io.latest?.brokerConnection;
     if (!this.active || this.connection?.state !== "open" || broker === undefined || broker.isFrozen) return;
     const ours = [...this.consumers].filter(({ isConsuming }) => isConsuming).length;
-    const theirs = [...broker.channels].reduce((count, { consumers }) => count + consumers.size, 0);
-    invariant(ours === theirs, "both sides agree on the consumers", () => `${ours} of ours, ${theirs} of the broker's`);
+    const theirs = new Map([...broker.channels].flatMap(({ consumers }) => [...consumers]));
+    invariant(
+      ours === theirs.size,
+      "both sides agree on the consumers",
+      () => `${ours} of ours, ${theirs.size} of the broker's`,
+    );
     for (const log of this.logs) log.checkAtRest();
-    for (const consumer of this.consumers) consumer.checkAtRest();
+    for (const consumer of this.consumers) consumer.checkAtRest(theirs);
     // What a transaction holds is neither here nor there.
     let waiting = 0;
     for (const { mode, unsettled } of broker.channels) if (mode.kind !== "transaction") waiting += unsettled.size;
@@ -174,7 +191,9 @@ export class Session implements Circumstances {
   }
 
   #abortLater(controller: AbortController): void {
-    this.surroundings.world.after(this.random.int(0, longestPatience), () => {
+    // Often within the time that an answer takes.
+    const patience = this.random.int(0, this.random.pick([shortPatience, longestPatience] as const));
+    this.surroundings.world.after(patience, () => {
       this.#controllers.delete(controller);
       controller.abort(new OnPurpose());
     });

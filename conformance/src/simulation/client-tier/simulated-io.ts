@@ -3,7 +3,46 @@
 import type { ByteStream, Endpoint, IoCapabilities, IoServices, Millis, StreamHandler } from "@leveret/core/client";
 import type { Random } from "../random.ts";
 import { invariant } from "../violation.ts";
+import type { Promises } from "./promises.ts";
 import { type DialFate, type LinkSurroundings, SimulatedLink } from "./simulated-link.ts";
+
+/** The services as one connection has them: when it has ended, it asks for nothing that goes on. */
+export class SessionIo implements IoServices {
+  readonly runtime = "simulation";
+  readonly capabilities: IoCapabilities;
+  readonly #io: SimulatedIo;
+  readonly #promises: Promises;
+  /** The connection was closed, or given up. */
+  isOver = false;
+
+  constructor(io: SimulatedIo, promises: Promises) {
+    this.#io = io;
+    this.#promises = promises;
+    this.capabilities = io.capabilities;
+  }
+
+  now(): Millis {
+    return this.#io.now();
+  }
+
+  random(): number {
+    return this.#io.random();
+  }
+
+  post(task: () => void): void {
+    this.#io.post(task);
+  }
+
+  setTimer(delay: Millis, fire: () => void): () => void {
+    return this.#io.setTimer(delay, fire);
+  }
+
+  connect(endpoint: Endpoint, handler: StreamHandler): ByteStream {
+    // Whoever dials takes an exception for a failed dial.
+    this.#promises.guard(() => invariant(!this.isOver, "nothing is dialled after the end", () => "another dial"));
+    return this.#io.connect(endpoint, handler);
+  }
+}
 
 export class SimulatedIo implements IoServices {
   readonly runtime = "simulation";
