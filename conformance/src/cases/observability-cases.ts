@@ -40,7 +40,9 @@ export const observabilityCases: readonly ConformanceCase[] = [
       const log: string[] = [];
       const hooks: Hooks = {
         publish: () => (error) => log.push(error === undefined ? "well" : (error as { code: string }).code),
-        receive: (delivery, { consumerTag }) => log.push(`${String(text(delivery))} ${consumerTag !== undefined}`),
+        receive: (delivery, { consumerTag }, waited) =>
+          log.push(`${String(text(delivery))} ${consumerTag !== undefined} ${waited >= 0}`),
+        missed: ({ queue: of, error }) => log.push(`none ${of === queue} ${String(error)}`),
         settle: ({ action, requeue }) => log.push(`${action} ${requeue}`),
       };
       const { connection, channel } = await scene.open({ instrumentation: instrument(hooks) });
@@ -53,9 +55,14 @@ export const observabilityCases: readonly ConformanceCase[] = [
         delivery.ack();
         break;
       }
+      await channel.basicGet({ queue });
       const publisher = await connection.openPublisher({ routingKey: scene.name("nowhere"), mandatory: true });
       await publisher.publish(bytes("x")).catch(() => {});
-      same(log, ["a false", "nack false", "b true", "ack false", "UNROUTABLE"], "what the hooks saw");
+      same(
+        log,
+        ["a false true", "nack false", "b true true", "ack false", "none true undefined", "UNROUTABLE"],
+        "what the hooks saw",
+      );
     },
   },
   {

@@ -383,12 +383,10 @@ export class ChannelCore implements PublishingHost {
   }
 
   /** The message of a `basic.get`, if there was one. */
-  gotMessage(answer: Answer, queue: string, noAck: boolean): GotMessage | undefined {
+  gotMessage(answer: Answer, noAck: boolean): GotMessage | undefined {
     if (answer.type !== "basic.get-ok") return undefined;
     this.settlement.delivered(answer.deliveryTag, noAck);
-    const message = new GotMessage(answer, this.settlement, noAck);
-    this.host.observer?.received(this, message, this.memory.queueOf(queue));
-    return message;
+    return new GotMessage(answer, this.settlement, noAck);
   }
 
   #deliver(event: DeliverEvent): void {

@@ -150,17 +150,18 @@ export class Channel extends Topology {
 
   /** Takes one message out of a queue; `undefined` when it is empty. To get more than one, consume. */
   basicGet({ queue, noAck = false, signal }: BasicGetOptions): Promise<GotMessage | undefined> {
-    return this.#core.ask(
+    const asked = this.#core.ask(
       "basic.get",
       { queue, noAck },
       {
         signal,
-        value: (answer) => this.#core.gotMessage(answer, queue, noAck),
+        value: (answer) => this.#core.gotMessage(answer, noAck),
         undo: (message) => {
           if (message?.outstanding === true) message.nack();
         },
       },
     );
+    return this.#core.host.observer?.getting(this.#core, queue, asked) ?? asked;
   }
 
   /**

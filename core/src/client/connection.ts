@@ -144,7 +144,11 @@ export class Connection {
   #reporting = false;
 
   private constructor(io: IoServices, given: ConnectPlan, recoveryPart: RecoveryPart | undefined) {
-    this.#observer = given.instrumentation?.observe(this.#facts(given.connectionName), (error) => this.#report(error));
+    this.#observer = given.instrumentation?.observe(
+      this.#facts(given.connectionName),
+      (error) => this.#report(error),
+      () => io.now(),
+    );
     const plan: ConnectPlan = { ...given, observer: this.#observer };
     this.#plan = plan;
     this.#io = io;

@@ -163,7 +163,6 @@ export class IterableConsumer extends Consumer implements AsyncIterable<Consumer
     return this.#queue.next(options);
   }
 
-  /** Takes messages one by one; leaving the loop cancels the consumer. */
   /**
    * A loop that does not sleep for ever: with `inactivityTimeout` it gets `undefined` whenever no message came for so long,
    * and goes on. Otherwise as a loop over the consumer itself.

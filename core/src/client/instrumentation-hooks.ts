@@ -43,6 +43,14 @@ export interface Reception {
   readonly consumerTag: string | undefined;
 }
 
+/** A message that was asked for, and did not come. */
+export interface Missed extends Reception {
+  /** How long it was waited for. */
+  readonly waited: Millis;
+  /** Why it failed; `undefined` where the queue was empty, or no message came in time. */
+  readonly error: unknown;
+}
+
 /** A delivery that was settled. */
 export interface Settled extends Reception {
   readonly delivery: Delivery;
@@ -77,8 +85,13 @@ export interface Hooks {
    * promise, is what `run` returns; what it throws is to be thrown on.
    */
   deliver?(delivery: ConsumerDelivery, reception: Reception, run: () => unknown): void;
-  /** A message was handed to whoever asked for one: by iterating, by `take`, or by `basic.get`. */
-  receive?(delivery: Delivery, reception: Reception): void;
+  /**
+   * A message was handed to whoever asked for one: by iterating, by `take`, or by `basic.get`. `waited` is how long that
+   * took, in milliseconds; 0 for a message that was here already.
+   */
+  receive?(delivery: Delivery, reception: Reception, waited: Millis): void;
+  /** Somebody asked for a message, and got none. Not told of a consumer that has come to its end in order. */
+  missed?(missed: Missed): void;
   /** A delivery was settled, by the application or for it. Not told when the channel is lost instead. */
   settle?(settled: Settled): void;
   /**

@@ -1,11 +1,12 @@
 /** Calls the hooks of an application, and keeps what they do wrong from everybody else. */
 
 import type { ChannelEngine } from "../engine/channel-engine.ts";
+import type { Millis } from "../engine/config.ts";
 import { UsageError } from "../wire/errors.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import type { ConnectionEvents } from "./connection-events.ts";
 import type { DeliveryHandler } from "./consumer-options.ts";
-import type { ConsumerDelivery, Delivery } from "./delivery.ts";
+import type { ConsumerDelivery, Delivery, GotMessage } from "./delivery.ts";
 import type { DeliveryQueue } from "./delivery-queue.ts";
 import type { EndError } from "./errors.ts";
 import type { Instrumentation, Observer } from "./instrumentation.ts";
@@ -39,13 +40,14 @@ import type { Transaction } from "./transaction.ts";
  */
 export function instrument(...hooks: readonly Hooks[]): Instrumentation {
   for (const one of hooks) checkHooks(one);
-  return { observe: (connection, report) => new HookObserver(hooks, connection, report) };
+  return { observe: (connection, report, now) => new HookObserver(hooks, connection, report, now) };
 }
 
 const hookNames: Readonly<Record<keyof Hooks, true>> = {
   publish: true,
   deliver: true,
   receive: true,
+  missed: true,
   settle: true,
   connect: true,
   connection: true,
@@ -70,11 +72,13 @@ class HookObserver implements Observer {
   readonly #hooks: readonly Hooks[];
   readonly #connection: ObservedConnection;
   readonly #report: Report;
+  readonly #now: () => Millis;
 
-  constructor(hooks: readonly Hooks[], connection: ObservedConnection, report: Report) {
+  constructor(hooks: readonly Hooks[], connection: ObservedConnection, report: Report, now: () => Millis) {
     this.#hooks = hooks;
     this.#connection = connection;
     this.#report = report;
+    this.#now = now;
   }
 
   // The connection and its channels
@@ -155,21 +159,38 @@ class HookObserver implements Observer {
 
   queue(core: ChannelCore, subscription: Subscription): DeliveryQueue {
     const reception = this.#reception(core, subscription.info.consumerTag, () => subscription.queue);
-    const taken = (delivery: ConsumerDelivery): void => this.#received(core, delivery, reception);
-    return new ObservedQueue(subscription, core.host.deadlines, taken);
+    return new ObservedQueue(subscription, core.host.deadlines, this.#now, {
+      taken: (delivery, waited) => this.#received(core, delivery, reception, waited),
+      missed: (waited, error) => this.#missed(reception, waited, error),
+    });
   }
 
-  received(core: ChannelCore, delivery: Delivery, queue: string): void {
-    this.#received(
-      core,
-      delivery,
-      this.#reception(core, undefined, () => queue),
-    );
+  async getting(
+    core: ChannelCore,
+    queue: string,
+    asked: Promise<GotMessage | undefined>,
+  ): Promise<GotMessage | undefined> {
+    const since = this.#now();
+    const reception = this.#reception(core, undefined, () => core.memory.queueOf(queue));
+    try {
+      const message = await asked;
+      const waited = this.#now() - since;
+      if (message === undefined) this.#missed(reception, waited, undefined);
+      else this.#received(core, message, reception, waited);
+      return message;
+    } catch (error) {
+      this.#missed(reception, this.#now() - since, error);
+      throw error;
+    }
   }
 
-  #received(core: ChannelCore, delivery: Delivery, reception: Reception): void {
+  #received(core: ChannelCore, delivery: Delivery, reception: Reception, waited: Millis): void {
     remember(core, delivery, reception);
-    this.#each((hooks) => hooks.receive?.(delivery, reception));
+    this.#each((hooks) => hooks.receive?.(delivery, reception, waited));
+  }
+
+  #missed({ connection, channel, queue, consumerTag }: Reception, waited: Millis, error: unknown): void {
+    this.#each((hooks) => hooks.missed?.({ connection, channel, queue, consumerTag, waited, error }));
   }
 
   #reception({ number }: ChannelCore, consumerTag: string | undefined, queue: () => string): Reception {

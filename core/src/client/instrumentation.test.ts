@@ -200,6 +200,49 @@ describe("hooks on consuming", () => {
     expect(log.slice(6)).toEqual(["g other undefined", "nack g"]);
   });
 
+  it("are told how long a message was waited for, and of one that did not come, with the reason", async () => {
+    const log: string[] = [];
+    const { io, server, connection } = await consuming({
+      receive: ({ body }, { queue }, waited) => log.push(`${String.fromCharCode(...body)} of ${queue} after ${waited}`),
+      missed: ({ queue, consumerTag, waited, error }) =>
+        log.push(
+          `none of ${queue} ${String(consumerTag)} after ${waited}, ${String((error as Error | undefined)?.name)}`,
+        ),
+    });
+    const consumer = await settled(io, connection.openConsumer({ queue: "q", consumerTag: "c" }));
+    const late = consumer.take();
+    await io.advance(20);
+    server.deliver(1, "c", ["a", "b"]);
+    await io.settle();
+    await late;
+    await consumer.take();
+    const none = consumer.take({ timeout: 30 });
+    await io.advance(30);
+    await none;
+    const controller = new AbortController();
+    const aborted = errorOf(consumer.take({ signal: controller.signal }));
+    controller.abort();
+    await aborted;
+    await errorOf(consumer.take({ signal: controller.signal }));
+    await settled(io, consumer.cancel());
+    expect(await consumer.take()).toBeUndefined();
+
+    const channel = await settled(io, connection.openChannel());
+    server.on("basic.get", ({ channel: number }) => server.method(number, "basic.get-empty", {}));
+    await settled(io, channel.basicGet({ queue: "other" }));
+    await settled(io, channel.close());
+    await errorOf(channel.basicGet({ queue: "other" }));
+    expect(log).toEqual([
+      "a of q after 20",
+      "b of q after 0",
+      "none of q c after 30, undefined",
+      "none of q c after 0, AbortError",
+      "none of q c after 0, AbortError",
+      "none of other undefined after 0, undefined",
+      "none of other undefined after 0, ChannelError",
+    ]);
+  });
+
   it("are not told of what nobody was given, of what is settled twice, and of what was lost", async () => {
     const log: string[] = [];
     const { io, server, connection } = await consuming({ settle: ({ action }) => log.push(action) });

@@ -5,10 +5,11 @@
  */
 
 import type { ChannelEngine } from "../engine/channel-engine.ts";
+import type { Millis } from "../engine/config.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import type { ConnectionEvents } from "./connection-events.ts";
 import type { DeliveryHandler } from "./consumer-options.ts";
-import type { Delivery } from "./delivery.ts";
+import type { GotMessage } from "./delivery.ts";
 import type { DeliveryQueue } from "./delivery-queue.ts";
 import type { EndError } from "./errors.ts";
 import type { ConnectAttempt, ObservedConnection } from "./instrumentation-hooks.ts";
@@ -22,7 +23,7 @@ import type { Transaction } from "./transaction.ts";
 /** What `connect()` takes as `instrumentation`. Made by `instrument`; may serve several connections. */
 export interface Instrumentation {
   /** Begins to observe a connection. */
-  observe(connection: ObservedConnection, report: Report): Observer;
+  observe(connection: ObservedConnection, report: Report, now: () => Millis): Observer;
 }
 
 /** Who looks on at one connection. No method throws for what a hook does. */
@@ -39,6 +40,6 @@ export interface Observer {
   handler(core: ChannelCore, subscription: Subscription, handler: DeliveryHandler): DeliveryHandler;
   /** The messages of a consumer that is iterated over. */
   queue(core: ChannelCore, subscription: Subscription): DeliveryQueue;
-  /** A message of `basic.get`. */
-  received(core: ChannelCore, delivery: Delivery, queue: string): void;
+  /** A message of `basic.get`, which was just asked for. */
+  getting(core: ChannelCore, queue: string, asked: Promise<GotMessage | undefined>): Promise<GotMessage | undefined>;
 }
