@@ -4,7 +4,7 @@
  * are given, so that old and new back ends understand.
  */
 
-import type { Attributes } from "@opentelemetry/api";
+import { type Attributes, type Span, SpanStatusCode } from "@opentelemetry/api";
 import { type Endpoint, AmqpError, type ObservedConnection } from "../client/index.ts";
 
 /** Names of attributes. */
@@ -69,7 +69,7 @@ function madeUp(name: string): boolean {
 }
 
 /** The server, as far as it is known. */
-export function serverAttributes({ endpoint }: ObservedConnection): Attributes {
+export function serverAttributes({ endpoint }: Pick<ObservedConnection, "endpoint">): Attributes {
   const [address, port] = endpoint === undefined ? [] : placeOf(endpoint);
   return {
     ...(address !== undefined && { [attribute.serverAddress]: address }),
@@ -96,4 +96,12 @@ export function errorType(error: unknown): string {
   if (error instanceof AmqpError) return error.code;
   if (error instanceof Error && error.name !== "") return error.name;
   return "_OTHER";
+}
+
+/** Says of a span that it failed; returns what the conventions call the type of the error. */
+export function fail(span: Span, error: unknown): string {
+  const type = errorType(error);
+  span.setAttribute(attribute.errorType, type);
+  span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+  return type;
 }

@@ -16,18 +16,28 @@ import {
   ROOT_CONTEXT,
   type Span,
   SpanKind,
-  SpanStatusCode,
   type TextMapPropagator,
   trace,
   type TracerProvider,
 } from "@opentelemetry/api";
-import { AmqpError, type Delivery, type Hooks, type OutgoingMessage, type Reception } from "../client/index.ts";
+import {
+  AmqpError,
+  type ConnectAttempt,
+  type Delivery,
+  type Hooks,
+  type Missed,
+  type ObservedConnection,
+  type ObservedEvent,
+  type OutgoingMessage,
+  type Reception,
+} from "../client/index.ts";
+import { ConnectionSpans } from "./connection-spans.ts";
 import {
   attribute,
   consumedFrom,
   deliveryTagAttributes,
   type Destination,
-  errorType,
+  fail,
   publishedTo,
   routingKeyAttributes,
   serverAttributes,
@@ -49,8 +59,13 @@ export interface OtelOptions {
    * `"link"` leaves it in the trace it is in, or begins a new one. A link there is in any case.
    */
   readonly consumerSpans?: "child" | "link" | undefined;
-  /** Spans for acknowledging and refusing messages. Default true. */
+  /** Spans for acknowledging and refusing messages. Default true. Metrics there are in any case. */
   readonly settleSpans?: boolean | undefined;
+  /**
+   * Spans for attempts to connect (`connect`), and for outages until everything is back (`recover`). Default false: the
+   * conventions have none.
+   */
+  readonly connectionSpans?: boolean | undefined;
   /** The size of the body as an attribute, which the conventions leave to choice. Default false. */
   readonly bodySize?: boolean | undefined;
 }
@@ -70,7 +85,8 @@ export interface OtelHooks extends Hooks {
  * Spans: `publish` (PRODUCER, until the confirm), `process` around handlers (CONSUMER), `receive` and `get` for
  * messages that are asked for (CONSUMER), `ack`, `nack` and `reject` (CLIENT). The context is sent in the headers of a
  * message, unless there is one in them already. Metrics: `messaging.client.sent.messages`,
- * `messaging.client.consumed.messages`, `messaging.client.operation.duration` of publishes, `messaging.process.duration`.
+ * `messaging.client.consumed.messages`, `messaging.client.operation.duration` of everything but processing, which has
+ * `messaging.process.duration`.
  */
 export function otel(options: OtelOptions = {}): OtelHooks {
   return new Telemetry(options);
@@ -103,6 +119,8 @@ interface Begun {
   readonly span: Span;
   readonly metricAttributes: Attributes;
   readonly at: number;
+  /** Of a span that is told of when it is over: when it ended. */
+  readonly endTime: number | undefined;
 }
 
 class Telemetry implements OtelHooks {
@@ -111,11 +129,13 @@ class Telemetry implements OtelHooks {
   readonly #meters: Meters;
   readonly #propagator: Pick<TextMapPropagator, "inject" | "extract" | "fields">;
   readonly #seen = new WeakMap<Delivery, Seen>();
+  readonly #connections: ConnectionSpans | undefined;
 
   constructor(options: OtelOptions) {
     this.#options = options;
     this.#tracer = (options.tracerProvider ?? trace).getTracer("@leveret/core");
     this.#meters = new Meters((options.meterProvider ?? metrics).getMeter("@leveret/core"));
+    this.#connections = options.connectionSpans === true ? new ConnectionSpans(this.#tracer) : undefined;
     this.#propagator = options.propagator ?? {
       inject: (context, carrier, by) => propagation.inject(context, carrier, by),
       extract: (context, carrier, by) => propagation.extract(context, carrier, by),
@@ -147,22 +167,47 @@ class Telemetry implements OtelHooks {
     this.#process(delivery, seen, run, true);
   }
 
-  receive(delivery: Delivery, reception: Reception): void {
-    const operation = reception.consumerTag === undefined ? "get" : "receive";
+  receive(delivery: Delivery, reception: Reception, waited: number): void {
     const { parent, links } = this.#origin(delivery);
-    const begun = this.#begin(operation, ...this.#received(delivery, reception, parent, links));
+    const begun = this.#begin(asking(reception), ...this.#received(delivery, reception, parent, links), waited);
     this.#seen.set(delivery, { reception, context: trace.setSpan(parent, begun.span) });
-    this.#meters.consumed(end(begun, undefined));
+    const attributes = end(begun, undefined);
+    this.#meters.consumed(attributes);
+    this.#meters.operated(waited / 1000, attributes);
+  }
+
+  missed(missed: Missed): void {
+    const { queue, connection, waited, error } = missed;
+    const operation = asking(missed);
+    const destination = consumedFrom("", "", queue);
+    const server = serverAttributes(connection);
+    // Looking for a message where there is none is no event of a trace.
+    const attributes =
+      error === undefined
+        ? metricAttributes(operation, destination, server)
+        : end(this.#begin(operation, destination, contexts.active(), [], server, waited), error);
+    this.#meters.operated(waited / 1000, attributes);
   }
 
   settle({ delivery, action, connection }: Parameters<NonNullable<Hooks["settle"]>>[0]): void {
-    if (this.#options.settleSpans === false) return;
     const seen = this.#seen.get(delivery);
     if (seen === undefined) return;
     const { exchange, routingKey, deliveryTag } = delivery;
     const destination = consumedFrom(exchange, routingKey, seen.reception.queue);
-    const attributes = { ...serverAttributes(connection), ...deliveryTagAttributes(deliveryTag) };
-    end(this.#begin(action, destination, seen.context, [], attributes), undefined);
+    const server = serverAttributes(connection);
+    if (this.#options.settleSpans !== false) {
+      const attributes = { ...server, ...deliveryTagAttributes(deliveryTag) };
+      end(this.#begin(action, destination, seen.context, [], attributes), undefined);
+    }
+    this.#meters.operated(0, metricAttributes(action, destination, server));
+  }
+
+  connect(attempt: ConnectAttempt): ((error: unknown) => void) | undefined {
+    return this.#connections?.connect(attempt);
+  }
+
+  connection(event: ObservedEvent, connection: ObservedConnection): void {
+    this.#connections?.event(event, connection);
   }
 
   process<T>(delivery: Delivery, run: () => T): T {
@@ -223,23 +268,25 @@ class Telemetry implements OtelHooks {
     };
   }
 
+  /** @param waited How long ago it began, in milliseconds, where it is over already. */
   #begin(
     operation: Operation,
-    { name, anonymous, coarse }: Destination,
+    destination: Destination,
     parent: Context,
     links: readonly Link[],
     attributes: Attributes,
+    waited?: number,
   ): Begun {
-    const { type, kind } = operations[operation];
-    const common = { ...system, [attribute.operationName]: operation, [attribute.operationType]: type };
-    const spanName = anonymous ? operation : `${operation} ${name}`;
+    const { name, anonymous } = destination;
+    const endTime = waited === undefined ? undefined : Date.now();
     const span = this.#tracer.startSpan(
-      spanName,
+      anonymous ? operation : `${operation} ${name}`,
       {
-        kind,
+        kind: operations[operation].kind,
         links: [...links],
+        ...(endTime !== undefined && { startTime: endTime - (waited ?? 0) }),
         attributes: {
-          ...common,
+          ...operationAttributes(operation),
           [attribute.destination]: name,
           ...(anonymous && { [attribute.anonymous]: true }),
           ...attributes,
@@ -247,29 +294,41 @@ class Telemetry implements OtelHooks {
       },
       parent,
     );
-    const address = attributes[attribute.serverAddress];
-    const port = attributes[attribute.serverPort];
-    const metricAttributes = {
-      ...common,
-      ...(coarse !== undefined && { [attribute.destination]: coarse }),
-      ...(address !== undefined && { [attribute.serverAddress]: address }),
-      ...(port !== undefined && { [attribute.serverPort]: port }),
-    };
-    return { span, metricAttributes, at: performance.now() };
+    const at = performance.now() - (waited ?? 0);
+    return { span, metricAttributes: metricAttributes(operation, destination, attributes), at, endTime };
   }
 }
 
+function operationAttributes(operation: Operation): Attributes {
+  return {
+    ...system,
+    [attribute.operationName]: operation,
+    [attribute.operationType]: operations[operation].type,
+  };
+}
+
+/** What metrics say of an operation: only what there are few of. */
+function metricAttributes(operation: Operation, { coarse }: Destination, of: Attributes): Attributes {
+  const address = of[attribute.serverAddress];
+  const port = of[attribute.serverPort];
+  return {
+    ...operationAttributes(operation),
+    ...(coarse !== undefined && { [attribute.destination]: coarse }),
+    ...(address !== undefined && { [attribute.serverAddress]: address }),
+    ...(port !== undefined && { [attribute.serverPort]: port }),
+  };
+}
+
+/** How a message was asked for. */
+function asking({ consumerTag }: Reception): "get" | "receive" {
+  return consumerTag === undefined ? "get" : "receive";
+}
+
 /** Ends a span; returns the attributes of its metrics. */
-function end({ span, metricAttributes }: Begun, error: unknown): Attributes {
-  if (error === undefined) {
-    span.end();
-    return metricAttributes;
-  }
-  const type = errorType(error);
-  span.setAttribute(attribute.errorType, type);
-  span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
-  span.end();
-  return { ...metricAttributes, [attribute.errorType]: type };
+function end({ span, metricAttributes: attributes, endTime }: Begun, error: unknown): Attributes {
+  const type = error === undefined ? undefined : fail(span, error);
+  span.end(endTime);
+  return type === undefined ? attributes : { ...attributes, [attribute.errorType]: type };
 }
 
 function linksTo(origin: Context): Link[] {

@@ -37,6 +37,11 @@ export class Meters {
     this.#operation.record(seconds, attributes);
   }
 
+  /** A message was asked for, or settled. */
+  operated(seconds: number, attributes: Attributes): void {
+    this.#operation.record(seconds, attributes);
+  }
+
   consumed(attributes: Attributes): void {
     this.#consumed.add(1, attributes);
   }
