@@ -198,6 +198,32 @@ export const retryCases: readonly ConformanceCase[] = [
     },
   },
   {
+    name: "a message that has no room for a retry's headers is put aside without its own, and is told",
+    async run(scene) {
+      const { connection, channel } = await scene.open({ frameMax: 4096 });
+      const queues = await retryQueues(scene, channel, [25]);
+      const reported: unknown[] = [];
+      connection.on("callback-error", ({ error }: ConnectionEvents["callback-error"]) => reported.push(error));
+      let handled = 0;
+      const consumer = await openRetryingConsumer(connection, queues, () => {
+        handled += 1;
+        throw new Error("once more");
+      });
+      // The frame of the properties holds 4088 bytes, and is nearly full.
+      const properties = { type: "order", headers: { mine: "x".repeat(4_000) } };
+      await channel.basicPublish({ exchange: "", routingKey: queues.queue, properties, body: bytes("a") });
+      await scene.until(() => consumer.counters.parked === 1, "the message to be put aside");
+      const parked = await channel.basicGet({ queue: queues.parkingQueue, noAck: true });
+      same(text(parked), "a", "the body");
+      like(parked?.properties, { type: "order", headers: { "x-retry-without-headers": true } }, "the properties");
+      like(parked && retryStateOf(parked), { attempt: 2, exchange: "", routingKey: queues.queue }, "where it stood");
+      like(reported[1], { code: "INVALID_ARGUMENT", cause: { code: "INVALID_ARGUMENT" } }, "what is reported");
+      same([handled, reported.length, consumer.counters.retried], [1, 2, 0], "the attempts");
+      await consumer.close();
+      same(await scene.messageCount(channel, queues.queue), 0, "messages");
+    },
+  },
+  {
     name: "nothing is lost when the connection goes between a failure and the confirm of its copy",
     needs: ["proxy"],
     timeout: 60_000,

@@ -312,11 +312,11 @@ export class ChannelCore implements PublishingHost {
     this.#attached = undefined;
     this.gate.shut(end);
     this.#offset = this.settlement.offset + this.settlement.highest;
+    this.subscriptions.lost();
     this.settlement.lose();
     this.#transaction?.lost(end);
     this.host.replies.end(requests, end, true);
     this.publishing.lost(end);
-    this.subscriptions.lost();
     this.host.observer?.channelClosed(this, end);
   }
 

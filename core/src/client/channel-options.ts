@@ -24,7 +24,13 @@ export interface NoWaitOptions extends CallerOptions {
   readonly noWait?: boolean | undefined;
 }
 
-export interface ExchangeDeclareOptions extends NoWaitOptions {
+/** What a call takes that makes something which recovery can bring back. */
+export interface RecordedOptions extends NoWaitOptions {
+  /** Whether recovery brings it back after an outage. Default true. */
+  readonly record?: boolean | undefined;
+}
+
+export interface ExchangeDeclareOptions extends RecordedOptions {
   readonly exchange: string;
   /** `"direct"`, the default, `"fanout"`, `"topic"`, `"headers"`, or a plugin's, such as `"x-delayed-message"`. */
   readonly type?: string | undefined;
@@ -45,7 +51,7 @@ export interface ExchangeDeleteOptions extends NoWaitOptions {
   readonly ifUnused?: boolean | undefined;
 }
 
-export interface ExchangeBindOptions extends NoWaitOptions {
+export interface ExchangeBindOptions extends RecordedOptions {
   /** The exchange that messages go to. */
   readonly destination: string;
   /** The exchange that they come from. */
@@ -55,7 +61,7 @@ export interface ExchangeBindOptions extends NoWaitOptions {
   readonly arguments?: BindingArguments | undefined;
 }
 
-export interface QueueDeclareOptions extends NoWaitOptions {
+export interface QueueDeclareOptions extends RecordedOptions {
   /** Default empty: the server makes up a name, which the reply has. */
   readonly queue?: string | undefined;
   /** Only ask whether it exists; fails with 404. Default false. */
@@ -75,7 +81,7 @@ export interface QueueDeclareOptions extends NoWaitOptions {
 /** What `queueDeclare` found, or made. */
 export type QueueDeclared = Fields<"queue.declare-ok">;
 
-export interface QueueBindOptions extends NoWaitOptions {
+export interface QueueBindOptions extends RecordedOptions {
   /** Empty: the queue that was declared last on this channel. */
   readonly queue: string;
   readonly exchange: string;

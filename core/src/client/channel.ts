@@ -19,7 +19,7 @@ import { consumeWithHandler, consumeByIterating } from "./consuming.ts";
 import type { Consumer, IterableConsumer } from "./consumer.ts";
 import type { ConsumeOptions, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
 import type { GotMessage } from "./delivery.ts";
-import type { EndError } from "./errors.ts";
+import { type EndError, endedWith } from "./errors.ts";
 import type { SettleResult } from "./settlement.ts";
 import { Topology } from "./topology.ts";
 
@@ -156,6 +156,7 @@ export class Channel extends Topology {
       {
         signal,
         value: (answer) => this.#core.gotMessage(answer, noAck),
+        errorOf: (end, outcome) => endedWith(end, outcome, noAck && outcome === "unknown"),
         undo: (message) => {
           if (message?.outstanding === true) message.nack();
         },

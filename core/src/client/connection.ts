@@ -35,6 +35,7 @@ import { defaultMaxUnconfirmed, defaultMaxUnconfirmedBytes, type PublisherOption
 import type { PublishingPolicy, PublishWindow } from "./publishing.ts";
 import type { Recorder } from "./recording.ts";
 import type { Recovery, RecoveryHost } from "./recovery.ts";
+import type { ReopenOptions } from "./reopening.ts";
 import { Replies } from "./replies.ts";
 
 /** What was negotiated when the connection was opened. 0 stands for no limit, and for no heartbeats. */
@@ -56,6 +57,18 @@ export interface InFlight {
   readonly deliveries: number;
   /** Calls that wait for the server's answer. */
   readonly requests: number;
+}
+
+/** How to open a channel. */
+export interface ChannelOptions extends CallerOptions {
+  /** Its number. Default: the lowest free one. */
+  readonly number?: number | undefined;
+  /**
+   * Opens the channel again, with the backoff of recovery, when the server has closed it because of an error: in its
+   * mode, with its consumers. The call that the server refused fails, and what was unanswered; calls behind them wait.
+   * Default false: such a channel is dead, since one that comes back in silence hides bugs.
+   */
+  readonly reopen?: boolean | ReopenOptions | undefined;
 }
 
 /** How to close a connection. */
@@ -284,6 +297,14 @@ export class Connection {
     return Promise.race([this.#ready.promise, aborted.promise]).finally(stopListening);
   }
 
+  /**
+   * The network may be back: the wait for the next attempt to connect, where there is one, becomes as short as the first.
+   * Its use is in a page that hears `online`, or in a laptop that wakes up. Does nothing otherwise, however often it is called.
+   */
+  reconnectSoon(): void {
+    this.#recovery?.hurry();
+  }
+
   /** Adds a listener; the returned function removes it. */
   on<Name extends keyof ConnectionEvents>(
     name: Name,
@@ -297,11 +318,18 @@ export class Connection {
   /**
    * Opens a channel, with the lowest free number unless one is asked for.
    *
-   * @throws UsageError LIMIT_REACHED when all numbers are in use, INVALID_ARGUMENT when that one is; ConnectionError;
-   * AbortError.
+   * @throws UsageError LIMIT_REACHED when all numbers are in use, INVALID_ARGUMENT when that one is, NOT_SUPPORTED for
+   * `reopen` on a connection that does not recover; ConnectionError; AbortError.
    */
-  async openChannel(options: CallerOptions & { readonly number?: number | undefined } = {}): Promise<Channel> {
-    return new Channel(await this.#openChannel(options));
+  async openChannel({ reopen, ...options }: ChannelOptions = {}): Promise<Channel> {
+    const asks = reopen !== undefined && reopen !== false;
+    if (asks && this.#recovery === undefined) {
+      throw new UsageError("NOT_SUPPORTED", "reopen is for channels of a connection that recovers");
+    }
+    const reopens = asks ? this.#recovery?.reopensAfter(reopen) : undefined;
+    const core = await this.#openChannel(options);
+    if (reopens !== undefined) core.reopensAfter = reopens;
+    return new Channel(core);
   }
 
   /**
@@ -354,7 +382,8 @@ export class Connection {
   // The connection itself
 
   /**
-   * Gives the server a new secret, such as a fresh OAuth 2 token, before the old one expires. Several calls may wait.
+   * Gives the server a new secret, such as a fresh OAuth 2 token, before the old one expires. Several calls may wait. While
+   * the connection is lost it waits, and is dropped when the credentials are a function, which is asked anew.
    *
    * @throws ConnectionError when the server refuses it, which ends the connection; UsageError; AbortError.
    */
@@ -366,8 +395,15 @@ export class Connection {
     const link = this.#usableLink;
     if (link === undefined) return this.#refusedCall();
     if (signal?.aborted === true) return rejection(() => new AbortError(signal.reason, "not-sent"));
-    if (!this.#gate.isOpen) return this.#gate.pass(() => this.updateSecret({ newSecret, reason, signal }), signal);
-    return this.#sendSecret(newSecret, reason, signal);
+    if (this.#gate.isOpen) return this.#sendSecret(newSecret, reason, signal);
+    const since = this.#io.now();
+    const later = (): Promise<void> => {
+      // The handshake asked for credentials after this call: they are newer than its secret.
+      const { target, credentialsAt } = this.#dialed as Dialed;
+      const isOutdated = target.credentials.isAsked && credentialsAt >= since;
+      return isOutdated ? done : this.updateSecret({ newSecret, reason, signal });
+    };
+    return this.#gate.pass(later, signal);
   }
 
   async #sendSecret(newSecret: string | Uint8Array, reason: string, signal: AbortSignal | undefined): Promise<void> {
@@ -476,6 +512,7 @@ export class Connection {
       openPrivateChannel: (othersHaveNumbers) => this.#openPrivateChannel(othersHaveNumbers),
       channelFailed: (core, error) => this.#endChannel(core, { error, requests: [] }),
       emit: (name, value) => this.#emit(name, value),
+      ready: () => this.ready(),
       shut: (cause) => this.#gate.shut(cause),
       open: () => this.#opened(),
       gaveUp: (error) => this.#finish(error),

@@ -31,6 +31,12 @@ export interface ConsumeOptions {
    * channel, else 256. Not with `noAck`, which knows no limit.
    */
   readonly prefetch?: number | undefined;
+  /**
+   * Where a consumer of a stream goes on after an outage: behind the message that was `"handed-out"` last, the default, or
+   * behind the last one of those that are all `"acknowledged"`, so that what a handler had not done comes again. That it is
+   * a stream is known from `"x-stream-offset"` in `arguments`, or from its declaration on this connection.
+   */
+  readonly resumeBehind?: "handed-out" | "acknowledged" | undefined;
   /** Gives up waiting for the server's answer. A consumer that came about all the same is cancelled. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -56,6 +56,11 @@ export class CredentialsSource {
     return this.#validFor;
   }
 
+  /** Whether they are a function, which is asked before each attempt. */
+  get isAsked(): boolean {
+    return typeof this.#given === "function";
+  }
+
   /** Asks for the credentials, where they are a function. */
   async mechanisms(): Promise<readonly SaslMechanism[]> {
     if (typeof this.#given !== "function") return mechanismsOf(this.#given);

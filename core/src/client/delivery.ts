@@ -7,8 +7,15 @@ import { UsageError } from "../wire/errors.ts";
 import { SettlementError } from "./errors.ts";
 import type { SettleResult, Settlement } from "./settlement.ts";
 
+/** Whether nobody has settled a delivery, while its channel is just ending. */
+export let isUnsettled: (delivery: Delivery) => boolean;
+
 /** A message from a queue. It is to be settled once: acknowledged, or refused. With `noAck` it is settled already. */
 export class Delivery {
+  static {
+    isUnsettled = (delivery) => delivery.#settlement?.isUnsettled(delivery.#event.deliveryTag) ?? false;
+  }
+
   readonly #event: DeliverEvent | GetOkEvent;
   /** `undefined` for a delivery that the server considers settled. */
   readonly #settlement: Settlement | undefined;

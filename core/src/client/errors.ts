@@ -278,12 +278,41 @@ const transactionProblems: Readonly<Record<TransactionErrorCode, string>> = {
 /** Why a channel or a connection is over. */
 export type EndError = ChannelError | ConnectionError;
 
+/** When connections are open again that were lost and recover, by the errors that tell of the loss. */
+const recoveries: WeakMap<object, () => Promise<void>> = new WeakMap();
+
+/**
+ * When to try again after a loss that took a call along: resolves when the connection is open again, at once where it is
+ * already, and rejects with its end when it does not come back.
+ *
+ * ```ts
+ * try {
+ *   await channel.queuePurge({ queue });
+ * } catch (error) {
+ *   await recoveryOf(error);
+ * }
+ * ```
+ *
+ * @returns `undefined` for any other error, and for the loss of a connection that does not recover.
+ */
+export function recoveryOf(error: unknown): Promise<void> | undefined {
+  return typeof error === "object" && error !== null ? recoveries.get(error)?.() : undefined;
+}
+
+/** This loss is recovered from; `ready` says when. */
+export function recoversBy(loss: ConnectionError, ready: () => Promise<void>): void {
+  recoveries.set(loss, ready);
+}
+
 /** The error of one operation that a channel or a connection took with it: the same words, and the operation's own outcome. */
-export function endedWith(end: EndError, outcome: Outcome): EndError {
+export function endedWith(end: EndError, outcome: Outcome, possibleLoss = false): EndError {
   const options = { outcome, ...(end.cause === undefined ? {} : { cause: end.cause }) };
   if (end instanceof ChannelError) return new ChannelError(end.code, end.message, reasonOf(end), options);
   const reason = end.replyCode === undefined ? undefined : { replyCode: 0, replyText: "", ...reasonOf(end) };
-  return new ConnectionError(end.code, end.message, { ...options, phase: end.phase, reason });
+  const error = new ConnectionError(end.code, end.message, { ...options, phase: end.phase, reason, possibleLoss });
+  const ready = recoveries.get(end);
+  if (ready !== undefined) recoveries.set(error, ready);
+  return error;
 }
 
 /** What the peer said, of an error that may have nothing of it. */

@@ -44,7 +44,7 @@ export { allAddresses } from "./addresses-all.ts";
 export { webSocketAddresses } from "./addresses-websocket.ts";
 export { connect, connectWith } from "./connect.ts";
 export type { ConnectParts, RecoveryPart } from "./connect-parts.ts";
-export type { CloseOptions, Connection, InFlight, Negotiated } from "./connection.ts";
+export type { ChannelOptions, CloseOptions, Connection, InFlight, Negotiated } from "./connection.ts";
 export type { ConnectionEvents, ConnectionState } from "./connection-events.ts";
 export type { Consumer, ConsumerClosed, IterableConsumer } from "./consumer.ts";
 export type { ConsumeOptions, ConsumerEnd, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
@@ -61,6 +61,7 @@ export {
   FlushError,
   NackError,
   NotConnectedError,
+  recoveryOf,
   SettlementError,
   type SettlementErrorCode,
   TimeoutError,
@@ -76,6 +77,12 @@ export { instrument } from "./instrumentation-observer.ts";
 export * from "./io-services.ts";
 export * from "./message-headers.ts";
 export type * from "./parameters.ts";
+export {
+  type ConsumerInterruption,
+  keepConsuming,
+  type KeepOptions,
+  type KeptConsumer,
+} from "./kept-consumer.ts";
 export type { Publisher, PublisherEvents, SendFailure } from "./publisher.ts";
 export type { PublisherOptions, PublishOptions } from "./publisher-options.ts";
 export type { WaitOptions } from "./publishing.ts";
@@ -102,6 +109,7 @@ export {
   type RpcServer,
   type RpcServerCounters,
 } from "./rpc/rpc-server.ts";
+export type { ReopenOptions } from "./reopening.ts";
 export type { SettleResult } from "./settlement.ts";
 export { StreamGate } from "./stream-gate.ts";
 export { parseUri } from "./uri.ts";

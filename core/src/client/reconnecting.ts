@@ -5,7 +5,7 @@
 
 import type { ConnectionError } from "../engine/errors.ts";
 import type { Millis } from "../engine/config.ts";
-import { type BackoffState, lost, neverOpened, nextAttempt, opened } from "../recovery/backoff.ts";
+import { backoffDelay, type BackoffState, lost, neverOpened, nextAttempt, opened } from "../recovery/backoff.ts";
 import { attemptOutcome } from "../recovery/causes.ts";
 import { shuffle } from "../recovery/shuffle.ts";
 import { type Adopt, dial } from "./dialing.ts";
@@ -33,7 +33,8 @@ export class Reconnector {
   readonly #host: ReconnectingHost;
   #backoff: BackoffState;
   #refusals = 0;
-  #cancelTimer: (() => void) | undefined;
+  /** The wait for the next attempt. */
+  #waiting: { readonly since: Millis; readonly cause: ConnectionError; readonly cancel: () => void } | undefined;
   #dialing: AbortController | undefined;
   #stopped = false;
 
@@ -57,10 +58,19 @@ export class Reconnector {
     this.#wait(cause);
   }
 
+  /** The network may be back: whatever wait there is becomes as short as a first one. */
+  hurry(): void {
+    if (this.#stopped || this.#waiting === undefined) return;
+    const { since, cause, cancel } = this.#waiting;
+    cancel();
+    const due = since + backoffDelay(1, this.#io.random(), this.#plan.backoff);
+    this.#attemptAfter(Math.max(0, due - this.#io.now()), since, cause);
+  }
+
   /** Ends whatever is under way: there will be no dial and no timer. */
   stop(): void {
     this.#stopped = true;
-    this.#cancelTimer?.();
+    this.#waiting?.cancel();
     this.#dialing?.abort();
   }
 
@@ -68,12 +78,17 @@ export class Reconnector {
     const next = nextAttempt(this.#backoff, this.#io.now(), this.#io.random(), this.#plan.backoff);
     if (next === undefined) return this.#host.gaveUp(cause);
     this.#backoff = next.state;
-    this.#cancelTimer = this.#io.setTimer(next.delay, () => void this.#attempt(cause));
+    this.#attemptAfter(next.delay, this.#io.now(), cause);
     this.#host.waiting(next.state.attempts, next.delay);
+  }
+
+  #attemptAfter(delay: Millis, since: Millis, cause: ConnectionError): void {
+    this.#waiting = { since, cause, cancel: this.#io.setTimer(delay, () => void this.#attempt(cause)) };
   }
 
   async #attempt(cause: ConnectionError): Promise<void> {
     const { attempts } = this.#backoff;
+    this.#waiting = undefined;
     this.#host.dropTransport();
     const dialing = new AbortController();
     this.#dialing = dialing;

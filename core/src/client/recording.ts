@@ -69,9 +69,9 @@ export class Recorder {
       case "queue.declare":
         return this.#queueDeclare(memory, given as Arguments<"queue.declare">);
       case "exchange.bind":
-        return this.#bind(() => exchangeBinding(given as Arguments<"exchange.bind">));
+        return this.#bind(given, () => exchangeBinding(given as Arguments<"exchange.bind">));
       case "queue.bind":
-        return this.#bind(() => queueBinding(memory, given as Arguments<"queue.bind">));
+        return this.#bind(given, () => queueBinding(memory, given as Arguments<"queue.bind">));
       case "exchange.unbind":
         return removed(() => this.topology.removeBinding(exchangeBinding(given as Arguments<"exchange.bind">)));
       case "queue.unbind":
@@ -95,7 +95,7 @@ export class Recorder {
 
   #exchangeDeclare(fields: Arguments<"exchange.declare">): SentCall | undefined {
     const { exchange: name, passive, durable, autoDelete, internal } = fields;
-    if (passive === true || isPredeclared(name)) return undefined;
+    if (passive === true || isPredeclared(name) || !isToBeRecorded(fields)) return undefined;
     const record: ExchangeRecord = {
       name,
       type: fields.type ?? "",
@@ -128,7 +128,7 @@ export class Recorder {
         memory.pendingDeclares -= 1;
         const name = nameOf(answer) ?? queue;
         memory.lastDeclared = name;
-        if (name !== "" && !passive && !name.startsWith(directReplies))
+        if (name !== "" && !passive && !name.startsWith(directReplies) && isToBeRecorded(fields))
           this.topology.queueDeclared({ name, ...attributes });
       },
       failed: () => {
@@ -140,7 +140,8 @@ export class Recorder {
     };
   }
 
-  #bind(binding: () => BindingRecord): SentCall {
+  #bind(fields: object, binding: () => BindingRecord): SentCall | undefined {
+    if (!isToBeRecorded(fields)) return undefined;
     let made: BindingRecord | undefined;
     return {
       ...onAnswer(() => {
@@ -163,6 +164,11 @@ const namesQueue: ReadonlySet<MethodName> = new Set<MethodName>([
   "basic.get",
   "basic.consume",
 ]);
+
+/** What the application said beside AMQP's fields. */
+function isToBeRecorded(fields: object): boolean {
+  return !("record" in fields) || fields.record !== false;
+}
 
 /** Exchanges that every virtual host has. */
 function isPredeclared(exchange: string): boolean {

@@ -123,7 +123,8 @@ const finiteWait: Check = (value, name) => {
   duration(value, name);
 };
 
-const backoffChecks: Checks<BackoffOptions> = {
+/** What the spacing of attempts may be. */
+export const backoffChecks: Checks<BackoffOptions> = {
   base: finiteWait,
   max: finiteWait,
   stableAfter: duration,

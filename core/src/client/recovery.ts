@@ -12,7 +12,7 @@ import type { ChannelCore } from "./channel-core.ts";
 import type { ConnectionEvents } from "./connection-events.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Adopt } from "./dialing.ts";
-import type { EndError } from "./errors.ts";
+import { type EndError, recoversBy } from "./errors.ts";
 import { done } from "./futures.ts";
 import type { IoServices } from "./io-services.ts";
 import type { Link } from "./link.ts";
@@ -22,8 +22,8 @@ import { Reconnector } from "./reconnecting.ts";
 import { Recorder } from "./recording.ts";
 import type { RecoveryPart } from "./connect-parts.ts";
 import { checkRecovery, planRecovery, type RecoveryPlan } from "./recovery-options.ts";
+import { type ReopenOptions, reopensAfter } from "./reopening.ts";
 import { Restoration, type RestoringHost } from "./restoring.ts";
-import { Suspects } from "./restoring-items.ts";
 
 /** What recovery needs of its connection. */
 export interface RecoveryHost {
@@ -39,6 +39,8 @@ export interface RecoveryHost {
   openPrivateChannel(othersHaveNumbers: boolean): ChannelCore;
   channelFailed(core: ChannelCore, error: ChannelError): void;
   emit<Name extends keyof ConnectionEvents>(name: Name, value: ConnectionEvents[Name]): void;
+  /** Resolves when the connection is open again. */
+  readonly ready: () => Promise<void>;
   /** Calls wait from now on. */
   shut(cause: ConnectionError): void;
   /** Calls need not wait any more. */
@@ -88,7 +90,6 @@ export class Recovery {
       deadlines: host.deadlines,
       topology,
       plan,
-      suspects: new Suspects(),
       report: host.report,
       channels: () => host.channels,
       openPrivateChannel: (othersHaveNumbers) => host.openPrivateChannel(othersHaveNumbers),
@@ -107,6 +108,7 @@ export class Recovery {
   /** Whether a loss is recovered from. The application is asked once for each. */
   recoversFrom(error: ConnectionError): boolean {
     this.#verdict ??= !this.#stopped && isRecoverable(error) && this.#isWanted(error);
+    if (this.#verdict) recoversBy(error, this.#host.ready);
     return this.#verdict;
   }
 
@@ -114,7 +116,7 @@ export class Recovery {
   keeps(core: ChannelCore, error: EndError): boolean {
     if (this.#stopped || core.host.recorder === undefined) return false;
     if (!(error instanceof ChannelError)) return this.recoversFrom(error);
-    return this.#isRestoring(core) || core.reopensAfter(error);
+    return this.#isRestoring(core) || this.#isReopened(core, error);
   }
 
   /** The first link is open. */
@@ -132,6 +134,20 @@ export class Recovery {
     this.#host.emit("disconnected", { cause, willRecover: true });
     // A listener may have closed the connection.
     if (!this.#stopped) this.#reconnector.lost(cause);
+  }
+
+  /**
+   * Decides over the errors of a channel that is to be opened again.
+   *
+   * @throws UsageError INVALID_ARGUMENT
+   */
+  reopensAfter(options: true | ReopenOptions): (error: ChannelError) => boolean {
+    return reopensAfter(options, () => this.#host.io.now());
+  }
+
+  /** See {@link Reconnector.hurry}. */
+  hurry(): void {
+    this.#reconnector.hurry();
   }
 
   /** There is a link again. */
@@ -222,6 +238,15 @@ export class Recovery {
       wanted = this.#plan.shouldRecover?.(error) ?? true;
     }, this.#host.report);
     return wanted;
+  }
+
+  /** An application's predicate that throws reopens nothing. */
+  #isReopened(core: ChannelCore, error: ChannelError): boolean {
+    let reopens = false;
+    contain(() => {
+      reopens = core.reopensAfter(error);
+    }, this.#host.report);
+    return reopens;
   }
 
   #isRestoring(core: ChannelCore): boolean {

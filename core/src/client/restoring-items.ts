@@ -1,28 +1,7 @@
-/** The items that recovery brings back: what identifies them, what they need, and which of them are suspect. */
+/** The items that recovery brings back: what identifies them, and what they need. */
 
 import { bindingKey, consumerKey } from "../recovery/records.ts";
 import type { TopologyItem } from "./recovery-options.ts";
-
-/**
- * Items at which the server closed the whole connection. At the second time an item is poison, and is left out until the
- * application makes it again.
- */
-export class Suspects {
-  readonly #counts = new Map<string, number>();
-
-  add(key: string): void {
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
-  }
-
-  /** Whether anything is suspect: then items are tried one after the other, so that only the guilty one is suspected again. */
-  get any(): boolean {
-    return this.#counts.size > 0;
-  }
-
-  isPoison(key: string): boolean {
-    return (this.#counts.get(key) ?? 0) > 1;
-  }
-}
 
 /** Identifies an item, across attempts. */
 export function keyOf(item: TopologyItem): string {

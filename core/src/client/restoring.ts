@@ -34,7 +34,7 @@ import { done, Future } from "./futures.ts";
 import type { IoServices } from "./io-services.ts";
 import type { Link } from "./link.ts";
 import { contain, type Report } from "./listeners.ts";
-import { keyOf, methodsOf, neededExchanges, neededQueues, type Suspects } from "./restoring-items.ts";
+import { keyOf, methodsOf, neededExchanges, neededQueues } from "./restoring-items.ts";
 import type { RecoveryPlan, TopologyAction, TopologyFailure, TopologyItem } from "./recovery-options.ts";
 
 /** How long the server may take for one item: what it did is unknown after that, and the attempt begins again. */
@@ -49,7 +49,6 @@ export interface RestoringHost {
   readonly deadlines: Deadlines;
   readonly topology: Topology;
   readonly plan: RecoveryPlan;
-  readonly suspects: Suspects;
   readonly report: Report;
   /** Channels to bring back, by number. */
   channels(): readonly ChannelCore[];
@@ -126,7 +125,7 @@ export class Restoration {
     await this.#closePrivate();
     this.#channelsHaveNumbers = true;
     const channels = this.#host.channels();
-    if (this.#host.suspects.any) for (const core of channels) await this.channel(core);
+    if (this.#host.topology.suspects.any) for (const core of channels) await this.channel(core);
     else await Promise.all(channels.map((core) => this.channel(core)));
     await this.#closePrivate();
     this.#check();
@@ -254,7 +253,7 @@ export class Restoration {
   #problemOf(consumer: ConsumerRecord, left: ReadonlySet<string>): unknown {
     const key = `consumer ${consumerKey(consumer)}`;
     if (left.has(key)) return new Error("It was left out");
-    if (this.#host.suspects.isPoison(key)) return new Error("The server closed the connection for it, twice");
+    if (this.#host.topology.suspects.isPoison(key)) return new Error("The server closed the connection for it, twice");
     return this.#missing.get(`queue ${consumer.queue}`);
   }
 
@@ -356,7 +355,7 @@ export class Restoration {
   /** Makes one item, as often as it takes. Resolves also when it is left out. */
   async #item(item: TopologyItem, make: () => Promise<unknown>): Promise<void> {
     const since = this.#now;
-    if (this.#host.suspects.isPoison(keyOf(item))) {
+    if (this.#host.topology.suspects.isPoison(keyOf(item))) {
       return this.#skip(item, new Error("The server closed the connection for it, twice"));
     }
     for (let attempt = 1; ; attempt += 1) {
@@ -431,7 +430,7 @@ export class Restoration {
   /** The server ended the connection for what this item sent. */
   #suspect(item: TopologyItem, error: unknown): void {
     if (!(error instanceof ConnectionError) || error.replyCode === undefined) return;
-    if (methodsOf[item.kind].includes(error.method ?? "")) this.#host.suspects.add(keyOf(item));
+    if (methodsOf[item.kind].includes(error.method ?? "")) this.#host.topology.suspects.add(keyOf(item));
   }
 
   /** Why the queue or exchange that a binding needs could not be declared. */

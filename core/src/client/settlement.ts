@@ -82,8 +82,12 @@ export class Settlement implements TurnEnd {
 
   /** Whether a delivery is neither settled nor lost with its channel. */
   isOutstanding(tag: number): boolean {
-    if (this.#ended || this.#isClosing) return false;
-    return this.#state(tag) === outstanding || this.#stragglers.has(tag);
+    return !this.#isClosing && this.isUnsettled(tag);
+  }
+
+  /** As {@link isOutstanding}, also when the channel is just ending. */
+  isUnsettled(tag: number): boolean {
+    return !this.#ended && (this.#state(tag) === outstanding || this.#stragglers.has(tag));
   }
 
   /** @throws SettlementError */

@@ -8,7 +8,8 @@ import { AbortError, ConsumerRecoveryError } from "./errors.ts";
 import type { Recorder } from "./recording.ts";
 import type { Removal } from "../recovery/topology.ts";
 import { DeliveryBuffer } from "./delivery-buffer.ts";
-import { Subscription, type SubscriptionHost } from "./subscription.ts";
+import { oneOf } from "./option-checks.ts";
+import { Subscription, type SubscriptionHost, type SubscriptionInfo } from "./subscription.ts";
 
 /** Cancelled consumers that a late delivery is still recognised of. */
 const rememberedTags = 64;
@@ -62,7 +63,7 @@ export class Subscriptions implements SubscriptionHost {
     const buffer = new DeliveryBuffer(this.#channel.host, boundedByServer);
     const { memory } = this.#channel;
     const lendsBody = options.lendBody === true;
-    const info = { consumerTag, noAck, lendsBody, fromStream: this.#isStream(options) };
+    const info = { consumerTag, noAck, lendsBody, fromStream: this.#fromStream(options) };
     const subscription = new Subscription(info, memory.queueOf(queue), this, buffer);
     const made = make(subscription, prefetch);
 
@@ -157,11 +158,17 @@ export class Subscriptions implements SubscriptionHost {
     return this.#recorder?.topology.removeConsumer({ channelId: this.#channel.memory.id, consumerTag });
   }
 
-  #isStream({ queue, arguments: table }: ConsumeOptions): boolean {
+  #fromStream({
+    queue,
+    arguments: table,
+    resumeBehind = "handed-out",
+  }: ConsumeOptions): SubscriptionInfo["fromStream"] {
+    oneOf("handed-out", "acknowledged")(resumeBehind, "resumeBehind");
     if (this.#recorder === undefined) return false;
-    if (table !== undefined && "x-stream-offset" in table) return true;
     const declared = this.#recorder.topology.queue(this.#channel.memory.queueOf(queue));
-    return declared?.arguments["x-queue-type"] === "stream";
+    const isStream =
+      declared?.arguments["x-queue-type"] === "stream" || (table !== undefined && "x-stream-offset" in table);
+    return isStream && resumeBehind;
   }
 
   /** The channel is gone. */

@@ -61,6 +61,8 @@ export interface ConnectionErrorOptions extends AmqpErrorOptions {
   readonly phase?: ConnectPhase | undefined;
   /** The server's words, where it closed the connection. */
   readonly reason?: CloseReason | undefined;
+  /** See {@link ConnectionError.possibleLoss}. */
+  readonly possibleLoss?: boolean | undefined;
 }
 
 /** A connection ended, or did not come about. */
@@ -76,6 +78,11 @@ export class ConnectionError extends AmqpError {
   readonly replyText: string | undefined;
   /** The method that the server blamed, where it named one. */
   readonly method: MethodName | undefined;
+  /**
+   * Whether a message may be lost with the answer of the call: the server settles a message of `basicGet` with `noAck` as
+   * it sends it.
+   */
+  readonly possibleLoss: boolean;
 
   constructor(code: ConnectionErrorCode, message: string, options: ConnectionErrorOptions = {}) {
     super(code, message, options);
@@ -83,6 +90,7 @@ export class ConnectionError extends AmqpError {
     this.replyCode = options.reason?.replyCode;
     this.replyText = options.reason?.replyText;
     this.method = options.reason?.method;
+    this.possibleLoss = options.possibleLoss ?? false;
   }
 
   override get retryable(): boolean {

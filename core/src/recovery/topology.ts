@@ -11,6 +11,7 @@ import {
   type ExchangeRecord,
   type QueueRecord,
 } from "./records.ts";
+import { Suspects } from "./suspects.ts";
 
 /** A removal that was asked of the server and is not answered yet. */
 export interface Removal {
@@ -28,6 +29,8 @@ export interface Removal {
  * by the same rules, so that records do not pile up.
  */
 export class Topology {
+  /** What is to be left out, by `exchange NAME`, `queue NAME`, `binding KEY` and `consumer KEY`. */
+  readonly suspects: Suspects = new Suspects();
   readonly #exchanges = new Map<string, ExchangeRecord>();
   readonly #queues = new Map<string, QueueRecord>();
   readonly #bindings = new Map<string, BindingRecord>();
@@ -78,22 +81,26 @@ export class Topology {
 
   /** An exchange was declared; its attributes are now these. */
   exchangeDeclared(record: ExchangeRecord): void {
+    this.suspects.clear(`exchange ${record.name}`);
     this.#exchanges.set(record.name, record);
   }
 
   /** A queue was declared; its attributes are now these. */
   queueDeclared(record: QueueRecord): void {
+    this.suspects.clear(`queue ${record.name}`);
     this.#queues.set(record.name, record);
   }
 
   bound(record: BindingRecord): void {
     const key = bindingKey(record);
+    this.suspects.clear(`binding ${key}`);
     if (!this.#bindings.has(key)) this.#bindingsOf.add(record.source);
     this.#bindings.set(key, record);
   }
 
   consumerStarted(record: ConsumerRecord): void {
     const key = consumerKey(record);
+    this.suspects.clear(`consumer ${key}`);
     if (!this.#consumers.has(key)) this.#consumersOf.add(record.queue);
     this.#consumers.set(key, record);
   }

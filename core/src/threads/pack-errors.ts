@@ -201,8 +201,15 @@ function optionsOf({ cause, fields }: PackedError): AmqpErrorOptions {
 }
 
 function connectionOptions({ fields }: PackedError, options: AmqpErrorOptions): ConnectionErrorOptions {
-  const { phase, replyCode, replyText = "", method } = fields as ConnectionErrorOptions & CloseReasonFields;
-  return { ...options, phase, reason: replyCode === undefined ? undefined : { replyCode, replyText, method } };
+  const {
+    phase,
+    replyCode,
+    replyText = "",
+    method,
+    possibleLoss,
+  } = fields as ConnectionErrorOptions & CloseReasonFields;
+  const reason = replyCode === undefined ? undefined : { replyCode, replyText, method };
+  return { ...options, phase, possibleLoss, reason };
 }
 
 function codeOf<Code extends string>({ fields }: PackedError): Code {

@@ -13,6 +13,8 @@ const routingKeyHeader = "x-retry-routing-key";
 const ccHeader = "x-retry-cc";
 /** The queue that it was taken from. */
 const queueHeader = "x-retry-queue";
+/** Its own headers are gone: with those of the retry they did not fit into a frame. */
+const bareHeader = "x-retry-without-headers";
 
 /** Where a message stands. */
 export interface RetryState {
@@ -61,6 +63,19 @@ export function retryProperties(delivery: Delivery, queue: string, failed: numbe
     [queueHeader]: queue,
   };
   return { ...properties, headers, expiration: undefined, userId: undefined };
+}
+
+/** As {@link retryProperties}, without the headers that the message came with, which may be more than a frame holds. */
+export function bareRetryProperties(delivery: Delivery, queue: string, failed: number): BasicProperties {
+  const { exchange, routingKey } = retryStateOf(delivery);
+  const headers: FieldTable = {
+    [countHeader]: failed,
+    [exchangeHeader]: exchange,
+    [routingKeyHeader]: routingKey,
+    [queueHeader]: queue,
+    [bareHeader]: true,
+  };
+  return { ...delivery.properties, headers, expiration: undefined, userId: undefined };
 }
 
 /** Doubles beyond 64 bits look like integers, and would be refused as such. */

@@ -7,6 +7,8 @@
  */
 
 import type { Millis } from "../../engine/config.ts";
+import { UsageError } from "../../wire/errors.ts";
+import type { BasicProperties } from "../../wire/properties.ts";
 import { CodecError } from "../codecs/codec-error.ts";
 import { type Connection, type ConnectionInternals, internalsOf } from "../connection.ts";
 import type { Consumer, ConsumerClosed } from "../consumer.ts";
@@ -17,7 +19,7 @@ import { Future } from "../futures.ts";
 import { deliveryCountOf } from "../message-headers.ts";
 import { aFunction, illegal } from "../option-checks.ts";
 import type { Publisher } from "../publisher.ts";
-import { retryProperties, type RetryState, retryStateOf } from "./retry-headers.ts";
+import { bareRetryProperties, retryProperties, type RetryState, retryStateOf } from "./retry-headers.ts";
 import {
   checkRetryQueues,
   declareRetryQueues,
@@ -198,21 +200,42 @@ class Retrying {
   }
 
   async #retry(delivery: ConsumerDelivery, { attempt }: RetryState, delay: Millis): Promise<void> {
-    await this.#copyTo(delayQueueOf(this.#options.queue, delay), delivery, attempt);
-    this.counters.retried += 1;
+    if (await this.#copy(delayQueueOf(this.#options.queue, delay), delivery, attempt)) this.counters.retried += 1;
   }
 
   async #park(delivery: ConsumerDelivery, { attempt }: RetryState): Promise<void> {
-    await this.#copyTo(parkingQueueOf(this.#options), delivery, attempt);
-    this.counters.parked += 1;
+    if (await this.#copy(parkingQueueOf(this.#options), delivery, attempt)) this.counters.parked += 1;
   }
 
-  async #copyTo(routingKey: string, delivery: ConsumerDelivery, failed: number): Promise<void> {
+  /** Resolves with whether the copy is where it was to go. */
+  async #copy(routingKey: string, delivery: ConsumerDelivery, failed: number): Promise<boolean> {
+    try {
+      await this.#copyTo(routingKey, delivery, retryProperties(delivery, this.#options.queue, failed));
+      return true;
+    } catch (error) {
+      if (!(error instanceof UsageError) || error.code !== "INVALID_ARGUMENT") throw error;
+      await this.#parkBare(delivery, failed, error);
+      return false;
+    }
+  }
+
+  async #copyTo(routingKey: string, delivery: ConsumerDelivery, properties: BasicProperties): Promise<void> {
     // It was settled by the handler, or is with somebody else by now.
     if (!delivery.outstanding) return;
-    const properties = retryProperties(delivery, this.#options.queue, failed);
     await this.#publisher.publish(delivery.body, { exchange: "", routingKey, properties });
     settle(delivery, () => delivery.ack());
+  }
+
+  /**
+   * A message that filled its frame has no room for the headers of a retry, however often it is tried: it is put aside
+   * without its own.
+   */
+  async #parkBare(delivery: ConsumerDelivery, failed: number, cause: UsageError): Promise<void> {
+    const { queue } = this.#options;
+    const text = "A message has no room for the headers of a retry; it is put aside without its own";
+    this.#internals.report(new UsageError("INVALID_ARGUMENT", text, { cause }));
+    await this.#copyTo(parkingQueueOf(this.#options), delivery, bareRetryProperties(delivery, queue, failed));
+    this.counters.parked += 1;
   }
 
   #mayPass(error: unknown, delivery: ConsumerDelivery): boolean {
