@@ -189,8 +189,11 @@ describe("reopen", () => {
   it("is refused where it makes no sense", async () => {
     const { io, connection } = await recovering({ recovery: false });
     expect(await failure(io, connection.openChannel({ reopen: true }))).toMatchObject({ code: "NOT_SUPPORTED" });
-    const wrong = { reopen: { maxPerMinute: 0 } };
-    expect(await failure(io, connection.openChannel(wrong))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    const able = await recovering();
+    for (const wrong of [{ maxPerMinute: 0 }, { codes: 404 }, "always"]) {
+      const opening = able.connection.openChannel({ reopen: wrong as unknown as true });
+      expect(await failure(able.io, opening)).toMatchObject({ code: "INVALID_ARGUMENT" });
+    }
   });
 
   it("leaves a channel closed whose predicate throws, and reports that", async () => {
