@@ -14,6 +14,9 @@ export function callSite(): CallSite {
   return new Error();
 }
 
+/** In place of a stack that was not kept. */
+export const noSite: CallSite = {};
+
 /** The error, with the stack of the call that it is about in place of its own. */
 export function calledFrom<E>(site: CallSite, error: E): E {
   if (!(error instanceof Error) || site.stack === undefined) return error;

@@ -84,6 +84,8 @@ export class ChannelCore implements PublishingHost {
   #wasOpened = false;
   #end: EndError | undefined;
   #closing = false;
+  /** The end that this client gave it. */
+  #ownEnd: ChannelError | undefined;
   /** What the server's delivery tags begin from, since the channel was opened last. */
   #offset = 0;
   /** Calls without an answer that nothing has proved right yet. */
@@ -273,7 +275,7 @@ export class ChannelCore implements PublishingHost {
       return Promise.reject(error as Error);
     }
     this.#closing = true;
-    this.publishing.stop(closedByClient(this.number));
+    this.publishing.stop(this.#closedByClient());
     this.host.link.touch();
     return this.#over.promise;
   }
@@ -362,7 +364,7 @@ export class ChannelCore implements PublishingHost {
 
   /** The channel is closed. */
   ended({ error, requests }: ChannelClosedEvent): void {
-    const end = error ?? closedByClient(this.number);
+    const end = error ?? this.#closedByClient();
     const reason = error?.code === "CONNECTION_CLOSED" ? undefined : error;
     if (!this.#wasOpened) this.#opened.fail(() => endedWith(end, end instanceof ChannelError ? "refused" : "unknown"));
     this.#end = end;
@@ -402,12 +404,14 @@ export class ChannelCore implements PublishingHost {
   }
 
   #unusable(): EndError | undefined {
-    return this.#end ?? (this.#closing ? closedByClient(this.number) : undefined);
+    return this.#end ?? (this.#closing ? this.#closedByClient() : undefined);
   }
-}
 
-function closedByClient(number: number): ChannelError {
-  return new ChannelError("CHANNEL_CLOSED", `Channel ${number} was closed by the client`);
+  /** Made once: a stack costs as much as all the rest of closing. */
+  #closedByClient(): ChannelError {
+    this.#ownEnd ??= new ChannelError("CHANNEL_CLOSED", `Channel ${this.number} was closed by the client`);
+    return this.#ownEnd;
+  }
 }
 
 function replyFields<M extends ChannelRequestName>(answer: Answer): ReplyFields<M> {

@@ -12,6 +12,8 @@ export class ChannelRegistry {
   readonly #channels: (ChannelCore | undefined)[] = [];
   /** Channels of recovery's own, which may have the number of one that is lost. */
   readonly #private: (ChannelCore | undefined)[] = [];
+  /** Whether a channel was lost, and may be lost still: looking at all of them for each new one would cost too much. */
+  #mayBeLost = false;
 
   /** The application's channels that are not closed, by number. */
   get all(): ChannelCore[] {
@@ -37,9 +39,13 @@ export class ChannelRegistry {
   }
 
   remove(core: ChannelCore): void {
-    for (const channels of [this.#channels, this.#private]) {
-      if (channels[core.number] === core) channels[core.number] = undefined;
-    }
+    if (this.#channels[core.number] === core) this.#channels[core.number] = undefined;
+    if (this.#private[core.number] === core) this.#private[core.number] = undefined;
+  }
+
+  /** A channel was lost, and comes back. */
+  lost(): void {
+    this.#mayBeLost = true;
   }
 
   /**
@@ -60,7 +66,8 @@ export class ChannelRegistry {
    * @throws UsageError LIMIT_REACHED when there is none.
    */
   openNext(engine: ConnectionEngine): ChannelEngine {
-    if (!this.#channels.some((core) => core?.live === false)) return engine.openChannel();
+    this.#mayBeLost &&= this.#channels.some((core) => core?.live === false);
+    if (!this.#mayBeLost) return engine.openChannel();
     const highest = engine.channelMax || highestChannel;
     for (let number = 1; number <= highest; number += 1) {
       if (this.find(number) !== undefined) continue;

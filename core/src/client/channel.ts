@@ -155,6 +155,7 @@ export class Channel extends Topology {
       { queue, noAck },
       {
         signal,
+        ofMessage: true,
         value: (answer) => this.#core.gotMessage(answer, noAck),
         errorOf: (end, outcome) => endedWith(end, outcome, noAck && outcome === "unknown"),
         undo: (message) => {

@@ -624,6 +624,7 @@ export class Connection {
     if (core === undefined) return;
     const comesBack = error !== undefined && core.state !== "closing" && this.#recovery?.keeps(core, error) === true;
     if (!comesBack) return this.#endChannel(core, event);
+    this.#channels.lost();
     core.lost(event, error);
     if (error instanceof ChannelError) this.#recovery?.channelLost(core);
   }

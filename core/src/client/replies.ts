@@ -3,7 +3,7 @@
 import type { ReplyEvent, GetOkEvent } from "../engine/events.ts";
 import type { Request } from "../engine/request.ts";
 import type { Outcome } from "../wire/errors.ts";
-import { callSite, calledFrom } from "./call-site.ts";
+import { callSite, calledFrom, noSite } from "./call-site.ts";
 import { AbortError, type EndError, endedWith } from "./errors.ts";
 import { Future, onAbort } from "./futures.ts";
 
@@ -28,6 +28,11 @@ export interface CallOptions<T> {
   readonly again?: (() => Promise<T>) | undefined;
   /** It may be made again even when it was sent: twice is as good as once. */
   readonly idempotent?: boolean | undefined;
+  /**
+   * Whether the call is one of a message, which costs little more than a stack would: its error has only what the engine
+   * adds by itself, as that of a publish.
+   */
+  readonly ofMessage?: boolean | undefined;
   /** The error of a call that has an own one for its end. */
   readonly errorOf?: ((end: EndError, outcome: Outcome) => Error) | undefined;
 }
@@ -42,9 +47,9 @@ export class Replies {
 
   /** A promise of the value of a request's answer. Rejects when the channel ends first, or the signal aborts. */
   expect<T>(request: Request, options: CallOptions<T>): Promise<T> {
-    const { signal, value, undo, failed, again, idempotent, errorOf = endedWith } = options;
+    const { signal, value, undo, failed, again, idempotent, ofMessage, errorOf = endedWith } = options;
     const future = new Future<T>();
-    const site = callSite();
+    const site = ofMessage === true ? noSite : callSite();
     let givenUp = false;
     const stopListening =
       signal &&
