@@ -11,7 +11,7 @@ const sourceCondition = "@leveret/source";
 const conditions = [sourceCondition, "module", "node", "development|production"];
 const runtime = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";
 
-const thirtySeconds = 30_000;
+const oneMinute = 60_000;
 
 function project(
   name: string,
@@ -25,8 +25,8 @@ function project(
       name,
       include: [...include],
       environment: "node",
-      testTimeout: thirtySeconds,
-      hookTimeout: thirtySeconds,
+      testTimeout: oneMinute,
+      hookTimeout: oneMinute,
       // What a test starts with `process.execPath` (a worker thread, a child) resolves packages as the test does.
       ...(runtime === "node"
         ? { env: { NODE_OPTIONS: `--conditions=${sourceCondition}`, NODE_COMPILE_CACHE: compileCache } }

@@ -16,7 +16,7 @@ import type { BrokerFacts, BrokerHost, ProxyHandle } from "./case.ts";
 import { CaseError } from "./expect.ts";
 
 /** How long anything may take that is to happen soon. */
-const soonWithin: Millis = 10_000;
+const soonWithin: Millis = 30_000;
 
 /** How long cleaning up may take: it may have to run programs, on a machine that is busy. */
 const cleanUpWithin: Millis = 30_000;

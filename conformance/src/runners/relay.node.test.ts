@@ -117,7 +117,9 @@ describe("the relay in front of RabbitMQ", () => {
     expect(connection.state).toBe("open");
   });
 
-  it.runIf(rabbitmq.folder !== undefined)("tells the broker the client's address, with and without TLS", async () => {
+  const named = "tells the broker the client's address, with and without TLS";
+  // Each command to the broker starts a virtual machine.
+  it.runIf(rabbitmq.folder !== undefined)(named, { timeout: 120_000 }, async () => {
     await rabbitmq.ctl("eval", "application:set_env(rabbit, proxy_protocol, true).");
     onTestFinished(async () => {
       await rabbitmq.ctl("eval", "application:set_env(rabbit, proxy_protocol, false).");
