@@ -6,6 +6,7 @@ import {
   encodeText,
   openRpcClient,
   openRpcServer,
+  replyWith,
   type RpcClient,
   type RpcClientOptions,
   RpcError,
@@ -49,6 +50,14 @@ async function calling(
   const server = await openRpcServer(connection, { queue, ...serverOptions }, handler);
   const client = await openRpcClient(await scene.connect(), { routingKey: queue, ...clientOptions });
   return { connection, queue, client, server };
+}
+
+/** Rejects with the signal's reason when it aborts. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason as Error));
+    if (signal.aborted) reject(signal.reason as Error);
+  });
 }
 
 /** A promise, and what resolves it. */
@@ -355,6 +364,73 @@ export const rpcCases: readonly ConformanceCase[] = [
       same((await server.ended).type, "cancelled", "why it ended");
       await openRpcServer(connection, { queue }, capitals);
       same(text(await scene.soon(second, "the second reply")), "SECOND", "the second reply");
+    },
+  },
+  {
+    name: "a handler hears by its signal that the caller's time is up",
+    async run(scene) {
+      const reported: unknown[] = [];
+      const reasons: unknown[] = [];
+      const { client, server, connection } = await calling(scene, async (body, { signal }) => {
+        if (decodeText(body) === "quick") return body;
+        await aborted(signal).catch((reason: unknown) => reasons.push(reason));
+        throw signal.reason;
+      });
+      connection.on("callback-error", ({ error }) => reported.push(error));
+      same(text(await client.call(bytes("quick"), { timeout: 60_000 })), "quick", "a call that has time");
+      await fails(client.call(bytes("slow"), { timeout: 150 }), { name: "TimeoutError" }, "the slow call");
+      await scene.until(() => server.counters.failed === 1, "the answer that says so");
+      like(reasons[0], { name: "TimeoutError", message: "The caller's time is up" }, "the reason");
+      await scene.until(() => client.lateReplies === 1, "the late reply");
+      same(reported, [], "what is reported");
+    },
+  },
+  {
+    name: "a handler's signal aborts when its server is over, and the request is for another server",
+    async run(scene) {
+      const { connection, channel } = await scene.open();
+      const queue = await scene.durableQueue(channel);
+      const reasons: string[] = [];
+      const waiting: RpcHandler<Bytes, Bytes> = async (_, { signal }) => {
+        begun += 1;
+        await aborted(signal).catch((reason: unknown) => reasons.push((reason as Error).name));
+        throw signal.reason;
+      };
+      let begun = 0;
+      const server = await openRpcServer(connection, { queue }, waiting);
+      const client = await openRpcClient(await scene.connect(), { routingKey: queue });
+      const call = client.call(bytes("again"), { timeout: 60_000 });
+      await scene.until(() => begun === 1, "the request");
+      same(reasons, [], "nothing aborts while there is time");
+      await scene.soon(server.close({ drain: 50 }), "the end");
+      same(reasons, ["ChannelError"], "the reason");
+      same(server.counters, { answered: 0, failed: 0, unanswered: 0 }, "what was answered");
+
+      const other = await scene.connect();
+      await openRpcServer(other, { queue }, waiting);
+      await scene.until(() => begun === 2, "the request at another server");
+      await other.close();
+      await scene.until(() => reasons.length === 2, "its abort");
+      await openRpcServer(connection, { queue }, capitals);
+      same(text(await scene.soon(call, "the reply")), "AGAIN", "the reply");
+    },
+  },
+  {
+    name: "a reply may have properties of its own, beside those of all replies",
+    async run(scene) {
+      const { client } = await calling(
+        scene,
+        (body) =>
+          decodeText(body) === "plain" ? body : replyWith(body, { type: "special", headers: { "x-version": 2 } }),
+        {},
+        { properties: { type: "reply", appId: "answers" } },
+      );
+      const { properties: plain } = await client.call(bytes("plain"));
+      like(plain, { type: "reply", appId: "answers" }, "the properties of all");
+      const call = client.call(bytes("a"));
+      const { value, properties } = await scene.soon(call, "the reply");
+      same(decodeText(value), "a", "the value");
+      like(properties, { type: "special", appId: "answers", headers: { "x-version": 2 } }, "its own properties");
     },
   },
   {

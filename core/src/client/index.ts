@@ -103,12 +103,13 @@ export { openRpcClient, type RpcClient, type RpcReply } from "./rpc/rpc-client.t
 export { errorCodeHeader, errorMessageHeader, RpcError } from "./rpc/rpc-error.ts";
 export type { ReplyQueueOptions, RpcCallOptions, RpcClientOptions, RpcServerOptions } from "./rpc/rpc-options.ts";
 export {
-  openRpcServer,
+  type ReplyProperties,
+  replyWith,
+  type ReplyWith,
   type RpcHandler,
   type RpcRequest,
-  type RpcServer,
-  type RpcServerCounters,
-} from "./rpc/rpc-server.ts";
+} from "./rpc/rpc-request.ts";
+export { openRpcServer, type RpcServer, type RpcServerCounters } from "./rpc/rpc-server.ts";
 export type { ReopenOptions } from "./reopening.ts";
 export type { SettleResult } from "./settlement.ts";
 export { StreamGate } from "./stream-gate.ts";

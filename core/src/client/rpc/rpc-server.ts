@@ -1,12 +1,12 @@
 /** The answering side of remote calls: requests in, a handler, replies out, and only then the acknowledgement. */
 
 import type { Millis } from "../../engine/config.ts";
+import { ChannelError } from "../../engine/errors.ts";
 import { isBytes } from "../../wire/bytes.ts";
 import { UsageError } from "../../wire/errors.ts";
-import type { BasicProperties } from "../../wire/properties.ts";
 import { checkCodec, decodeMessage, type EncodedMessage, encodeMessage, type MaybePromise } from "../codecs/codec.ts";
 import { CodecError } from "../codecs/codec-error.ts";
-import { type Connection, internalsOf } from "../connection.ts";
+import { type Connection, type ConnectionInternals, internalsOf } from "../connection.ts";
 import type { Consumer } from "../consumer.ts";
 import type { ConsumerEnd } from "../consumer-options.ts";
 import type { ConsumerDelivery } from "../delivery.ts";
@@ -15,24 +15,7 @@ import { contain, type Report } from "../listeners.ts";
 import type { Publisher } from "../publisher.ts";
 import { errorHeaders, internalError, RpcError } from "./rpc-error.ts";
 import { defaultDrain, defaultServerConcurrency, type RpcServerOptions } from "./rpc-options.ts";
-
-/** What is known of a request beside its value. */
-export interface RpcRequest {
-  readonly properties: BasicProperties;
-  readonly exchange: string;
-  readonly routingKey: string;
-  /** Whether the request may have been handled before: by a server that ended, or lost its connection, before it was done. */
-  readonly redelivered: boolean;
-  /** Whether anybody waits for a reply. */
-  readonly wantsReply: boolean;
-}
-
-/**
- * Answers a request: what it returns is the reply. It throws an `RpcError` to tell the caller what is wrong.
- *
- * Requests may come twice, see {@link RpcRequest.redelivered}: a handler has to bear that.
- */
-export type RpcHandler<Request, Reply> = (value: Request, request: RpcRequest) => MaybePromise<Reply>;
+import { ReplyWith, type RpcHandler, ServedRequest } from "./rpc-request.ts";
 
 /** What a server has done so far. */
 export interface RpcServerCounters {
@@ -64,7 +47,7 @@ export async function openRpcServer<Request = Uint8Array, Reply = Uint8Array>(
   options: RpcServerOptions<Request, Reply>,
   handler: RpcHandler<Request, Reply>,
 ): Promise<RpcServer> {
-  const { report } = internalsOf(connection);
+  const internals = internalsOf(connection);
   if (typeof handler !== "function") throw new UsageError("INVALID_ARGUMENT", "The handler is not a function");
   const { queue, consumerTag, exclusive, arguments: table, signal } = options;
   const { requestCodec, replyCodec, concurrency, prefetch } = options;
@@ -72,7 +55,7 @@ export async function openRpcServer<Request = Uint8Array, Reply = Uint8Array>(
   if (replyCodec !== undefined) checkCodec(replyCodec, "replyCodec");
   const limit = concurrency ?? (prefetch === undefined || prefetch === 0 ? defaultServerConcurrency : prefetch);
   const publisher = await connection.openPublisher({ persistent: false, signal });
-  const answering = new Answering(publisher, options, handler, report);
+  const answering = new Answering(publisher, options, handler, internals);
   try {
     const consumer = await connection.openConsumer(
       {
@@ -98,14 +81,18 @@ export async function openRpcServer<Request = Uint8Array, Reply = Uint8Array>(
 export class RpcServer {
   readonly #consumer: Consumer;
   readonly #publisher: Publisher;
-  readonly #answering: { readonly counters: RpcServerCounters };
+  readonly #answering: Serving;
   #closing: Promise<void> | undefined;
 
   /** `openRpcServer` is the way in. */
-  constructor(consumer: Consumer, publisher: Publisher, answering: { readonly counters: RpcServerCounters }) {
+  constructor(consumer: Consumer, publisher: Publisher, answering: Serving) {
     this.#consumer = consumer;
     this.#publisher = publisher;
     this.#answering = answering;
+    void consumer.ended.then((end) => {
+      if (end.type === "lost" || end.type === "not-recovered") answering.abandon(end.error);
+      else if (end.type === "closed") answering.abandon(serverClosed());
+    });
   }
 
   /** The queue that requests come from. */
@@ -130,7 +117,7 @@ export class RpcServer {
 
   /**
    * Takes no more requests, waits for those that are being handled, and sends their replies. Requests that were not
-   * handled go back to the queue.
+   * handled go back to the queue; the signal of those that were being handled aborts then.
    *
    * @param options - `drain`: how long to wait for handlers, in milliseconds; default 30 s.
    */
@@ -146,8 +133,20 @@ export class RpcServer {
 
   async #close(drain: Millis): Promise<void> {
     await this.#consumer.close({ drain });
+    this.#answering.abandon(serverClosed());
     await this.#publisher.close();
   }
+}
+
+function serverClosed(): ChannelError {
+  return new ChannelError("CHANNEL_CLOSED", "The RPC server was closed");
+}
+
+/** The requests that a server answers. */
+interface Serving {
+  readonly counters: RpcServerCounters;
+  /** Those that are being handled went back to their queue: nobody waits for these handlers. */
+  abandon(reason: unknown): void;
 }
 
 /** Replies to these addresses are never asked to be mandatory: RabbitMQ before 4.2 hands them back although they arrived. */
@@ -159,7 +158,7 @@ interface Answer extends EncodedMessage {
 }
 
 /** From a delivery to its reply. Nothing that happens to one request is thrown. */
-class Answering<Request, Reply> {
+class Answering<Request, Reply> implements Serving {
   readonly counters: { answered: number; failed: number; unanswered: number } = {
     answered: 0,
     failed: 0,
@@ -168,18 +167,25 @@ class Answering<Request, Reply> {
   readonly #publisher: Publisher;
   readonly #options: RpcServerOptions<Request, Reply>;
   readonly #handler: RpcHandler<Request, Reply>;
+  readonly #internals: ConnectionInternals;
   readonly #report: Report;
+  readonly #running = new Set<ServedRequest>();
 
   constructor(
     publisher: Publisher,
     options: RpcServerOptions<Request, Reply>,
     handler: RpcHandler<Request, Reply>,
-    report: Report,
+    internals: ConnectionInternals,
   ) {
     this.#publisher = publisher;
     this.#options = options;
     this.#handler = handler;
-    this.#report = report;
+    this.#internals = internals;
+    this.#report = internals.report;
+  }
+
+  abandon(reason: unknown): void {
+    for (const request of this.#running) request.abandon(reason);
   }
 
   async answer(delivery: ConsumerDelivery): Promise<void> {
@@ -187,7 +193,8 @@ class Answering<Request, Reply> {
     try {
       const { replyTo = "" } = delivery.properties;
       const answer = await this.#handle(delivery);
-      if (replyTo === "") this.counters.unanswered += 1;
+      if (answer === undefined) isAnswered = false;
+      else if (replyTo === "") this.counters.unanswered += 1;
       else isAnswered = await this.#send(delivery, replyTo, answer);
     } catch (error) {
       // Properties that do not parse: whoever sent them expects nothing.
@@ -203,15 +210,21 @@ class Answering<Request, Reply> {
     }
   }
 
-  async #handle(delivery: ConsumerDelivery): Promise<Answer> {
+  /** `undefined` for what failed when it was others' to answer already. */
+  async #handle(delivery: ConsumerDelivery): Promise<Answer | undefined> {
+    const request = new ServedRequest(delivery, this.#internals);
+    this.#running.add(request);
     try {
-      const { properties, exchange, routingKey, redelivered } = delivery;
-      const wantsReply = (properties.replyTo ?? "") !== "";
-      const request: RpcRequest = { properties, exchange, routingKey, redelivered, wantsReply };
       const reply = await this.#handler(await this.#decode(delivery), request);
       return { ...(await this.#encode(reply)), isError: false };
     } catch (error) {
-      return this.#errorReply(error);
+      const isAbort = request.isAbort(error);
+      if (!request.abandoned) return this.#errorReply(isAbort ? new RpcError("TIMEOUT", "The time was up") : error);
+      if (!isAbort) this.#report(error);
+      return undefined;
+    } finally {
+      request.done();
+      this.#running.delete(request);
     }
   }
 
@@ -220,8 +233,11 @@ class Answering<Request, Reply> {
     return codec === undefined ? (body as Request) : decodeMessage(codec, { body, properties });
   }
 
-  #encode(value: Reply): MaybePromise<EncodedMessage> {
-    const { replyCodec, properties } = this.#options;
+  #encode(reply: Reply | ReplyWith<Reply>): MaybePromise<EncodedMessage> {
+    const { replyCodec, properties: common } = this.#options;
+    const isSpecial = reply instanceof ReplyWith;
+    const value = isSpecial ? reply.value : reply;
+    const properties = isSpecial ? { ...common, ...reply.properties } : common;
     if (replyCodec !== undefined) return encodeMessage(replyCodec, value, properties);
     if (isBytes(value)) return { body: value, properties: properties ?? {} };
     throw new UsageError("INVALID_ARGUMENT", "A handler without a replyCodec returns a Uint8Array");
