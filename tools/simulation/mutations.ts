@@ -262,6 +262,39 @@ export const mutations: readonly Mutation[] = [
     "const last = together.at(-1);",
     "const last = sorted.at(-1);",
   ),
+  broker("a dead letter is lost", "queues/message-queue.ts", "    this.host.bury(this, entry.message, reason);\n", ""),
+  broker(
+    "a message that expires is said to be rejected",
+    "queues/message-queue.ts",
+    'this.#bury(entry, "expired");',
+    'this.#bury(entry, "rejected");',
+  ),
+  broker(
+    "what exceeds a queue's length is not given up",
+    "queues/message-queue.ts",
+    "    this.#ready.push(entry);\n    this.#dropExcess();",
+    "    if (this.settings.maxLength === undefined || this.#ready.length < this.settings.maxLength) this.#ready.push(entry);\n    this.#dropExcess();",
+  ),
+  broker(
+    "an alternate exchange is asked for what has a queue",
+    "topology/route.ts",
+    "if (!matched && current.alternate",
+    "if (matched && current.alternate",
+  ),
+  broker(
+    "a # stands for one word",
+    "routing/topic.ts",
+    "        if (node.isHash) reach(node, next);\n",
+    "        if (node.isHash && next.size > 0) reach(node, next);\n",
+  ),
+  broker("x-match any is content with nothing", "routing/headers.ts", "  return !wantsAny;\n", "  return true;\n"),
+  broker(
+    "an unbinding is answered and not done",
+    "topology/virtual-host.ts",
+    "    if (binding !== undefined) this.#removeBinding(binding);\n",
+    "    void binding;\n",
+  ),
+  broker("the bindings of a queue outlive it", "topology/virtual-host.ts", "    this.#unbindAll(queue);\n", ""),
 
   // The promise client
   client(

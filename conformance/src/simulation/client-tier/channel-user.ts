@@ -5,7 +5,7 @@ import type { OwnedQueue } from "../engine-tier/queues.ts";
 import { invariant } from "../violation.ts";
 import { ConsumerUser } from "./consumer-user.ts";
 import { DeliveryLog } from "./delivery-log.ts";
-import { isPermanent, type Letter, readLetter, writeLetter } from "./messages.ts";
+import { arrivalOf, isPermanent, type Letter, readLetter, writeLetter } from "./messages.ts";
 import { OnPurpose } from "./promises.ts";
 import type { Session } from "./session.ts";
 import type { SimulatedLink } from "./simulated-link.ts";
@@ -143,7 +143,7 @@ export class ChannelUser {
       done: (message) => {
         if (message === undefined || !session.believes) return;
         const id = readLetter(message);
-        session.surroundings.book.delivered(id, message.routingKey, message.body.length, true, new Map());
+        session.surroundings.book.delivered(id, { ...arrivalOf(message, queue.name), redelivered: true }, new Map());
         this.#log.add(message, id);
         this.#log.hold(message);
       },

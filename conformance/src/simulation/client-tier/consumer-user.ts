@@ -12,7 +12,7 @@ import type { SeenInOrder } from "../ledger.ts";
 import { invariant } from "../violation.ts";
 import type { Millis } from "../world.ts";
 import { type DeliveryLog, settleWays } from "./delivery-log.ts";
-import { isPermanent, readLetter } from "./messages.ts";
+import { arrivalOf, isPermanent, readLetter } from "./messages.ts";
 import { OnPurpose } from "./promises.ts";
 import type { Session } from "./session.ts";
 
@@ -44,6 +44,7 @@ const handlingWeights = {
 export class ConsumerUser {
   readonly #session: Session;
   readonly #log: DeliveryLog;
+  readonly #queue: string;
   readonly #noAck: boolean;
   readonly #settlesItself: boolean;
   readonly #requeue: "always" | "never" | "sometimes";
@@ -70,6 +71,7 @@ export class ConsumerUser {
     const { random } = session;
     this.#session = session;
     this.#log = log;
+    this.#queue = queue;
     this.#noAck = noAck;
     this.#settlesItself = random.chance(0.3);
     this.#requeue = random.pick(["always", "always", "never", "sometimes"] as const);
@@ -269,9 +271,8 @@ export class ConsumerUser {
       () => delivery.consumerTag,
     );
     const id = readLetter(delivery);
-    const { routingKey, redelivered, body } = delivery;
     const { book } = this.#session.surroundings;
-    book.delivered(id, routingKey, body.length, redelivered, this.#seen);
+    book.delivered(id, arrivalOf(delivery, this.#queue), this.#seen);
     this.#log.add(delivery, id);
     if (this.#noAck) book.ledger.mayBeGone(id);
   }

@@ -5,7 +5,7 @@
 
 import type { AmqpError } from "@leveret/core/client";
 import type { QueueSnapshot } from "../../broker/index.ts";
-import { Ledger, type SeenInOrder } from "../ledger.ts";
+import { type Arrival, Ledger, type SeenInOrder } from "../ledger.ts";
 import { invariant } from "../violation.ts";
 
 /** Where a message was acknowledged. */
@@ -78,8 +78,8 @@ export class MessageBook {
   }
 
   /** A consumer, or a `basic.get`, has it. */
-  delivered(id: number, queue: string, bodySize: number, redelivered: boolean, seen: SeenInOrder): void {
-    this.ledger.delivered(id, queue, bodySize, redelivered, seen);
+  delivered(id: number, arrival: Arrival, seen: SeenInOrder): void {
+    this.ledger.delivered(id, arrival, seen);
     this.#arrived.add(id);
     this.#checkGone(id);
     const told = this.#never.get(id);

@@ -3,6 +3,7 @@
 import type { Delivery, ReturnedMessage } from "@leveret/core/client";
 import { bodyOf } from "../engine-tier/connection-model.ts";
 import type { OwnedQueue } from "../engine-tier/queues.ts";
+import { type Arrival, routeTo } from "../ledger.ts";
 import { invariant } from "../violation.ts";
 import type { Session } from "./session.ts";
 
@@ -38,7 +39,13 @@ export function writeLetter(
   const routingKey = random.chance(missShare) ? "nowhere" : queue.name;
   const size = random.int(0, random.chance(0.1) ? largestBody : smallBody);
   const mandatory = !random.chance(optionalShare);
-  const id = book.ledger.publish(routingKey, keepsOrder ? publisher : nextPublisher(), number, size);
+  const id = book.ledger.publish({
+    route: routeTo(routingKey, routingKey !== "nowhere"),
+    publisher: keepsOrder ? publisher : nextPublisher(),
+    number,
+    bodySize: size,
+    mandatory,
+  });
   // Without `mandatory`, a message for a queue that is not there is confirmed, and gone.
   if (!mandatory && (routingKey === "nowhere" || !isPermanent(queue))) book.ledger.mayBeGone(id);
   return {
@@ -60,4 +67,9 @@ export function readLetter({ properties: { messageId }, body }: Delivery | Retur
   const same = expected.every((octet, at) => octet === body[at]);
   invariant(same, "a body arrives as it was sent", () => `message ${id}`);
   return id;
+}
+
+/** A message that came from a queue, for the ledger. */
+export function arrivalOf({ exchange, routingKey, properties, body, redelivered }: Delivery, queue: string): Arrival {
+  return { queue, exchange, routingKey, properties, bodySize: body.length, redelivered };
 }

@@ -10,6 +10,13 @@ export interface ConsumerModel {
   readonly seen: SeenInOrder;
 }
 
+/** A message that is to be settled. */
+export interface HeldMessage {
+  readonly id: number;
+  /** Where it came from; unknown of what came for a consumer that was cancelled. */
+  readonly queue: string | undefined;
+}
+
 /** What a client remembers of one channel, from its opening to its end. */
 export class ChannelModel {
   readonly number: number;
@@ -17,10 +24,10 @@ export class ChannelModel {
   readonly publisher: number;
   state: "opening" | "open" | "closing" = "opening";
   readonly consumers: Map<string, ConsumerModel> = new Map();
-  /** Message ids by delivery tag, of what is to be settled. */
-  readonly unsettled: Map<number, number> = new Map();
+  /** Messages by delivery tag, of what is to be settled. */
+  readonly unsettled: Map<number, HeldMessage> = new Map();
   /** The same of what was settled in transactions: a rollback makes it outstanding again. */
-  readonly settledInTransactions: Map<number, number> = new Map();
+  readonly settledInTransactions: Map<number, HeldMessage> = new Map();
   /** Message ids by sequence number, of what waits for its confirm. */
   readonly unconfirmed: Map<number, number> = new Map();
   /** What happens when a request is answered, or ends with the channel. */
@@ -39,6 +46,8 @@ export class ChannelModel {
 
 /** A request that was made. */
 export interface RequestModel {
+  /** The queue of a `basic.get`. */
+  readonly queue?: string;
   readonly answered?: () => void;
   /** Called in any case, after `answered`. */
   readonly ended?: () => void;

@@ -1,13 +1,16 @@
 /** A client that does at random what clients do, one connection after another. */
 
 import type { ConnectionEngine } from "@leveret/core";
+import { type Route, routeTo } from "../ledger.ts";
 import type { Random } from "../random.ts";
 import { invariant } from "../violation.ts";
 import type { Millis } from "../world.ts";
-import type { ChannelModel, RequestModel } from "./channel-model.ts";
+import type { ChannelModel, HeldMessage, RequestModel } from "./channel-model.ts";
 import { bodyOf, ConnectionModel, type Surroundings } from "./connection-model.ts";
+import type { Exchanges } from "./exchanges.ts";
 import type { ActionName } from "./plan.ts";
-import type { OwnedQueue, Queues } from "./queues.ts";
+import type { Queues } from "./queues.ts";
+import { TopologyUser } from "./topology-user.ts";
 
 const largestBurst = 8;
 const largestBody = 12_000;
@@ -18,15 +21,18 @@ const persistent = 2;
 const modeWeights = { confirm: 6, plain: 2, tx: 2 } as const;
 /** Publishes to a queue that there never is. */
 const missShare = 0.03;
+/** Publishes to an exchange, where there is one. */
+const exchangeShare = 0.5;
 /** How long a client stays away after its connection ended. */
 const longestAbsence: Millis = 300;
 /** How long a client reads nothing. */
 const longestPause: Millis = 8_000;
 
 export class SimulatedClient {
-  readonly #number: number;
   readonly #random: Random;
   readonly #queues: Queues;
+  readonly #exchanges: Exchanges;
+  readonly #topology: TopologyUser;
   readonly #surroundings: Surroundings;
   readonly #nextPublisher: () => number;
   #connection: ConnectionModel;
@@ -35,13 +41,23 @@ export class SimulatedClient {
   #returnsAt: Millis | undefined;
   #nextTag = 0;
 
-  constructor(number: number, queues: Queues, surroundings: Surroundings, nextPublisher: () => number) {
-    this.#number = number;
+  constructor(
+    number: number,
+    queues: Queues,
+    exchanges: Exchanges,
+    surroundings: Surroundings,
+    nextPublisher: () => number,
+  ) {
     this.#random = surroundings.random.fork();
     this.#queues = queues;
+    this.#exchanges = exchanges;
     this.#surroundings = surroundings;
     this.#nextPublisher = nextPublisher;
     this.#connection = this.#connect();
+    const { ledger } = surroundings;
+    this.#topology = new TopologyUser(number, { queues, exchanges, ledger, random: this.#random }, (...request) =>
+      this.#request(...request),
+    );
   }
 
   get connection(): ConnectionModel {
@@ -106,7 +122,13 @@ export class SimulatedClient {
       case "declare":
       case "delete":
       case "purge":
-        return this.#changeQueue(channel, action);
+        return this.#topology.changeQueue(channel, action);
+      case "declare-exchange":
+      case "delete-exchange":
+        return this.#topology.changeExchange(channel, action);
+      case "bind":
+      case "unbind":
+        return this.#topology.changeBinding(channel, action);
       case "cancel":
         return this.#cancel(channel);
       case "qos": {
@@ -132,22 +154,34 @@ export class SimulatedClient {
     if (mode === "tx") this.#request(channel, (engine) => engine.request("tx.select", {}));
   }
 
+  /** A way for a message: to an exchange, to a queue, or to where there is none. */
+  #pickRoute(): Route | undefined {
+    const random = this.#random;
+    if (random.chance(missShare)) return routeTo("nowhere", false);
+    const route = random.chance(exchangeShare) ? this.#exchanges.pickRoute(random) : undefined;
+    if (route !== undefined) return route;
+    const queue = random.pick(this.#queues.all.filter(({ state, isGraveyard }) => state === "present" && !isGraveyard));
+    return queue === undefined ? undefined : routeTo(queue.name);
+  }
+
   #publish(channel: ChannelModel): void {
     const mode = this.#modeOf(channel);
     // What is published before the select was sent is not confirmed; a model of that would say nothing.
     if (mode === "plain" && channel.requests.size > 0) return;
     const burst = this.#random.int(1, largestBurst);
     for (let left = burst; left > 0 && this.#connection.active && channel.state === "open"; left -= 1) {
-      const queue = this.#random.chance(missShare) ? "nowhere" : this.#presentQueue();
-      if (queue === undefined) return;
+      const route = this.#pickRoute();
+      if (route === undefined) return;
       const size = this.#random.int(0, this.#random.chance(0.1) ? largestBody : smallBody);
       channel.published += 1;
-      const id = this.#surroundings.ledger.publish(queue, channel.publisher, channel.published, size);
+      const { exchange, routingKey, headers } = route;
+      const { publisher, published: number } = channel;
+      const id = this.#surroundings.ledger.publish({ route, publisher, number, bodySize: size, mandatory: true });
       const publication = {
-        exchange: "",
-        routingKey: queue,
+        exchange,
+        routingKey,
         mandatory: true,
-        properties: { messageId: String(id), deliveryMode: persistent },
+        properties: { messageId: String(id), deliveryMode: persistent, headers },
         body: bodyOf(id, size),
       };
       const expected = this.#engineOf(channel)?.nextSequence;
@@ -181,7 +215,8 @@ export class SimulatedClient {
 
   #get(channel: ChannelModel): void {
     const queue = this.#random.pick(this.#queues.all);
-    if (queue !== undefined) this.#request(channel, (engine) => engine.request("basic.get", { queue: queue.name }));
+    if (queue === undefined) return;
+    this.#request(channel, (engine) => engine.request("basic.get", { queue: queue.name }), { queue: queue.name });
   }
 
   #settle(channel: ChannelModel): void {
@@ -194,15 +229,15 @@ export class SimulatedClient {
     const keeps = way.startsWith("nack") || way === "reject";
     for (const settled of [...channel.unsettled.keys()]) {
       if (multiple ? settled > tag : settled !== tag) continue;
-      if (!keeps) this.#surroundings.ledger.mayBeGone(channel.unsettled.get(settled) as number);
-      if (this.#modeOf(channel) === "tx")
-        channel.settledInTransactions.set(settled, channel.unsettled.get(settled) as number);
+      const message = channel.unsettled.get(settled) as HeldMessage;
+      if (!keeps) this.#giveUp(message, way === "drop");
+      if (this.#modeOf(channel) === "tx") channel.settledInTransactions.set(settled, message);
       channel.unsettled.delete(settled);
     }
     // What a transaction settled is outstanding again when it was rolled back, and a later `multiple` takes it along.
     if (multiple && !keeps) {
-      for (const [settled, id] of channel.settledInTransactions)
-        if (settled <= tag) this.#surroundings.ledger.mayBeGone(id);
+      for (const [settled, message] of channel.settledInTransactions)
+        if (settled <= tag) this.#giveUp(message, way === "drop");
     }
     this.#command(channel, (engine) => {
       if (way.startsWith("ack")) engine.ack(tag, multiple);
@@ -211,25 +246,9 @@ export class SimulatedClient {
     });
   }
 
-  #changeQueue(channel: ChannelModel, action: "declare" | "delete" | "purge"): void {
-    const queue = this.#random.pick(this.#queues.ownedBy(this.#number).filter(({ busy }) => !busy));
-    if (queue === undefined) return;
-    const before = queue.state;
-    queue.busy = true;
-    if (action !== "purge") queue.state = "unknown";
-    const emptied = action === "declare" ? undefined : this.#surroundings.ledger.emptying(queue.name);
-    const model: RequestModel = {
-      answered: () => {
-        queue.state = action === "purge" ? before : action === "declare" ? "present" : "absent";
-        if (queue.disturbed) queue.state = "unknown";
-      },
-      ended: () => {
-        queue.busy = false;
-        queue.disturbed = false;
-        emptied?.();
-      },
-    };
-    this.#request(channel, (engine) => requestOn(engine, action, queue), model);
+  #giveUp({ id, queue }: HeldMessage, isRejected: boolean): void {
+    if (isRejected) this.#surroundings.ledger.rejected(id, queue);
+    else this.#surroundings.ledger.mayBeGone(id, queue);
   }
 
   #transact(channel: ChannelModel): void {
@@ -270,10 +289,6 @@ export class SimulatedClient {
 
   // Helpers
 
-  #presentQueue(): string | undefined {
-    return this.#random.pick(this.#queues.all.filter(({ state }) => state === "present"))?.name;
-  }
-
   #engineOf(channel: ChannelModel) {
     return this.#connection.engine.channel(channel.number);
   }
@@ -300,7 +315,7 @@ export class SimulatedClient {
   }
 }
 
-type Channel = NonNullable<ReturnType<ConnectionEngine["channel"]>>;
+export type Channel = NonNullable<ReturnType<ConnectionEngine["channel"]>>;
 
 /** Commands that may not change anything. */
 const wrongOnConnection: readonly [
@@ -325,15 +340,4 @@ function required(engine: ConnectionEngine, { number }: ChannelModel): Channel {
   const channel = engine.channel(number);
   invariant(channel !== undefined, "a channel lives until its end was reported", () => `channel ${number}`);
   return channel;
-}
-
-function requestOn(engine: Channel, action: "declare" | "delete" | "purge", { name }: OwnedQueue) {
-  switch (action) {
-    case "declare":
-      return engine.request("queue.declare", { queue: name, durable: true });
-    case "delete":
-      return engine.request("queue.delete", { queue: name });
-    case "purge":
-      return engine.request("queue.purge", { queue: name });
-  }
 }

@@ -12,13 +12,13 @@ import {
   UsageError,
 } from "@leveret/core";
 import type { BrokerConnection } from "../../broker/index.ts";
-import type { Ledger } from "../ledger.ts";
+import type { Arrival, Ledger } from "../ledger.ts";
 import { Pipe, type PipeOptions } from "../pipe.ts";
 import type { Random } from "../random.ts";
 import { invariant } from "../violation.ts";
 import type { Millis, World } from "../world.ts";
 import type { BrokerSide } from "./broker-side.ts";
-import { ChannelModel, type RequestModel } from "./channel-model.ts";
+import { ChannelModel, type HeldMessage, type RequestModel } from "./channel-model.ts";
 import { Recording } from "./replica.ts";
 
 /** What a connection needs of its surroundings. */
@@ -322,27 +322,29 @@ export class ConnectionModel {
     const id = idOf(event.content.properties.messageId);
     // A cancelled consumer still gets what was on its way. It is settled like any other.
     if (consumer === undefined) {
-      channel.unsettled.set(event.deliveryTag, id);
+      channel.unsettled.set(event.deliveryTag, { id, queue: undefined });
       return;
     }
-    const { body } = event.content;
-    this.#surroundings.ledger.delivered(id, event.routingKey, body.length, event.redelivered, consumer.seen);
-    checkBody(id, body);
-    if (consumer.noAck) this.#surroundings.ledger.mayBeGone(id);
-    else this.#outstanding(channel, event.deliveryTag, id);
+    const { queue } = consumer;
+    this.#surroundings.ledger.delivered(id, arrivalOf(event, queue), consumer.seen);
+    checkBody(id, event.content.body);
+    if (consumer.noAck) this.#surroundings.ledger.mayBeGone(id, queue);
+    else this.#outstanding(channel, event.deliveryTag, { id, queue });
   }
 
   #got(event: GetOkEvent): void {
     const id = idOf(event.content.properties.messageId);
-    const { body } = event.content;
-    this.#surroundings.ledger.delivered(id, event.routingKey, body.length, true, new Map());
-    checkBody(id, body);
-    this.#outstanding(this.#channel(event.channel), event.deliveryTag, id);
+    const channel = this.#channel(event.channel);
+    const queue = channel.requests.get(event.request)?.queue;
+    invariant(queue !== undefined, "a message that was got was asked for", () => `message ${id}`);
+    this.#surroundings.ledger.delivered(id, { ...arrivalOf(event, queue), redelivered: true }, new Map());
+    checkBody(id, event.content.body);
+    this.#outstanding(channel, event.deliveryTag, { id, queue });
   }
 
-  #outstanding(channel: ChannelModel, deliveryTag: number, id: number): void {
+  #outstanding(channel: ChannelModel, deliveryTag: number, message: HeldMessage): void {
     invariant(!channel.unsettled.has(deliveryTag), "a delivery tag is used once", () => `tag ${deliveryTag}`);
-    channel.unsettled.set(deliveryTag, id);
+    channel.unsettled.set(deliveryTag, message);
   }
 
   #answered(requests: Map<Request, RequestModel>, request: Request): void {
@@ -426,6 +428,11 @@ export class ConnectionModel {
   checkReplica(): void {
     this.#recording?.check(this.#surroundings.random.fork());
   }
+}
+
+function arrivalOf(event: DeliverEvent | GetOkEvent, queue: string): Arrival {
+  const { exchange, routingKey, redelivered, content } = event;
+  return { queue, exchange, routingKey, redelivered, properties: content.properties, bodySize: content.body.length };
 }
 
 function idOf(messageId: string | undefined): number {

@@ -15,17 +15,19 @@ describe("the engine against the embedded broker, with everything that can go wr
     }
   });
 
-  it("is not idle: it publishes, confirms and breaks connections", () => {
-    const totals = { connections: 0, faults: 0, confirmed: 0 };
+  it("is not idle: it publishes, confirms, buries dead letters and breaks connections", () => {
+    const totals = { connections: 0, faults: 0, confirmed: 0, buried: 0 };
     for (let seed = firstSeed; seed < firstSeed + 50; seed += 1) {
       const report = simulateEngines(plan(seed));
       totals.connections += report.connections;
       totals.faults += report.faults;
       totals.confirmed += report.confirmed;
+      totals.buried += report.buried;
     }
     expect(totals.connections).toBeGreaterThan(100);
     expect(totals.faults).toBeGreaterThan(200);
     expect(totals.confirmed).toBeGreaterThan(50);
+    expect(totals.buried).toBeGreaterThan(10);
   });
 
   it("repeats itself exactly for the same seed", () => {

@@ -81,7 +81,7 @@ export function strike(fault: FaultName, scene: FaultScene): void {
       break;
     }
     case "delete-queue": {
-      const queue = random.pick(queues.all);
+      const queue = random.pick(queues.all.filter(({ isGraveyard }) => !isGraveyard));
       if (queue !== undefined) scene.deleteQueue(queue.name);
       break;
     }

@@ -1,7 +1,7 @@
 /** One run of the engine tier: a few clients, a broker, and everything that goes wrong between them. */
 
 import { type ConnectionConfig, plain } from "@leveret/core";
-import { Broker } from "../../broker/index.ts";
+import { type BindingSnapshot, Broker } from "../../broker/index.ts";
 import { Ledger } from "../ledger.ts";
 import { Random } from "../random.ts";
 import { invariant, InvariantViolation } from "../violation.ts";
@@ -11,7 +11,8 @@ import { SimulatedClient } from "./client.ts";
 import type { Surroundings } from "./connection-model.ts";
 import { type FaultScene, strike } from "./faults.ts";
 import { type ActionName, actionWeights, type FaultName, faultWeights, type SimulationPlan } from "./plan.ts";
-import { Queues } from "./queues.ts";
+import { Exchanges } from "./exchanges.ts";
+import { type Owned, Queues } from "./queues.ts";
 
 /** What happened in a run that found nothing. */
 export interface SimulationReport {
@@ -19,6 +20,8 @@ export interface SimulationReport {
   readonly faults: number;
   readonly published: number;
   readonly confirmed: number;
+  /** Messages that are dead letters at rest. */
+  readonly buried: number;
   /** Frames that clients sent and received. */
   readonly frames: number;
 }
@@ -52,9 +55,10 @@ export function simulateEngines(plan: SimulationPlan): SimulationReport {
   const world = new World();
   const broker = createBroker(random.fork());
   const brokerSide = new BrokerSide(broker, world);
-  const ledger = new Ledger();
   const clientCount = random.int(1, 3);
-  const queues = new Queues(clientCount);
+  const queues = new Queues(clientCount, random);
+  const exchanges = new Exchanges(queues, clientCount, random);
+  const ledger = new Ledger(queues.graves);
   let publishers = 0;
   const surroundings: Surroundings = {
     world,
@@ -68,7 +72,7 @@ export function simulateEngines(plan: SimulationPlan): SimulationReport {
   const { faultShare, longestBreath } = random.pick(styles);
   const clients = Array.from(
     { length: clientCount },
-    (_, number) => new SimulatedClient(number, queues, surroundings, () => publishers++),
+    (_, number) => new SimulatedClient(number, queues, exchanges, surroundings, () => publishers++),
   );
   const scene: FaultScene = {
     world,
@@ -82,6 +86,10 @@ export function simulateEngines(plan: SimulationPlan): SimulationReport {
         if (queue.name !== name) continue;
         queue.state = "unknown";
         queue.disturbed = queue.busy;
+        for (const binding of exchanges.bindingsTo(queue)) {
+          binding.state = binding.busy ? "unknown" : "absent";
+          binding.disturbed = binding.busy;
+        }
       }
       broker.deleteQueue(name);
     },
@@ -105,7 +113,7 @@ export function simulateEngines(plan: SimulationPlan): SimulationReport {
 
   comeToRest(scene);
   ledger.checkAtRest(broker.queues());
-  checkQueues(broker, queues);
+  checkTopology(broker, queues, exchanges);
   const connections = clients.flatMap((client) => client.connections);
   for (const connection of connections) connection.checkReplica();
   return {
@@ -113,6 +121,7 @@ export function simulateEngines(plan: SimulationPlan): SimulationReport {
     faults,
     published: ledger.published,
     confirmed: ledger.confirmed,
+    buried: ledger.buried,
     frames: connections.reduce(
       (sum, { engine: { counters } }) => sum + counters.framesSent + counters.framesReceived,
       0,
@@ -167,16 +176,31 @@ function comeToRest({ world, brokerSide, clients }: FaultScene): void {
   invariant(left.length === 0, "the broker knows that everybody left", () => JSON.stringify(left));
 }
 
-/** Both sides agree on which queues there are. */
-function checkQueues(broker: Broker, queues: Queues): void {
-  for (const { name, state, busy } of queues.all) {
-    if (state === "unknown" || busy) continue;
-    const exists = broker.queue(name) !== undefined;
+/** Both sides agree on which exchanges, queues and bindings there are. */
+function checkTopology(broker: Broker, queues: Queues, exchanges: Exchanges): void {
+  const check = ({ name, state, busy }: Owned, exists: boolean): void => {
     invariant(
-      exists === (state === "present"),
+      state === "unknown" || busy || exists === (state === "present"),
       "both sides agree on the topology",
-      () => `queue ${name}, ${state} for its owner`,
+      () => `${name}, ${state} for its owner`,
     );
+  };
+  for (const queue of queues.all) check(queue, broker.queue(queue.name) !== undefined);
+  const known = broker.exchanges();
+  const bound = broker.bindings();
+  for (const exchange of exchanges.all) {
+    check(
+      exchange,
+      known.some(({ name }) => name === exchange.name),
+    );
+    for (const binding of exchange.bindings) {
+      const isThis = (one: BindingSnapshot): boolean =>
+        one.source === exchange.name &&
+        one.destination === binding.queue.name &&
+        one.routingKey === binding.routingKey &&
+        JSON.stringify(one.arguments) === JSON.stringify(binding.arguments);
+      check(binding, bound.some(isThis));
+    }
   }
 }
 
