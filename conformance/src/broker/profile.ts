@@ -39,8 +39,8 @@ export interface Profile {
   readonly reportsLastDeath: boolean;
   /** How often a quorum queue delivers a message, unless the queue says otherwise. */
   readonly deliveryLimit: number | undefined;
-  /** `x-delivery-count` is absent at the first delivery of a quorum queue. */
-  readonly omitsFirstDeliveryCount: boolean;
+  /** `basic.get` tells an `x-delivery-count` of 0 at the first delivery of a quorum queue. Consumers are told none. */
+  readonly countsFirstFetch: boolean;
   /** A message that a client returns to a quorum queue (nack) counts as a failed delivery, as a rejected one does. */
   readonly countsReturns: boolean;
   /** Quorum queues add `x-acquired-count`. */
@@ -69,6 +69,10 @@ export interface Profile {
   readonly maxTopicHashes: number;
   /** What a consumer meets that leaves a delivery unsettled for too long. */
   readonly consumerTimeout: "channel-close" | "cancel-quorum";
+  /** The active consumer of a quorum queue gives way to one of a higher priority, as soon as it owes nothing. */
+  readonly activeGivesWay: boolean;
+  /** Consumers of streams may filter. */
+  readonly filtersStreams: boolean;
   /** A queue may be bound under a direct reply-to name. */
   readonly bindsReplyTo: boolean;
   /** Passive declares need some permission on the queue. */
@@ -92,7 +96,7 @@ const rabbit310: Profile = {
   honoursPublishedDeaths: true,
   reportsLastDeath: false,
   deliveryLimit: undefined,
-  omitsFirstDeliveryCount: false,
+  countsFirstFetch: true,
   countsReturns: true,
   reportsAcquired: false,
   pipelinedCommit: "CHANNEL_ERROR",
@@ -107,6 +111,8 @@ const rabbit310: Profile = {
   quorumPriorities: "none",
   maxTopicHashes: Number.POSITIVE_INFINITY,
   consumerTimeout: "channel-close",
+  activeGivesWay: false,
+  filtersStreams: false,
   bindsReplyTo: true,
   passiveNeedsPermission: false,
 };
@@ -124,7 +130,7 @@ const rabbit40: Profile = {
   honoursPublishedDeaths: false,
   reportsLastDeath: true,
   deliveryLimit: 20,
-  omitsFirstDeliveryCount: true,
+  countsFirstFetch: false,
   streamNack: true,
   namesStreams: true,
   streamsSayTransient: true,
@@ -132,6 +138,8 @@ const rabbit40: Profile = {
   deadLettersKeepCopies: true,
   fillsQueueType: true,
   quorumPriorities: "two",
+  activeGivesWay: true,
+  filtersStreams: true,
 };
 
 const rabbit43: Profile = {

@@ -4,7 +4,7 @@ import { integerValue, lookup } from "../codec/fields.ts";
 import type { Fields as TypedFields } from "../codec/fields.ts";
 import { Refusal } from "../failures.ts";
 import type { Queue } from "../queues/queue.ts";
-import { parseStreamStart, StreamQueue } from "../queues/stream-queue.ts";
+import { parseStreamFilter, parseStreamStart, StreamQueue } from "../queues/stream-queue.ts";
 import { checkConsumerArguments } from "../topology/queue-arguments.ts";
 import type { Channel, Settlement } from "./channel.ts";
 import { Consumer } from "./consumer.ts";
@@ -156,7 +156,7 @@ function startStream(channel: Channel, stream: StreamQueue, consumer: Consumer, 
     const reason = `{invalid_stream_offset_arg,${field?.type}}`;
     throw new Refusal("PRECONDITION_FAILED", `invalid arg 'x-stream-offset' for ${describeQueue(stream)}: ${reason}`);
   }
-  stream.position(consumer, start);
+  stream.position(consumer, start, profile.filtersStreams ? parseStreamFilter(table) : undefined);
 }
 
 function checkFetchable(queue: Queue): void {

@@ -98,7 +98,7 @@ export class Channel {
       this.#consumersUnsettled += 1;
     }
     const { message, redelivered } = entry;
-    this.#writeDelivery(consumer.tag, deliveryTag, redelivered, message, queue.propertiesOf(entry));
+    this.#writeDelivery(consumer.tag, deliveryTag, redelivered, message, queue.propertiesOf(entry, false));
   }
 
   /** Sends a reply to a consumer of `amq.rabbitmq.reply-to`. */
@@ -118,7 +118,7 @@ export class Channel {
     const { message, redelivered } = entry;
     const { exchange, routingKey } = message;
     this.send("basic.get-ok", { deliveryTag, redelivered, exchange, routingKey, messageCount: queue.messageCount });
-    this.#writeContent(queue.propertiesOf(entry), message.body);
+    this.#writeContent(queue.propertiesOf(entry, true), message.body);
   }
 
   /** Hands a mandatory message back that no queue took. */

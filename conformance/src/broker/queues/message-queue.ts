@@ -127,9 +127,9 @@ export class MessageQueue extends Queue {
     }
   }
 
-  override propertiesOf(entry: QueueEntry): EncodedProperties {
+  override propertiesOf(entry: QueueEntry, isFetched: boolean): EncodedProperties {
     const { properties } = entry.message;
-    const added = this.type === "quorum" ? deliveryCounts(entry, this.host.profile) : [];
+    const added = this.type === "quorum" ? deliveryCounts(entry, this.host.profile, isFetched) : [];
     if (added.length === 0) return properties.encoded;
     const names = new Set(added.map((field) => field.name));
     const kept = (properties.headers ?? []).filter((field) => !names.has(field.name));
@@ -223,9 +223,10 @@ function quorumLanes(profile: Profile): Lanes {
   }
 }
 
-function deliveryCounts(entry: QueueEntry, profile: Profile): readonly Field[] {
+function deliveryCounts(entry: QueueEntry, profile: Profile, isFetched: boolean): readonly Field[] {
   const added: Field[] = [];
-  if (entry.failures > 0 || !profile.omitsFirstDeliveryCount) added.push(long("x-delivery-count", entry.failures));
+  if (entry.failures > 0 || (isFetched && profile.countsFirstFetch))
+    added.push(long("x-delivery-count", entry.failures));
   if (profile.reportsAcquired && entry.returns > 0) added.push(long("x-acquired-count", entry.returns));
   return added;
 }

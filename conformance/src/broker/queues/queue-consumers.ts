@@ -12,6 +12,8 @@ export interface QueueConsumer {
   readonly noAck: boolean;
   /** When the queue passed it over for want of credit, as a count; whoever gives it credit tells the queue. */
   parkedAt: number | undefined;
+  /** Deliveries that it has not settled. */
+  readonly unsettled: number;
   /** It takes a message now: its prefetch limit is not reached, and its connection keeps up. */
   hasCredit(): boolean;
   deliver(entry: QueueEntry): void;
@@ -22,6 +24,7 @@ export interface QueueConsumer {
 /** Round robin among consumers of one priority; one consumer alone where the queue wants a single active one. */
 export class QueueConsumers {
   readonly #singleActive: boolean;
+  readonly #activeGivesWay: boolean;
   /** In the order in which they came. */
   readonly #all = new Set<QueueConsumer>();
   /** Consumers that may take, by priority, the next one first. Some may be gone meanwhile. */
@@ -33,8 +36,10 @@ export class QueueConsumers {
   #revived: QueueConsumer[] = [];
   #parkings = 0;
 
-  constructor(singleActive: boolean) {
+  /** @param activeGivesWay - To one of a higher priority, once it owes nothing; until then it gets nothing more. */
+  constructor(singleActive: boolean, activeGivesWay = false) {
     this.#singleActive = singleActive;
+    this.#activeGivesWay = activeGivesWay;
   }
 
   get size(): number {
@@ -70,7 +75,7 @@ export class QueueConsumers {
   /** Whose turn it is; `undefined` when nobody takes. */
   next(): QueueConsumer | undefined {
     if (this.#revived.length > 0) this.#revive();
-    if (this.#singleActive) return this.#active?.hasCredit() === true ? this.#active : undefined;
+    if (this.#singleActive) return this.#nextActive();
     for (const priority of this.#priorities) {
       const line = this.#waiting.get(priority) as Deque<QueueConsumer>;
       for (let consumer = line.take(); consumer !== undefined; consumer = line.take()) {
@@ -83,6 +88,15 @@ export class QueueConsumers {
       }
     }
     return undefined;
+  }
+
+  #nextActive(): QueueConsumer | undefined {
+    const best = this.#activeGivesWay ? this.#successor() : undefined;
+    if (best !== undefined && best.priority > (this.#active?.priority ?? best.priority)) {
+      if ((this.#active?.unsettled ?? 0) > 0) return undefined;
+      this.#active = best;
+    }
+    return this.#active?.hasCredit() === true ? this.#active : undefined;
   }
 
   /** A consumer that was passed over has credit again. */

@@ -74,7 +74,8 @@ export abstract class Queue {
     this.arguments = declaration.arguments;
     this.settings = declaration.settings;
     this.host = host;
-    this.consumers = new QueueConsumers(declaration.settings.singleActiveConsumer);
+    const { type, singleActiveConsumer } = declaration.settings;
+    this.consumers = new QueueConsumers(singleActiveConsumer, type === "quorum" && host.profile.activeGivesWay);
     this.#idle = host.timers.create(() => host.deleteQueue(this));
     this.touch();
   }
@@ -87,8 +88,10 @@ export abstract class Queue {
     return this.#deleted;
   }
 
+  /** As replies tell it. A quorum queue does not count those that wait behind a single active one. */
   get consumerCount(): number {
-    return this.consumers.size;
+    const { size } = this.consumers;
+    return this.type === "quorum" && this.settings.singleActiveConsumer ? Math.min(1, size) : size;
   }
 
   /** The messages that wait for a consumer. */
@@ -115,8 +118,8 @@ export abstract class Queue {
   abstract pump(): void;
   /** Drops what a restart of the broker loses. */
   abstract loseTransient(): void;
-  /** The properties with which an entry leaves. */
-  abstract propertiesOf(entry: QueueEntry): EncodedProperties;
+  /** The properties with which an entry leaves: to a consumer, or fetched by `basic.get`. */
+  abstract propertiesOf(entry: QueueEntry, isFetched: boolean): EncodedProperties;
   protected abstract drop(): void;
 
   /** Resets the clock of `x-expires`. */

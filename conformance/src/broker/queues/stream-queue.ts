@@ -2,8 +2,7 @@
 
 import type { EncodedProperties } from "@leveret/core/wire";
 import { long } from "../codec/field-builders.ts";
-import type { Field } from "../codec/fields.ts";
-import { integerValue, textValue } from "../codec/fields.ts";
+import { boolValue, type Field, type Fields, integerValue, lookup, nestedFields, textValue } from "../codec/fields.ts";
 import { Deque } from "../lib/deque.ts";
 import type { Millis } from "../lib/timers.ts";
 import type { Message } from "../message.ts";
@@ -33,6 +32,24 @@ export function parseStreamStart(field: Field | undefined, now: Millis): StreamS
   return { from: "offset", offset: Number(number) };
 }
 
+/** Which messages a consumer wants, by their `x-stream-filter-value`. */
+export interface StreamFilter {
+  readonly values: ReadonlySet<string>;
+  /** Those without a value, too. */
+  readonly matchesUnfiltered: boolean;
+}
+
+/** Reads `x-stream-filter`, a text or several; `undefined`: everything is wanted. */
+export function parseStreamFilter(consumerArguments: Fields): StreamFilter | undefined {
+  const field = lookup(consumerArguments, "x-stream-filter");
+  if (field === undefined) return undefined;
+  const fields = field.type === "array" ? nestedFields(field) : [field];
+  const values = fields.map(textValue).filter((value) => value !== undefined);
+  if (values.length === 0) return undefined;
+  const matchesUnfiltered = boolValue(lookup(consumerArguments, "x-stream-match-unfiltered")) ?? false;
+  return { values: new Set(values), matchesUnfiltered };
+}
+
 const transientMode = 1;
 
 /** What is dropped at once. */
@@ -51,6 +68,7 @@ export class StreamQueue extends Queue {
   #nextOffset = 0;
   /** The offset that each consumer reads next. */
   readonly #cursors = new Map<QueueConsumer, number>();
+  readonly #filters = new Map<QueueConsumer, StreamFilter>();
   #unsettled = 0;
 
   override get messageCount(): number {
@@ -84,12 +102,14 @@ export class StreamQueue extends Queue {
   }
 
   /** Lets a consumer read from a place on. It is added as any consumer is. */
-  position(consumer: QueueConsumer, start: StreamStart): void {
+  position(consumer: QueueConsumer, start: StreamStart, filter: StreamFilter | undefined): void {
     this.#cursors.set(consumer, this.#offsetOf(start));
+    if (filter !== undefined) this.#filters.set(consumer, filter);
   }
 
   override removeConsumer(consumer: QueueConsumer): void {
     this.#cursors.delete(consumer);
+    this.#filters.delete(consumer);
     super.removeConsumer(consumer);
   }
 
@@ -101,7 +121,8 @@ export class StreamQueue extends Queue {
         if (cursor >= this.#nextOffset) break;
         if (!consumer.hasCredit()) break;
         this.#cursors.set(consumer, cursor + 1);
-        consumer.deliver(this.#log.at(cursor - this.#firstOffset) as QueueEntry);
+        const entry = this.#log.at(cursor - this.#firstOffset) as QueueEntry;
+        if (passes(entry, this.#filters.get(consumer))) consumer.deliver(entry);
       }
     }
   }
@@ -148,6 +169,7 @@ export class StreamQueue extends Queue {
     this.#log.clear();
     this.#bytes = 0;
     this.#cursors.clear();
+    this.#filters.clear();
   }
 
   get #firstOffset(): number {
@@ -206,4 +228,10 @@ export class StreamQueue extends Queue {
       this.host.heldBytes(-oldest.bytes);
     }
   }
+}
+
+function passes({ message }: QueueEntry, filter: StreamFilter | undefined): boolean {
+  if (filter === undefined) return true;
+  const value = textValue(lookup(message.headers ?? [], "x-stream-filter-value"));
+  return value === undefined ? filter.matchesUnfiltered : filter.values.has(value);
 }

@@ -368,6 +368,76 @@ export const queueTypeConversations: readonly Conversation[] = [
     },
   },
   {
+    name: "quorum and stream: exclusive consumers are not alone",
+    run: async (talk) => {
+      const a = await talk.connect();
+      await a.open(1);
+      await a.call(1, "basic.qos", { prefetchSize: 0, prefetchCount: 10 });
+      for (const type of ["quorum", "stream"]) {
+        const queue = `ex ${type}`;
+        await a.call(1, "queue.declare", { queue, durable: true, arguments: { "x-queue-type": type } });
+        await a.call(1, "basic.consume", { queue, consumerTag: `one ${type}`, exclusive: true });
+        await a.call(1, "basic.consume", { queue, consumerTag: `two ${type}`, exclusive: true });
+        await a.call(1, "basic.consume", { queue, consumerTag: `three ${type}` });
+      }
+    },
+  },
+  {
+    name: "quorum: an active consumer gives way to one of a higher priority, when it owes nothing",
+    run: async (talk) => {
+      const a = await talk.connect();
+      await a.open(1);
+      const table = { ...quorum, "x-single-active-consumer": true };
+      await a.call(1, "queue.declare", { queue: "qp", durable: true, arguments: table });
+      await a.call(1, "basic.qos", { prefetchSize: 0, prefetchCount: 10 });
+      await a.call(1, "basic.consume", { queue: "qp", consumerTag: "low" });
+      a.publish(1, { routingKey: "qp", body: "1" });
+      await talk.wait(200);
+      await a.call(1, "basic.consume", { queue: "qp", consumerTag: "high", arguments: { "x-priority": 5 } });
+      a.publish(1, { routingKey: "qp", body: "2" });
+      await talk.wait(200);
+      await a.call(1, "queue.declare", { queue: "qp", passive: true });
+      a.tell(1, "basic.ack", { deliveryTag: 1 });
+      await talk.wait(200);
+      a.publish(1, { routingKey: "qp", body: "3" });
+      await talk.wait(200);
+      await a.call(1, "basic.consume", { queue: "qp", consumerTag: "same", arguments: { "x-priority": 5 } });
+      await a.call(1, "basic.cancel", { consumerTag: "high" });
+      a.publish(1, { routingKey: "qp", body: "4" });
+      await talk.wait(200);
+    },
+  },
+  {
+    name: "stream: filters",
+    run: async (talk) => {
+      const a = await talk.connect();
+      await a.open(1);
+      await a.call(1, "queue.declare", { queue: "sf", durable: true, arguments: { "x-queue-type": "stream" } });
+      await a.call(1, "confirm.select", {});
+      for (const filter of ["a", "b", undefined, "a"]) {
+        const headers = filter === undefined ? {} : { "x-stream-filter-value": filter };
+        a.publish(1, { routingKey: "sf", body: filter ?? "none", properties: { headers } });
+        await talk.settle();
+      }
+      await a.call(1, "basic.qos", { prefetchSize: 0, prefetchCount: 100 });
+      const filters = {
+        one: { "x-stream-filter": "a" },
+        several: { "x-stream-filter": ["b", "c"] },
+        unfiltered: { "x-stream-filter": "b", "x-stream-match-unfiltered": true },
+        nothing: { "x-stream-filter": "z" },
+      };
+      for (const [consumerTag, table] of Object.entries(filters)) {
+        await a.call(1, "basic.consume", {
+          queue: "sf",
+          consumerTag,
+          arguments: { "x-stream-offset": "first", ...table },
+        });
+        await talk.wait(300);
+        await a.call(1, "basic.cancel", { consumerTag });
+      }
+    },
+  },
+  {
     name: "stream: reading from places",
     run: async (talk) => {
       const a = await talk.connect();
