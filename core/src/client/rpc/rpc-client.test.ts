@@ -124,6 +124,22 @@ describe("a call", () => {
     expect(textOf(await settled(io, call))).toBe("C");
   });
 
+  it("ends as unknown when its confirm and the end of the connection come together", async () => {
+    for (const republish of [false, true]) {
+      const { io, server, client, comeBack } = await calling({}, { recovery: { republish } });
+      const call = client.call(bytes("a"));
+      const lost = errorOf(call);
+      await io.settle();
+      server().confirm(1, 1);
+      server().stream.hangUp();
+      await io.settle();
+      expect(await stateOf(call)).toBe("rejected");
+      expect(await lost).toMatchObject({ code: "CONNECTION_LOST", outcome: "unknown" });
+      await comeBack();
+      expect([client.pending, requests(server())]).toEqual([0, []]);
+    }
+  });
+
   it("names the queue for replies that there is when it leaves", async () => {
     let names = 0;
     const { io, server, client, cut, comeBack } = await calling({ replyTo: { exclusive: true } }, {}, (one) =>

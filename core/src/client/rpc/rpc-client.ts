@@ -80,6 +80,8 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
   readonly #prefix: string;
   #made = 0;
   #lateReplies = 0;
+  /** What ended the connection last. */
+  #loss: EndError | undefined;
   #replyChannel: Promise<ReplyChannel> | undefined;
   #closing: Promise<void> | undefined;
   #idle: Future<void> | undefined;
@@ -176,6 +178,7 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
         signal: call.requestSignal,
       });
       call.requestConfirmed();
+      this.#checkLost(call);
     } catch (error) {
       call.requestFailed(error);
     }
@@ -243,9 +246,16 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
 
   /** The connection was lost. What is not confirmed is told by its publish, and may even be published again. */
   #lost(cause: EndError): void {
-    for (const call of [...this.#calls.values()]) {
-      if (call.confirmed && call.replyChannel?.survivesLoss === false)
-        call.fail((outcome) => endedWith(cause, outcome));
+    this.#loss = cause;
+    for (const call of [...this.#calls.values()]) if (call.confirmed) this.#checkLost(call);
+  }
+
+  /** Ends a call whose request is confirmed, and whose connection was lost, maybe in the very turn of the confirm. */
+  #checkLost(call: RpcCall<RpcReply<Reply>>): void {
+    const { state } = this.#connection;
+    const loss = state === "connecting" || state === "recovering" ? this.#loss : undefined;
+    if (loss !== undefined && call.replyChannel?.survivesLoss === false) {
+      call.fail((outcome) => endedWith(loss, outcome));
     }
   }
 
