@@ -164,6 +164,24 @@ export class Broker {
     }
   }
 
+  /** Stops a virtual host: the connections to it end, and others are refused until {@link startVirtualHost}. */
+  stopVirtualHost(name: string): void {
+    const virtualHost = this.#virtualHosts.get(name);
+    if (virtualHost === undefined) return;
+    virtualHost.isUp = false;
+    this.#turn(this.#now, () => virtualHost.forget(true));
+    for (const connection of this.connections) {
+      if (connection.virtualHostName !== name) continue;
+      connection.close({ replyCode: 320, replyText: `CONNECTION_FORCED - vhost '${name}' is down` });
+    }
+  }
+
+  /** Starts a virtual host again, with what is durable in it. */
+  startVirtualHost(name: string): void {
+    const virtualHost = this.#virtualHosts.get(name);
+    if (virtualHost !== undefined) virtualHost.isUp = true;
+  }
+
   /** Sets an alarm: whoever publishes from now on is blocked until {@link unblock}. */
   block(reason: string = memoryAlarm): void {
     this.#ordered = reason;

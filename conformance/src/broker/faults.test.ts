@@ -280,6 +280,18 @@ describe("faults on request", () => {
   });
 });
 
+it("a virtual host that is stopped ends its connections, lets none in, and comes back with what is durable", () => {
+  const world = new World(new Broker());
+  const client = world.client();
+  client.send(1, "queue.declare", { queue: "kept", durable: true });
+  client.publish("kept", ["persistent"], { properties: { deliveryMode: 2 } });
+  client.heard();
+  world.broker.stopVirtualHost("/");
+  expect(client.heard()).toEqual([`0 connection.close 320 "CONNECTION_FORCED - vhost '/' is down" (0,0)`]);
+  world.broker.startVirtualHost("/");
+  expect(world.broker.queue("kept")?.messageCount).toBe(1);
+});
+
 describe("a restart", () => {
   function filled(): World {
     const world = new World(new Broker());

@@ -6,6 +6,7 @@
 import type { Millis } from "../engine/config.ts";
 import { ConnectionError, type ConnectionErrorCode, type ConnectPhase } from "../engine/errors.ts";
 import type { ConnectionEvent, OpenEvent } from "../engine/events.ts";
+import { isDown } from "../recovery/causes.ts";
 import { AmqpError, UsageError } from "../wire/errors.ts";
 import { ConnectAttemptError, type ConnectAttemptErrorCode, ConnectError, reasonOf, TimeoutError } from "./errors.ts";
 import { Future, onAbort } from "./futures.ts";
@@ -71,7 +72,8 @@ export async function dial(
           if (failure === undefined) return;
           keep(failures, failure);
           abort.check();
-          if (incurable.has(failure.code) && !triesAllTargets) throw refused(failure, failures);
+          if (incurable.has(failure.code) && !isDown(failure.cause) && !triesAllTargets)
+            throw refused(failure, failures);
         }
       }
       if (round >= plan.connectionAttempts) throw exhausted(failures, round);

@@ -94,7 +94,8 @@ export class ConnectionError extends AmqpError {
   }
 
   override get retryable(): boolean {
-    if (this.code === "CONNECTION_CLOSED_BY_SERVER") return passingReplyCodes.has(this.replyCode ?? 0);
+    const byReplyCode = this.code === "CONNECTION_CLOSED_BY_SERVER" || this.code === "VIRTUAL_HOST_REFUSED";
+    if (byReplyCode) return passingReplyCodes.has(this.replyCode ?? 0);
     return passingConnectionErrors.has(this.code);
   }
 }

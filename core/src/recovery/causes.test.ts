@@ -23,6 +23,13 @@ describe("attemptOutcome", () => {
     expect(attemptOutcome({ ...silent, cause: new ConnectionError("CONNECTION_LOST", "over") })).toBe("refused");
   });
 
+  it("does not take a virtual host for one that is there and down", () => {
+    const cause = new ConnectionError("VIRTUAL_HOST_REFUSED", "down", {
+      reason: { replyCode: 541, replyText: "down" },
+    });
+    expect(attemptOutcome({ code: "VIRTUAL_HOST_REFUSED", phase: "open", cause })).toBe("failed");
+  });
+
   it("takes nothing else for one: not a reset during the login, nor silence in another phase", () => {
     const cause = new ConnectionError("CONNECTION_LOST", "over", { cause: new Error("reset") });
     expect(attemptOutcome({ ...silent, cause })).toBe("failed");

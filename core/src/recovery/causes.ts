@@ -14,9 +14,14 @@ export type AttemptOutcome = "failed" | "refused";
  * network's, and a bad one resets in any phase.
  */
 export function attemptOutcome({ code, phase, cause }: FailedAttempt): AttemptOutcome {
-  if (refusals.has(code)) return "refused";
+  if (refusals.has(code)) return isDown(cause) ? "failed" : "refused";
   const isInOrder = !(cause instanceof ConnectionError) || cause.cause === undefined;
   return code === "CONNECTION_LOST" && phase === "sasl" && isInOrder ? "refused" : "failed";
+}
+
+/** Whether a virtual host was refused that is there and does not run at the moment: 541, where one that is not has 530. */
+export function isDown(cause: unknown): boolean {
+  return cause instanceof ConnectionError && cause.replyCode === 541;
 }
 
 /** As much of an attempt's error as counts. */

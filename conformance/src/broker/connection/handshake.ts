@@ -178,6 +178,10 @@ export class Handshake {
     }
     const virtualHost = this.#host.virtualHosts.get(name);
     if (virtualHost === undefined) throw new Refusal("NOT_ALLOWED", `vhost ${name} not found`);
+    if (!virtualHost.isUp) {
+      const text = `access to vhost '${name}' refused for user '${user.name}': vhost '${name}' is down`;
+      throw new Refusal("INTERNAL_ERROR", text);
+    }
     if (!user.mayEnter(name)) {
       throw new Refusal("NOT_ALLOWED", `access to vhost '${name}' refused for user '${user.name}'`);
     }

@@ -27,6 +27,8 @@ export type VirtualHostServices = Pick<QueueHost, "timers" | "profile" | "now" |
 /** A virtual host of a broker. */
 export class VirtualHost {
   readonly name: string;
+  /** Whether connections may be opened to it. */
+  isUp = true;
   readonly #exchanges = new Map<string, Exchange>();
   readonly #queues = new Map<string, Queue>();
   /** Exclusive queues by their connection. */
