@@ -1,7 +1,18 @@
 /** What an application does while its connections are cut, and what has to be true in the end, wherever the cuts were. */
 
-import { AmqpError, type Connection, connect, TransactionError } from "@leveret/core/client";
-import { Broker } from "../../broker/index.ts";
+import {
+  AmqpError,
+  type Connection,
+  connect,
+  type Consumer,
+  type ConsumerDelivery,
+  openRpcClient,
+  openRpcServer,
+  type QueueArguments,
+  streamOffsetOf,
+  TransactionError,
+} from "@leveret/core/client";
+import { Broker, type QueueSnapshot } from "../../broker/index.ts";
 import { type Cut, CuttingIo } from "./cutting-io.ts";
 
 /** An application that has done its work, and what there is to see of it. */
@@ -22,20 +33,20 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const textOf = ({ body }: { readonly body: Uint8Array }): string => new TextDecoder().decode(body);
 const messages = Array.from({ length: 6 }, (_, index) => `message ${index}`);
 
-export const scenarios: readonly Scenario[] = [
+const basicScenarios: readonly Scenario[] = [
   scenario("publishing and consuming on durable topology", async (connection) => {
     const channel = await again(() => connection.openChannel());
     await again(() => channel.exchangeDeclare({ exchange: "e", type: "fanout" }));
     await again(() => channel.queueDeclare({ queue: "q" }));
     await again(() => channel.queueBind({ queue: "q", exchange: "e" }));
-    return workOn(connection, "q", true, { exchange: "e" });
+    return workOn(connection, consumerOf(connection), true, { exchange: "e" });
   }),
   scenario("publishing and consuming on topology that goes with the connection", async (connection) => {
     const channel = await again(() => connection.openChannel());
     await again(() => channel.exchangeDeclare({ exchange: "e", type: "direct", durable: false, autoDelete: true }));
     await again(() => channel.queueDeclare({ queue: "q", exclusive: true }));
     await again(() => channel.queueBind({ queue: "q", exchange: "e", routingKey: "k" }));
-    return workOn(connection, "q", false, { exchange: "e", routingKey: "k" });
+    return workOn(connection, consumerOf(connection), false, { exchange: "e", routingKey: "k" });
   }),
   scenario("getting and settling on channels that come and go", async (connection) => {
     await declareDurable(connection);
@@ -83,6 +94,71 @@ export const scenarios: readonly Scenario[] = [
   }),
 ];
 
+/** All of them. */
+export const scenarios: readonly Scenario[] = [
+  ...basicScenarios,
+  scenario("a queue that the server names, on one channel", async (connection) => {
+    const channel = await again(() => connection.openChannel());
+    await again(() => channel.exchangeDeclare({ exchange: "e", type: "fanout" }));
+    await again(() => channel.queueDeclare({ exclusive: true }));
+    // Whatever its name is by now.
+    await again(() => channel.queueBind({ queue: "", exchange: "e" }));
+    const consume = (take: (delivery: ConsumerDelivery) => unknown): Promise<Consumer> =>
+      channel.basicConsume({ queue: "", prefetch: 2 }, take);
+    return workOn(connection, consume, false, { exchange: "e" });
+  }),
+  scenario("remote calls", async (connection) => {
+    await declareDurable(connection);
+    await again(() => openRpcServer(connection, { queue: "q" }, (body) => bytes(`${textOf({ body })}!`)));
+    const client = await again(() => openRpcClient(connection, whereDurable));
+    const problems: string[] = [];
+    for (const message of messages.slice(0, 1)) {
+      const reply = textOf(await again(() => client.call(bytes(message))));
+      if (reply !== `${message}!`) problems.push(`${message} was answered with ${reply}`);
+    }
+    // Calls that wait beside each other get each its own answer.
+    const replies = await Promise.all(messages.slice(1, 3).map((message) => again(() => client.call(bytes(message)))));
+    replies.forEach((reply, index) => {
+      if (textOf(reply) !== `${messages[index + 1]}!`) problems.push(`${index} was answered with ${textOf(reply)}`);
+    });
+    if (client.pending > 0) problems.push(`${client.pending} calls are under way`);
+    return problems;
+  }),
+  scenario(
+    "a stream",
+    async (connection) => {
+      await declareDurable(connection, { "x-queue-type": "stream" });
+      const got = new Set<string>();
+      let offsets: (number | bigint | undefined)[] = [];
+      let arrived = (): void => {};
+      const options = { queue: "q", prefetch: 2, arguments: { "x-stream-offset": "first" } } as const;
+      const consumer = await again(() => {
+        // One that did not come about may have been given something.
+        offsets = [];
+        return connection.openConsumer(options, async (delivery) => {
+          offsets.push(streamOffsetOf(delivery));
+          await Promise.resolve();
+          got.add(textOf(delivery));
+          arrived();
+        });
+      });
+      const publisher = await again(() => connection.openPublisher(whereDurable));
+      await Promise.all(messages.map((message) => publisher.publish(bytes(message))));
+      while (messages.some((message) => !got.has(message))) {
+        await new Promise<void>((resolve) => {
+          arrived = resolve;
+        });
+      }
+      const inOrder = offsets.every((offset, index) => Number(offset) === index);
+      return [
+        ...(consumer.state === "consuming" ? [] : [`the consumer is ${consumer.state}`]),
+        ...(inOrder ? [] : [`offsets were left out, or came twice: ${offsets.join(", ")}`]),
+      ];
+    },
+    (queue) => (queue.unsettledCount === 0 ? [] : [`${queue.unsettledCount} messages are not settled`]),
+  ),
+];
+
 /** Leaves a consumer, for what was got and not acknowledged in time. */
 async function consumeTheRest(connection: Connection): Promise<string[]> {
   const { state } = await again(() => connection.openConsumer({ queue: "q" }, () => {}));
@@ -91,10 +167,10 @@ async function consumeTheRest(connection: Connection): Promise<string[]> {
 
 const whereDurable = { exchange: "e", routingKey: "k" };
 
-async function declareDurable(connection: Connection): Promise<void> {
+async function declareDurable(connection: Connection, table: QueueArguments = {}): Promise<void> {
   const channel = await again(() => connection.openChannel());
   await again(() => channel.exchangeDeclare({ exchange: "e", type: "direct" }));
-  await again(() => channel.queueDeclare({ queue: "q" }));
+  await again(() => channel.queueDeclare({ queue: "q", arguments: table }));
   await again(() => channel.queueBind({ queue: "q", exchange: "e", routingKey: "k" }));
 }
 
@@ -123,10 +199,15 @@ async function commitPairs(connection: Connection): Promise<{ committed: Set<str
   return { committed, unknown };
 }
 
+/** Starts a consumer of the queue `q`, with a channel of its own. */
+function consumerOf(connection: Connection): (take: (delivery: ConsumerDelivery) => unknown) => Promise<Consumer> {
+  return (take) => connection.openConsumer({ queue: "q", prefetch: 2 }, take);
+}
+
 /** Publishes with confirms, and consumes until everything that was confirmed and cannot have been lost has come. */
 async function workOn(
   connection: Connection,
-  queue: string,
+  consume: (take: (delivery: ConsumerDelivery) => unknown) => Promise<Consumer>,
   isDurable: boolean,
   where: { readonly exchange: string; readonly routingKey?: string },
 ): Promise<string[]> {
@@ -134,7 +215,7 @@ async function workOn(
   const got = new Set<string>();
   let arrived = (): void => {};
   const consumer = await again(() =>
-    connection.openConsumer({ queue, prefetch: 2 }, async (delivery) => {
+    consume(async (delivery) => {
       await Promise.resolve();
       got.add(textOf(delivery));
       arrived();
@@ -164,7 +245,11 @@ async function workOn(
   return problems;
 }
 
-function scenario(name: string, work: (connection: Connection) => Promise<string[]>): Scenario {
+function scenario(
+  name: string,
+  work: (connection: Connection) => Promise<string[]>,
+  lookAt: (queue: QueueSnapshot) => string[] = lookAtEmpty,
+): Scenario {
   return {
     name,
     run: async (cuts) => {
@@ -185,7 +270,7 @@ function scenario(name: string, work: (connection: Connection) => Promise<string
       problems.push(...(await io.run(work(connection))));
       await io.run(connection.ready());
       await io.settle();
-      problems.push(...look(broker, connection));
+      problems.push(...look(broker, connection, lookAt));
       await io.run(connection.close());
       await io.settle();
       if (broker.connections.length > 0) problems.push("the broker has a connection left");
@@ -195,17 +280,25 @@ function scenario(name: string, work: (connection: Connection) => Promise<string
 }
 
 /** What has to be true of the broker, while the application is connected and idle. */
-function look(broker: Broker, connection: Connection): string[] {
+function look(broker: Broker, connection: Connection, lookAt: (queue: QueueSnapshot) => string[]): string[] {
   const problems: string[] = [];
-  const [queue] = broker.queues();
+  const [queue, ...more] = broker.queues();
+  if (more.length > 0) problems.push(`${more.length} queues too many`);
   if (broker.connections.length !== 1) problems.push(`${broker.connections.length} connections`);
   if (queue === undefined) return [...problems, "the queue is gone"];
   if (queue.consumers.length !== 1) problems.push(`${queue.consumers.length} consumers`);
-  if (queue.messageCount !== 0) problems.push(`${queue.messageCount} messages are left`);
-  if (queue.unsettledCount !== 0) problems.push(`${queue.unsettledCount} messages are not settled`);
+  problems.push(...lookAt(queue));
   if (!broker.bindings().some(({ source }) => source === "e")) problems.push("the binding is gone");
   if (connection.state !== "open") problems.push(`the connection is ${connection.state}`);
   return problems;
+}
+
+/** A queue whose messages were all consumed. */
+function lookAtEmpty({ messageCount, unsettledCount }: QueueSnapshot): string[] {
+  return [
+    ...(messageCount === 0 ? [] : [`${messageCount} messages are left`]),
+    ...(unsettledCount === 0 ? [] : [`${unsettledCount} messages are not settled`]),
+  ];
 }
 
 /** A loss takes a call along; the next one waits until it is over. */
