@@ -82,6 +82,12 @@ export interface BrokerHost {
   addVirtualHost(name: string): Promise<void>;
   /** Deletes a virtual host, and closes the connections to it. */
   deleteVirtualHost(name: string): Promise<void>;
+  /** Stops a virtual host: closes the connections to it, and lets none in. */
+  stopVirtualHost(name: string): Promise<void>;
+  /** Starts it again. */
+  startVirtualHost(name: string): Promise<void>;
+  /** Stops the broker in order, and starts it again on the same port, with what is durable. */
+  restart(): Promise<void>;
 }
 
 /** Which way bytes go. */

@@ -47,6 +47,17 @@ export function recovery(connection: Connection): Promise<{ readonly failures: r
   });
 }
 
+/** The next loss; at once where there is no connection. */
+export function lossOf(connection: Connection): Promise<void> {
+  if (connection.state !== "open") return Promise.resolve();
+  return new Promise((resolve) => {
+    const stop = connection.on("disconnected", () => {
+      stop();
+      resolve();
+    });
+  });
+}
+
 /** Breaks the connection, and each new one, until {@link comeBack}. */
 export async function goDown(scene: Scene, { proxy, connection }: Recovering, how: Break = "cut"): Promise<void> {
   await Promise.all([

@@ -1,9 +1,9 @@
 /** What becomes of deliveries and consumers when the connection is lost: rows of the table in docs/recovery.md. */
 
-import type { ConsumerDelivery } from "@leveret/core/client";
+import { type Channel, type ConsumerDelivery, keepConsuming } from "@leveret/core/client";
 import type { ConformanceCase } from "./case.ts";
-import { fails, ok, same, throws } from "./expect.ts";
-import { comeBack, goDown, holdAnswers, isPending, outage, recovering, recovery } from "./outages.ts";
+import { fails, like, ok, same, throws } from "./expect.ts";
+import { backoff, comeBack, goDown, holdAnswers, isPending, outage, recovering, recovery } from "./outages.ts";
 import { bytes, text } from "./scene.ts";
 
 const needs = ["proxy"] as const;
@@ -201,6 +201,95 @@ export const recoveryConsumeCases: readonly ConformanceCase[] = [
       await scene.fill(queue, "c");
       await scene.until(() => got.length >= 3, "the third");
       same(got, ["a", "b", "c"], "the messages");
+    },
+  },
+  {
+    name: "a consumer of a stream that resumes behind what was acknowledged: gets again what was not",
+    needs: ["proxy", "streams"],
+    async run(scene) {
+      const all = await recovering(scene);
+      const queue = await scene.durableQueue(all.onlooker, { arguments: { "x-queue-type": "stream" } });
+      await scene.fill(queue, "a", "b", "c");
+      const consumer = await all.channel.basicConsume({
+        queue,
+        prefetch: 10,
+        arguments: { "x-stream-offset": "first" },
+        resumeBehind: "acknowledged",
+      });
+      const take = async (): Promise<ConsumerDelivery> => (await consumer.take({ timeout: 5_000 })) as ConsumerDelivery;
+      const [first, second, third] = [await take(), await take(), await take()];
+      first.ack();
+      third.ack();
+      await outage(scene, all);
+      same([second.outstanding, text(await take()), text(await take())], [false, "b", "c"], "the messages");
+    },
+  },
+  {
+    name: "a consumer that is kept: is started again when its queue was deleted, with a queue that is declared anew",
+    needs,
+    async run(scene) {
+      const all = await recovering(scene);
+      const queue = scene.name("queue");
+      scene.deleteAfterwards(queue);
+      const got: (string | undefined)[] = [];
+      const prepare = (channel: Channel): Promise<unknown> => channel.queueDeclare({ queue });
+      const kept = await keepConsuming(all.connection, { queue, prepare, backoff }, (d) => void got.push(text(d)));
+      await all.onlooker.queueDelete({ queue });
+      await scene.until(() => kept.state === "waiting", "the cancellation");
+      await scene.until(() => kept.state === "consuming", "another consumer");
+      await scene.fill(queue, "m");
+      await scene.until(() => got.length === 1, "the message");
+      await outage(scene, all);
+      await scene.fill(queue, "n");
+      await scene.until(() => got.includes("n"), "the next message");
+      await kept.close();
+      same(all.connection.channelCount, 1, "channels");
+    },
+  },
+  {
+    name: "a consumer that is kept: is started again when it could not come back, as soon as it can",
+    needs,
+    async run(scene) {
+      const all = await recovering(scene);
+      const queue = await scene.durableQueue(all.onlooker);
+      const got: (string | undefined)[] = [];
+      const causes: unknown[] = [];
+      const onInterruption = ({ cause }: { readonly cause: unknown }): void => void causes.push(cause);
+      await keepConsuming(all.connection, { queue, backoff, onInterruption }, (d) => void got.push(text(d)));
+      await goDown(scene, all);
+      await all.onlooker.queueDelete({ queue });
+      await comeBack(scene, all);
+      await scene.until(() => causes.length >= 2, "two interruptions");
+      like(causes.slice(0, 2), [{ code: "CONSUMER_NOT_RECOVERED" }, { replyCode: 404 }], "what was told");
+      await all.onlooker.queueDeclare({ queue });
+      await scene.fill(queue, "m");
+      await scene.until(() => got.length === 1, "the message");
+    },
+  },
+  {
+    name: "a channel with reopen: comes back with its consumers when the server has closed it, and not for ever",
+    needs,
+    async run(scene) {
+      const all = await recovering(scene);
+      const queue = await scene.durableQueue(all.onlooker);
+      const channel = await all.connection.openChannel({ reopen: { maxPerMinute: 2 } });
+      const consumer = await channel.basicConsume({ queue });
+      const offend = (): Promise<unknown> =>
+        fails(
+          channel.exchangeDeclare({ exchange: scene.name("missing"), passive: true }),
+          { replyCode: 404 },
+          "a call",
+        );
+      for (let round = 0; round < 2; round += 1) {
+        await offend();
+        // It waits until the channel is open again.
+        await scene.soon(channel.queueDeclare({ queue, passive: true }), "the next call");
+      }
+      await scene.fill(queue, "m");
+      same(text(await consumer.take({ timeout: 5_000 })), "m", "the message");
+      await offend();
+      like(await scene.soon(channel.closed, "its end"), { replyCode: 404 }, "its end");
+      same([all.channel.state, all.connection.state], ["open", "open"], "what lives on");
     },
   },
   {

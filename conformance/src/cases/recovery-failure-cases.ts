@@ -2,8 +2,8 @@
 
 import type { ConformanceCase } from "./case.ts";
 import { fails, like, ok, same } from "./expect.ts";
-import { comeBack, goDown, outage, backoff, recovering, recovery } from "./outages.ts";
-import { bytes } from "./scene.ts";
+import { backoff, comeBack, goDown, isPending, lossOf, outage, recovering, recovery } from "./outages.ts";
+import { bytes, text } from "./scene.ts";
 
 export const recoveryFailureCases: readonly ConformanceCase[] = [
   {
@@ -188,6 +188,156 @@ export const recoveryFailureCases: readonly ConformanceCase[] = [
       like(await scene.soon(all.connection.closed, "the end"), { code: "CONNECT_FAILED" }, "the reason");
       await scene.soon(waiting, "its end");
       same((await all.proxy.report()).accepted, 3, "connections");
+    },
+  },
+  {
+    name: "a virtual host that is stopped is waited for, however long, and what is durable is still there",
+    needs: ["proxy", "operate", "virtual-hosts"],
+    timeout: 60_000,
+    async run(scene) {
+      const virtualHost = scene.name("vhost");
+      await scene.host.addVirtualHost(virtualHost);
+      scene.after(() => scene.host.deleteVirtualHost(virtualHost));
+      const all = await recovering(scene, { maxRefusals: 1 }, { virtualHost });
+      const publisher = await all.connection.openPublisher({ routingKey: "q" });
+      await all.channel.queueDeclare({ queue: "q" });
+      await publisher.publish(bytes("a"));
+      const refusals: unknown[] = [];
+      all.connection.on("reconnect-failed", ({ error }) => refusals.push(error));
+      await scene.host.stopVirtualHost(virtualHost);
+      await scene.until(() => refusals.length >= 2, "two refusals", 30_000);
+      like(refusals[0], { errors: [{ code: "VIRTUAL_HOST_REFUSED", retryable: true }] }, "the refusal");
+      const publish = publisher.publish(bytes("b"));
+      await scene.host.startVirtualHost(virtualHost);
+      await scene.soon(publish, "the confirm", 30_000);
+      same(await scene.drain(all.channel, "q"), ["a", "b"], "the messages");
+    },
+  },
+  {
+    name: "a server that is restarted is outlasted, and nothing that was confirmed is lost",
+    needs: ["proxy", "operate"],
+    timeout: 90_000,
+    async run(scene) {
+      const all = await recovering(scene, { republish: true, acquireTimeout: 60_000 });
+      const queue = scene.name("queue");
+      await all.channel.queueDeclare({ queue });
+      scene.deleteAfterwards(queue);
+      const got = new Set<string>();
+      const publisher = await all.connection.openPublisher({ routingKey: queue });
+      await all.connection.openConsumer({ queue, prefetch: 5 }, (delivery) => void got.add(text(delivery) as string));
+      const losses: unknown[] = [];
+      all.connection.on("disconnected", ({ cause }) => losses.push(cause));
+      const restarted = scene.host.restart();
+      const publishes: Promise<void>[] = [];
+      // It goes on until one was confirmed after the loss.
+      for (let index = 0; losses.length === 0 || index < 100; index += 1) {
+        publishes.push(publisher.publish(bytes(`m${index}`)));
+        await scene.soon(Promise.race([publishes.at(-1), lossOf(all.connection)]), "a confirm, or the loss", 30_000);
+      }
+      await scene.soon(restarted, "the restart", 60_000);
+      await scene.soon(Promise.all(publishes), "the confirms", 30_000);
+      await scene.until(() => got.size === publishes.length, "the messages");
+      same(all.connection.state, "open", "the state");
+    },
+  },
+  {
+    name: "a consumer for which the server closes the connection is left out at the third time, and the others come back",
+    needs: ["proxy", "streams"],
+    timeout: 60_000,
+    async run(scene) {
+      const all = await recovering(scene);
+      const [queue, bad] = [await scene.durableQueue(all.onlooker), await scene.durableQueue(all.onlooker)];
+      // The first one sets a prefetch, without which RabbitMQ refuses the second one otherwise.
+      const good = await all.channel.basicConsume({ queue, prefetch: 10 });
+      const poison = await all.channel.basicConsume({ queue: bad, noAck: true });
+      const ended = fails(poison.take(), { code: "CONSUMER_NOT_RECOVERED" }, "the iterator");
+      const losses: unknown[] = [];
+      all.connection.on("disconnected", ({ cause }) => losses.push(cause));
+      await goDown(scene, all);
+      // Nobody consumes a stream without acknowledgements: RabbitMQ closes the connection for it, with 540.
+      await all.onlooker.queueDelete({ queue: bad });
+      await all.onlooker.queueDeclare({ queue: bad, arguments: { "x-queue-type": "stream" } });
+      const recovered = recovery(all.connection);
+      await all.proxy.inflict({});
+      like(await scene.soon(recovered, "recovery"), { failures: [{ item: { kind: "consumer" } }] }, "the recovery");
+      await scene.soon(ended, "its end");
+      const thrownOut = losses.filter((cause) => (cause as { readonly replyCode?: number }).replyCode === 540);
+      same(thrownOut.length, 2, "how often it was thrown out");
+      await scene.fill(queue, "m");
+      same(text(await good.take({ timeout: 5_000 })), "m", "the message of the other one");
+    },
+  },
+  {
+    name: "an exclusive consumer that a half-open connection holds is waited for, and others are not lost for it",
+    needs: ["proxy"],
+    timeout: 60_000,
+    async run(scene) {
+      const all = await recovering(scene, {}, { heartbeat: 1 });
+      const queues = [await scene.durableQueue(all.onlooker), await scene.durableQueue(all.onlooker)] as const;
+      const exclusive = await all.channel.basicConsume({ queue: queues[0], exclusive: true });
+      const other = await all.channel.basicConsume({ queue: queues[1] });
+      const retried: unknown[] = [];
+      all.connection.on("topology-error", ({ action }) => retried.push(action));
+      const recovered = recovery(all.connection);
+      // The server goes on holding the old connection, until it misses heartbeats itself.
+      await all.proxy.break("silence");
+      like(await scene.soon(recovered, "recovery", 30_000), { failures: [] }, "the recovery");
+      same(
+        retried.every((action) => action === "retry"),
+        true,
+        "what was done about refusals",
+      );
+      for (const [consumer, queue] of [[exclusive, queues[0]] as const, [other, queues[1]] as const]) {
+        await scene.fill(queue, "m");
+        same(text(await consumer.take({ timeout: 5_000 })), "m", "the message");
+      }
+    },
+  },
+  {
+    name: "an alarm that is set during the outage blocks what is published again, until it is over",
+    needs: ["proxy", "operate"],
+    timeout: 60_000,
+    async run(scene) {
+      const all = await recovering(scene, { republish: true });
+      const queue = await scene.durableQueue(all.onlooker);
+      const publisher = await all.connection.openPublisher({ routingKey: queue });
+      const reasons: string[] = [];
+      all.connection.on("blocked", ({ reason }) => reasons.push(reason));
+      await all.proxy.silence("to-server");
+      const publish = publisher.publish(bytes("m"));
+      await goDown(scene, all);
+      await scene.host.block();
+      scene.after(() => scene.host.unblock());
+      await comeBack(scene, all);
+      await scene.until(() => reasons.length === 1, "the alarm");
+      ok(await isPending(scene, publish), "the publish waits");
+      await scene.host.unblock();
+      await scene.soon(publish, "the confirm");
+      same(await scene.drain(all.onlooker, queue), ["m"], "the messages");
+    },
+  },
+  {
+    name: "close() ends a connection that is recovering, and nothing comes after it",
+    needs: ["proxy"],
+    async run(scene) {
+      const all = await recovering(scene);
+      const { queue } = await all.channel.queueDeclare({ exclusive: true });
+      await all.channel.basicConsume({ queue }, () => {});
+      const heard: string[] = [];
+      const closing = new Promise<void>((resolve, reject) => {
+        all.connection.on("connected", () => {
+          heard.push(all.connection.state);
+          all.connection.close().then(resolve, reject);
+        });
+      });
+      all.connection.on("recovered", () => heard.push("recovered"));
+      all.connection.on("reconnecting", () => heard.push("reconnecting"));
+      await all.proxy.break("cut");
+      await scene.soon(closing, "closing");
+      same(heard, ["reconnecting", "recovering"], "what was heard");
+      same([all.connection.state, all.channel.state], ["closed", "closed"], "the states");
+      await scene.until(async () => (await all.proxy.report()).open === 0, "the end of the transport");
+      same((await all.proxy.report()).accepted, 2, "connections");
     },
   },
   {

@@ -130,6 +130,21 @@ export const recoveryPublishCases: readonly ConformanceCase[] = [
     },
   },
   {
+    name: "publish, mandatory, unconfirmed: rejects as unknown, and with republish is handed back in the end",
+    needs,
+    async run(scene) {
+      for (const republish of [false, true]) {
+        const all = await recovering(scene, { republish });
+        const publisher = await all.connection.openPublisher({ routingKey: scene.name("missing"), mandatory: true });
+        await all.proxy.silence("to-server");
+        const expected = republish ? { code: "UNROUTABLE" } : lostUnknown;
+        const ended = fails(publisher.publish(bytes("m")), expected, "the publish");
+        await outage(scene, all);
+        await scene.soon(ended, "its end");
+      }
+    },
+  },
+  {
     name: "publish, mandatory, handed back before the loss: keeps that verdict, also with republish",
     needs,
     async run(scene) {

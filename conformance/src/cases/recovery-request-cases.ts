@@ -1,6 +1,6 @@
 /** What becomes of requests when the connection is lost: rows of the table in docs/recovery.md. */
 
-import type { Channel } from "@leveret/core/client";
+import { type Channel, recoveryOf } from "@leveret/core/client";
 import type { ConformanceCase } from "./case.ts";
 import { fails, ok, same } from "./expect.ts";
 import { comeBack, goDown, holdAnswers, isPending, outage, type Recovering, recovering } from "./outages.ts";
@@ -22,6 +22,7 @@ const requests: Readonly<Record<string, (channel: Channel, queue: string, exchan
   "exchange.delete": (channel, _, exchange) => channel.exchangeDelete({ exchange }),
   "basic.qos": (channel) => channel.basicQos({ prefetchCount: 7 }),
   "confirm.select": (channel) => channel.confirmSelect(),
+  "tx.select": (channel) => channel.txSelect(),
 };
 
 async function things(scene: Scene, { onlooker }: Recovering): Promise<{ queue: string; exchange: string }> {
@@ -184,7 +185,8 @@ export const recoveryRequestCases: readonly ConformanceCase[] = [
       const { queue } = await things(scene, all);
       await scene.fill(queue, "m");
       await holdAnswers(all);
-      const lost = fails(all.channel.basicGet({ queue, noAck: true }), lostUnknown, "the request");
+      const expected = { ...lostUnknown, possibleLoss: true };
+      const lost = fails(all.channel.basicGet({ queue, noAck: true }), expected, "the request");
       await scene.until(async () => (await scene.messageCount(all.onlooker, queue)) === 0, "the delivery");
       await outage(scene, all);
       await scene.soon(lost, "its end");
@@ -203,6 +205,34 @@ export const recoveryRequestCases: readonly ConformanceCase[] = [
       const channel = await scene.soon(opening, "the channel");
       ok(channel.number !== all.channel.number, "a number of its own");
       await channel.queueDeclare({ exclusive: true });
+    },
+  },
+  {
+    name: "channel.open, unanswered: the channel opens with the others",
+    needs,
+    async run(scene) {
+      const all = await recovering(scene);
+      await holdAnswers(all);
+      const opening = all.connection.openChannel();
+      await outage(scene, all);
+      const channel = await scene.soon(opening, "the channel");
+      same([all.channel.state, channel.state, all.connection.channelCount], ["open", "open", 2], "the states");
+      await channel.queueDeclare({ exclusive: true });
+    },
+  },
+  {
+    name: "a request whose outcome is unknown: its error says when to try again",
+    needs,
+    async run(scene) {
+      const all = await recovering(scene);
+      const { queue } = await things(scene, all);
+      await holdAnswers(all);
+      const lost = all.channel.queuePurge({ queue }).catch((error: unknown) => error);
+      await all.proxy.break("cut");
+      const again = recoveryOf(await scene.soon(lost, "the loss"));
+      ok(again !== undefined, "a promise");
+      await scene.soon(again, "recovery");
+      same([all.connection.state, (await all.channel.queuePurge({ queue })).messageCount], ["open", 0], "the purge");
     },
   },
   {

@@ -34,6 +34,9 @@ export async function startEmbedded(profile: ProfileName): Promise<EmbeddedHost>
     deleteUser: (name) => order(listening, () => broker.deleteUser(name)),
     addVirtualHost: async (name) => broker.addVirtualHost(name),
     deleteVirtualHost: (name) => order(listening, () => broker.deleteVirtualHost(name)),
+    stopVirtualHost: (name) => order(listening, () => broker.stopVirtualHost(name)),
+    startVirtualHost: async (name) => broker.startVirtualHost(name),
+    restart: () => order(listening, () => broker.restart()),
     close: () => listening.close(),
   };
 }

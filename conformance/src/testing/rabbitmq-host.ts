@@ -26,6 +26,9 @@ export function rabbitMQHost(coordinates: RabbitMQCoordinates): BrokerHost {
     deleteUser: (name) => node.deleteUser(name),
     addVirtualHost: (name) => node.addVirtualHost(name),
     deleteVirtualHost: (name) => node.deleteVirtualHost(name),
+    stopVirtualHost: (name) => node.stopVirtualHost(name),
+    startVirtualHost: (name) => node.startVirtualHost(name),
+    restart: () => node.restartApplication(),
   };
 }
 
