@@ -148,6 +148,10 @@ export const channelCases: readonly ConformanceCase[] = [
         ["a prefetch of 65536", (on) => on.basicQos({ prefetchCount: 65_536 })],
         ["a function in a table", (on) => on.queueDeclare({ arguments: { x: (() => {}) as unknown as string } })],
         ["an expiration that is a number", (on) => publishWith(on, { expiration: 5 as unknown as string })],
+        ["an expiration that is no number", (on) => publishWith(on, { expiration: "5s" })],
+        ["an expiration of more than ten years", (on) => publishWith(on, { expiration: "315360000001" })],
+        ["a CC that is no array", (on) => publishWith(on, { headers: { CC: "audit" } })],
+        ["a BCC that is not of texts", (on) => publishWith(on, { headers: { BCC: [5] } })],
         ["a priority of 256", (on) => publishWith(on, { priority: 256 })],
       ];
       for (const [what, call] of bad) {

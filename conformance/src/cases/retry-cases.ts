@@ -200,7 +200,7 @@ export const retryCases: readonly ConformanceCase[] = [
   {
     name: "a message that has no room for a retry's headers is put aside without its own, and is told",
     async run(scene) {
-      const { connection, channel } = await scene.open({ frameMax: 4096 });
+      const { connection, channel } = await scene.open({ frameMax: 8192 });
       const queues = await retryQueues(scene, channel, [25]);
       const reported: unknown[] = [];
       connection.on("callback-error", ({ error }: ConnectionEvents["callback-error"]) => reported.push(error));
@@ -209,8 +209,8 @@ export const retryCases: readonly ConformanceCase[] = [
         handled += 1;
         throw new Error("once more");
       });
-      // The frame of the properties holds 4088 bytes, and is nearly full.
-      const properties = { type: "order", headers: { mine: "x".repeat(4_000) } };
+      // The frame of the properties holds 8184 bytes, and is nearly full.
+      const properties = { type: "order", headers: { mine: "x".repeat(8_096) } };
       await channel.basicPublish({ exchange: "", routingKey: queues.queue, properties, body: bytes("a") });
       await scene.until(() => consumer.counters.parked === 1, "the message to be put aside");
       const parked = await channel.basicGet({ queue: queues.parkingQueue, noAck: true });

@@ -98,11 +98,11 @@ export interface ConsumerArguments extends FieldTable {
 }
 
 /**
- * Headers of messages that RabbitMQ acts upon: `{ headers: { CC: ["audit"] } satisfies MessageHeaders }`. What it adds itself
- * is read by `deathsOf`, `deliveryCountOf` and `streamOffsetOf`.
+ * Headers of messages that RabbitMQ acts upon, such as `{ headers: { CC: ["audit"] } }`. What it adds itself is read by
+ * `deathsOf`, `deliveryCountOf` and `streamOffsetOf`.
  */
 export interface MessageHeaders extends FieldTable {
-  /** More routing keys. Anything but an array closes the channel (406). */
+  /** More routing keys. RabbitMQ would close the channel for anything but an array (406). */
   readonly CC?: readonly string[] | undefined;
   /** More routing keys, which receivers do not see. */
   readonly BCC?: readonly string[] | undefined;
@@ -113,7 +113,7 @@ export interface MessageHeaders extends FieldTable {
 }
 
 /** Ten years, in milliseconds: RabbitMQ's limit for times to live (rabbit_misc:check_expiry). */
-const longestTime = 315_360_000_000;
+export const longestTime = 315_360_000_000;
 
 /** Most of RabbitMQ's numbers have no other limit than this. */
 const most: number = Number.MAX_SAFE_INTEGER;

@@ -4,6 +4,8 @@ import type { Publication } from "../engine/frame-writer.ts";
 import type { Fields } from "../wire/method-types.ts";
 import type { BindingArguments, ExchangeArguments, QueueArguments } from "./arguments.ts";
 import type { FieldTable } from "../wire/field-values.ts";
+import type { EncodedProperties } from "../wire/properties.ts";
+import type { OutgoingProperties } from "./outgoing-properties.ts";
 import type { WaitOptions } from "./publishing.ts";
 
 /** What every call that waits for an answer of the server takes. */
@@ -134,7 +136,10 @@ export interface BasicGetOptions extends CallerOptions {
 }
 
 /** A message, and how long to wait for what becomes of it. */
-export interface BasicPublishOptions extends Publication, WaitOptions {}
+export interface BasicPublishOptions extends Publication, WaitOptions {
+  /** Encode them once where many messages share them. Default: none. */
+  readonly properties?: OutgoingProperties | EncodedProperties | undefined;
+}
 
 /** Which consumer to cancel. */
 export interface BasicCancelOptions {

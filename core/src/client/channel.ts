@@ -20,6 +20,7 @@ import type { Consumer, IterableConsumer } from "./consumer.ts";
 import type { ConsumeOptions, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
 import type { GotMessage } from "./delivery.ts";
 import { type EndError, endedWith } from "./errors.ts";
+import { checkProperties } from "./outgoing-properties.ts";
 import type { SettleResult } from "./settlement.ts";
 import { Topology } from "./topology.ts";
 
@@ -105,6 +106,11 @@ export class Channel extends Topology {
   basicPublish(message: BasicPublishOptions): Promise<void> {
     if (typeof message !== "object" || message === null) {
       return Promise.reject(new UsageError("INVALID_ARGUMENT", "basicPublish takes an object"));
+    }
+    try {
+      checkProperties(message.properties);
+    } catch (error) {
+      return Promise.reject(error as Error);
     }
     return this.#core.publishing.publish(message, message);
   }

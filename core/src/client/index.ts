@@ -76,6 +76,7 @@ export { type Logger, type LogLevel, type LogOptions, logTo } from "./instrument
 export { instrument } from "./instrumentation-observer.ts";
 export * from "./io-services.ts";
 export * from "./message-headers.ts";
+export { encodeProperties, type OutgoingProperties } from "./outgoing-properties.ts";
 export type * from "./parameters.ts";
 export {
   type ConsumerInterruption,
@@ -143,5 +144,5 @@ export {
   type UsageErrorCode,
 } from "../wire/errors.ts";
 export * from "../wire/field-values.ts";
-export { type BasicProperties, EncodedProperties, encodeProperties } from "../wire/properties.ts";
+export { type BasicProperties, EncodedProperties } from "../wire/properties.ts";
 export { decodeText, encodeText } from "../wire/text.ts";

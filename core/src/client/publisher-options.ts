@@ -1,6 +1,7 @@
 /** What a publisher is told. */
 
-import type { BasicProperties, EncodedProperties } from "../wire/properties.ts";
+import type { EncodedProperties } from "../wire/properties.ts";
+import type { OutgoingProperties } from "./outgoing-properties.ts";
 import type { WaitOptions } from "./publishing.ts";
 import type { Millis } from "../engine/config.ts";
 
@@ -17,7 +18,7 @@ export interface PublisherOptions {
   /** Default empty. */
   readonly routingKey?: string | undefined;
   /** Properties of all messages. A message's own properties are added to them. */
-  readonly properties?: BasicProperties | undefined;
+  readonly properties?: OutgoingProperties | undefined;
   /** Messages survive a restart of the server, in queues that do (`deliveryMode` 2). Default true. */
   readonly persistent?: boolean | undefined;
   /** A message that no queue takes is a failure (`UnroutableError`). Default false: such a message is dropped. */
@@ -39,6 +40,6 @@ export interface PublishOptions extends WaitOptions {
   readonly exchange?: string | undefined;
   readonly routingKey?: string | undefined;
   /** Added to those of the publisher; encoded ones stand for all of them. */
-  readonly properties?: BasicProperties | EncodedProperties | undefined;
+  readonly properties?: OutgoingProperties | EncodedProperties | undefined;
   readonly mandatory?: boolean | undefined;
 }

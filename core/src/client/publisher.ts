@@ -3,11 +3,12 @@
 import type { Millis } from "../engine/config.ts";
 import type { Publication } from "../engine/frame-writer.ts";
 import type { AmqpError } from "../wire/errors.ts";
-import { type BasicProperties, EncodedProperties, encodeProperties } from "../wire/properties.ts";
+import { type BasicProperties, EncodedProperties } from "../wire/properties.ts";
 import type { ChannelCore, ChannelState } from "./channel-core.ts";
 import { AbortError, type EndError, FlushError, TimeoutError } from "./errors.ts";
 import { Future, onAbort, rejection } from "./futures.ts";
 import { Listeners } from "./listeners.ts";
+import { checkProperties, encodeProperties } from "./outgoing-properties.ts";
 import type { PublisherOptions, PublishOptions } from "./publisher-options.ts";
 import type { WaitOptions } from "./publishing.ts";
 import type { ReturnedMessage } from "./returned-message.ts";
@@ -186,7 +187,9 @@ export class Publisher {
 
   #propertiesOf(own: PublishOptions["properties"]): Publication["properties"] {
     if (own === undefined) return this.#encoded;
-    return own instanceof EncodedProperties ? own : { ...this.#defaults, ...own };
+    if (own instanceof EncodedProperties) return own;
+    checkProperties(own);
+    return { ...this.#defaults, ...own };
   }
 
   #waitOptions(options: PublishOptions | undefined): WaitOptions {

@@ -1,9 +1,10 @@
 /** A message on its way to the thread that publishes it. */
 
 import type { BasicPublishOptions } from "../client/channel-options.ts";
+import { encodeProperties } from "../client/outgoing-properties.ts";
 import { isBytes } from "../wire/bytes.ts";
 import { UsageError } from "../wire/errors.ts";
-import { EncodedProperties, encodeProperties } from "../wire/properties.ts";
+import { EncodedProperties } from "../wire/properties.ts";
 import { ownBytes } from "./pack.ts";
 import type { PublishItem } from "./protocol.ts";
 

@@ -2,11 +2,11 @@
 
 import type { Millis } from "../../engine/config.ts";
 import { UsageError } from "../../wire/errors.ts";
-import type { BasicProperties } from "../../wire/properties.ts";
 import { publishBatch } from "../batch.ts";
 import type { Connection } from "../connection.ts";
 import { isThenable } from "../futures.ts";
 import { illegal } from "../option-checks.ts";
+import type { OutgoingProperties } from "../outgoing-properties.ts";
 import type { Publisher } from "../publisher.ts";
 import type { PublisherOptions, PublishOptions } from "../publisher-options.ts";
 import type { WaitOptions } from "../publishing.ts";
@@ -22,7 +22,7 @@ export interface TypedPublisherOptions<T> extends PublisherOptions {
 
 /** Options of one value. The content type and encoding are the codec's. */
 export interface TypedPublishOptions extends Omit<PublishOptions, "properties"> {
-  readonly properties?: BasicProperties | undefined;
+  readonly properties?: OutgoingProperties | undefined;
 }
 
 /**

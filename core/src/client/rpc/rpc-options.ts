@@ -1,10 +1,10 @@
 /** What RPC clients and servers are told. */
 
 import type { Millis } from "../../engine/config.ts";
-import type { BasicProperties } from "../../wire/properties.ts";
 import type { ConsumerArguments } from "../arguments.ts";
 import type { CallerOptions, QueueDeclareOptions } from "../channel-options.ts";
 import type { Codec } from "../codecs/codec.ts";
+import type { OutgoingProperties } from "../outgoing-properties.ts";
 import type { RpcError } from "./rpc-error.ts";
 
 /** How long a call may take, unless it is told. */
@@ -29,7 +29,7 @@ interface Addressing {
   /** Mostly the name of the server's queue. Default empty. */
   readonly routingKey?: string | undefined;
   /** Properties of requests. `correlationId`, `replyTo` and `expiration` are the client's own. */
-  readonly properties?: Omit<BasicProperties, "correlationId" | "replyTo" | "expiration"> | undefined;
+  readonly properties?: Omit<OutgoingProperties, "correlationId" | "replyTo" | "expiration"> | undefined;
   /**
    * How long a call may take, waiting for a connection included: it rejects with `TimeoutError` then. A request that
    * has not reached a server by that time is dropped by the broker. Default 30 s; `Infinity` for as long as it takes.
@@ -77,7 +77,7 @@ export interface RpcServerOptions<Request, Reply> extends CallerOptions {
   /** Arguments of the consumer, such as `{ "x-priority": 10 }`. */
   readonly arguments?: ConsumerArguments | undefined;
   /** Properties of all replies. `correlationId` is the request's. */
-  readonly properties?: Omit<BasicProperties, "correlationId"> | undefined;
+  readonly properties?: Omit<OutgoingProperties, "correlationId"> | undefined;
   /** Default: requests are bytes. */
   readonly requestCodec?: Codec<Request> | undefined;
   /** Default: replies are bytes. */

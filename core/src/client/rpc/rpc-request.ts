@@ -6,6 +6,7 @@ import type { MaybePromise } from "../codecs/codec.ts";
 import type { ConnectionInternals } from "../connection.ts";
 import type { ConsumerDelivery } from "../delivery.ts";
 import { TimeoutError } from "../errors.ts";
+import type { OutgoingProperties } from "../outgoing-properties.ts";
 import { longestTimeToLive } from "./rpc-options.ts";
 
 /** What is known of a request beside its value. */
@@ -26,7 +27,7 @@ export interface RpcRequest {
 }
 
 /** Properties of one reply. `correlationId` is the request's. */
-export type ReplyProperties = Omit<BasicProperties, "correlationId">;
+export type ReplyProperties = Omit<OutgoingProperties, "correlationId">;
 
 /** A reply with properties of its own; {@link replyWith} makes it. */
 export class ReplyWith<Reply> {
