@@ -456,10 +456,10 @@ export class Restoration {
   /** A filter of the application's that throws leaves nothing out. */
   #safeFilter(): RecoveryPlan["filter"] {
     const { filter } = this.#host.plan;
-    const safe = <T>(test: ((record: T) => boolean) | undefined) =>
+    const safe = <T, Answer>(test: ((record: T) => Answer | boolean) | undefined) =>
       test &&
-      ((record: T): boolean => {
-        let keep = true;
+      ((record: T): Answer | boolean => {
+        let keep: Answer | boolean = true;
         contain(() => {
           keep = test(record);
         }, this.#host.report);

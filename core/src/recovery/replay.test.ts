@@ -64,6 +64,26 @@ describe("topology modes", () => {
     const options = { mode: "all", filter: { queue: ({ name }: { name: string }) => name !== "durable" } } as const;
     expect(queuesToDeclare(topology(), options).map(({ name }) => name)).toEqual(["exclusive"]);
   });
+
+  it("a filter changes attributes, and no names", () => {
+    const other = { arguments: { "x-max-length": 5 }, name: "other", serverNamed: true, type: "fanout" };
+    const change = <T>(record: T): T => ({ ...record, ...other });
+    const options = { mode: "all", filter: { queue: change, exchange: change, consumer: change } } as const;
+    const made = topology();
+    made.consumerStarted(consumer("a", { prefetch: 4, noAck: true }));
+    const [before, after] = [queuesToDeclare(made, all), queuesToDeclare(made, options)];
+    expect(after).toMatchObject(before.map((queue) => ({ ...queue, arguments: other.arguments })));
+    const exchanges = exchangesToDeclare(made, all);
+    expect(exchangesToDeclare(made, options).map(({ name, type }) => [name, type])).toEqual(
+      exchanges.map(({ name }) => [name, "fanout"]),
+    );
+    const [step] = consumersToStart(made, channel, options);
+    expect(step).toMatchObject({
+      consumer: { ...consumer("a", { prefetch: 4, noAck: true }), arguments: other.arguments },
+    });
+    // Only this time.
+    expect(queuesToDeclare(made, all)).toEqual(before);
+  });
 });
 
 describe("a channel", () => {

@@ -12,16 +12,19 @@ import type { Topology } from "./topology.ts";
  */
 export type TopologyMode = "all" | "transient" | "none";
 
-/** Leaves records out: returning false means that the thing is not declared again. */
+/**
+ * Is asked about each thing just before it is brought back: false leaves it out. Another record in place of true has it
+ * brought back with that one's attributes, this time; its name, and what a consumer consumes, stay.
+ */
 export interface TopologyFilter {
-  /** Which exchanges come back; default all. */
-  readonly exchange?: ((exchange: ExchangeRecord) => boolean) | undefined;
+  /** Which exchanges come back; default all, as they were. */
+  readonly exchange?: ((exchange: ExchangeRecord) => boolean | ExchangeRecord) | undefined;
   /** Which queues. */
-  readonly queue?: ((queue: QueueRecord) => boolean) | undefined;
+  readonly queue?: ((queue: QueueRecord) => boolean | QueueRecord) | undefined;
   /** Which bindings. */
   readonly binding?: ((binding: BindingRecord) => boolean) | undefined;
-  /** Which consumers. */
-  readonly consumer?: ((consumer: ConsumerRecord) => boolean) | undefined;
+  /** Which consumers; of another record `exclusive` and `arguments` count. */
+  readonly consumer?: ((consumer: ConsumerRecord) => boolean | ConsumerRecord) | undefined;
 }
 
 /** What {@link exchangesToDeclare} and its siblings go by. */
@@ -39,14 +42,14 @@ export type ChannelStep =
 
 /** The exchanges to declare, in the order in which they were declared first. */
 export function exchangesToDeclare(topology: Topology, { mode, filter }: ReplayOptions): ExchangeRecord[] {
-  return topology.exchanges.filter(
-    (exchange) => inMode(mode, isTransientExchange(exchange)) && (filter.exchange?.(exchange) ?? true),
-  );
+  const exchanges = topology.exchanges.filter((exchange) => inMode(mode, isTransientExchange(exchange)));
+  return asked(exchanges, filter.exchange, ({ name }, other) => ({ ...other, name }));
 }
 
 /** The queues to declare. */
 export function queuesToDeclare(topology: Topology, { mode, filter }: ReplayOptions): QueueRecord[] {
-  return topology.queues.filter((queue) => inMode(mode, isTransientQueue(queue)) && (filter.queue?.(queue) ?? true));
+  const queues = topology.queues.filter((queue) => inMode(mode, isTransientQueue(queue)));
+  return asked(queues, filter.queue, ({ name, serverNamed }, other) => ({ ...other, name, serverNamed }));
 }
 
 /** The bindings to make; to be asked for after the queues have their names. */
@@ -71,8 +74,10 @@ export function channelSetup({ mode, prefetchGlobal }: ChannelRecord): ChannelSt
  * requests may be published only after it.
  */
 export function consumersToStart(topology: Topology, channel: ChannelRecord, { filter }: ReplayOptions): ChannelStep[] {
-  const consumers = topology.consumers.filter(
-    (consumer) => consumer.channelId === channel.id && (filter.consumer?.(consumer) ?? true),
+  const consumers = asked(
+    topology.consumers.filter(({ channelId }) => channelId === channel.id),
+    filter.consumer,
+    (consumer, { exclusive, arguments: table }) => ({ ...consumer, exclusive, arguments: table }),
   );
   const replies = consumers.filter(({ queue }) => queue === directReplyTo);
   const others = consumers.filter(({ queue }) => queue !== directReplyTo);
@@ -93,6 +98,19 @@ export function consumersToStart(topology: Topology, channel: ChannelRecord, { f
 
 /** RabbitMQ's pseudo-queue for replies (rabbitmq.com/docs/direct-reply-to). */
 const directReplyTo = "amq.rabbitmq.reply-to";
+
+/** The records that are wanted, with the attributes that are wanted. */
+function asked<T extends object>(
+  records: readonly T[],
+  ask: ((record: T) => boolean | T) | undefined,
+  join: (record: T, other: T) => T,
+): T[] {
+  return records.flatMap((record) => {
+    const answer = ask === undefined || ask(record);
+    if (!answer) return [];
+    return [typeof answer === "object" ? join(record, answer) : record];
+  });
+}
 
 function inMode(mode: TopologyMode, isTransient: boolean): boolean {
   return mode === "all" || (mode === "transient" && isTransient);
