@@ -29,6 +29,7 @@ import type { ObservedConnection } from "./instrumentation-hooks.ts";
 import type { IoServices } from "./io-services.ts";
 import type { Link, LinkOwner } from "./link.ts";
 import { Listeners, type Report } from "./listeners.ts";
+import { moreThanNothing } from "./option-checks.ts";
 import type { ConnectPlan, ConnectTarget } from "./parameters.ts";
 import { Publisher } from "./publisher.ts";
 import { defaultMaxUnconfirmed, defaultMaxUnconfirmedBytes, type PublisherOptions } from "./publisher-options.ts";
@@ -291,9 +292,8 @@ export class Connection {
     this.#ready ??= new Future<void>();
     // Nobody may be left waiting when it fails.
     this.#ready.promise.catch(() => {});
-    if (signal === undefined) return this.#ready.promise;
     const aborted = new Future<void>();
-    const stopListening = onAbort(signal, () => aborted.fail(() => new AbortError(signal.reason, "not-sent")));
+    const stopListening = onAbort(signal, (reason) => aborted.fail(() => new AbortError(reason, "not-sent")));
     return Promise.race([this.#ready.promise, aborted.promise]).finally(stopListening);
   }
 
@@ -339,8 +339,8 @@ export class Connection {
    */
   async openPublisher(options: PublisherOptions = {}): Promise<Publisher> {
     const { maxUnconfirmed = defaultMaxUnconfirmed, maxUnconfirmedBytes = defaultMaxUnconfirmedBytes } = options;
-    requirePositive("maxUnconfirmed", maxUnconfirmed);
-    requirePositive("maxUnconfirmedBytes", maxUnconfirmedBytes);
+    moreThanNothing(maxUnconfirmed, "maxUnconfirmed");
+    moreThanNothing(maxUnconfirmedBytes, "maxUnconfirmedBytes");
     const { signal, confirm = true } = options;
     const window = { messages: maxUnconfirmed, bytes: maxUnconfirmedBytes };
     const core = await this.#openChannel({ signal }, window);
@@ -563,9 +563,9 @@ export class Connection {
       return core;
     }
     const aborted = new Future<never>();
-    const stopListening = onAbort(signal, () => {
+    const stopListening = onAbort(signal, (reason) => {
       void core.close({});
-      aborted.fail(() => new AbortError(signal.reason, "unknown"));
+      aborted.fail(() => new AbortError(reason, "unknown"));
     });
     try {
       await Promise.race([core.opened, aborted.promise]);
@@ -726,9 +726,4 @@ export class Connection {
 
 function closedByClient(): ConnectionError {
   return new ConnectionError("CONNECTION_CLOSED", "The connection was closed by the client");
-}
-
-function requirePositive(name: string, value: number): void {
-  if (typeof value === "number" && value > 0) return;
-  throw new UsageError("INVALID_ARGUMENT", `${name} is a positive number, not ${String(value)}`);
 }

@@ -11,6 +11,7 @@ import {
   type HandlerOptions,
 } from "./consumer-options.ts";
 import { HandlerRunner } from "./handler-runner.ts";
+import { aFunction, positive } from "./option-checks.ts";
 
 /** Starts a consumer whose messages go to a handler. */
 export async function consumeWithHandler(
@@ -20,10 +21,8 @@ export async function consumeWithHandler(
   host: ConsumerHost = sharedChannel(channel),
 ): Promise<Consumer> {
   const { settle = "auto", requeue = true, concurrency } = options;
-  if (typeof handler !== "function") throw new UsageError("INVALID_ARGUMENT", "The handler is not a function");
-  if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency > 0) && concurrency !== Infinity) {
-    throw new UsageError("INVALID_ARGUMENT", `concurrency is a positive integer, not ${String(concurrency)}`);
-  }
+  aFunction(handler, "The handler");
+  if (concurrency !== undefined) positive(concurrency, "concurrency");
   checkStreamOptions(options);
   return channel.subscriptions.consume(options, (subscription, prefetch) => {
     subscription.sink = new HandlerRunner({

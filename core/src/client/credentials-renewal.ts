@@ -2,8 +2,7 @@
 
 import type { Millis } from "../engine/config.ts";
 import type { CredentialsSource } from "./credentials.ts";
-import { TimeoutError } from "./errors.ts";
-import { Future } from "./futures.ts";
+import { inTime } from "./dialing.ts";
 import type { IoServices } from "./io-services.ts";
 
 /** When new credentials are asked for, as parts of the old ones' life. Where in between is left to chance: clients that began together part. */
@@ -66,10 +65,10 @@ export class CredentialsRenewal {
   }
 
   async #renew(source: CredentialsSource): Promise<void> {
-    const { io } = this.#host;
+    const { io, timeout } = this.#host;
     const period = this.#period;
     try {
-      const password = await this.#inTime(source.renew());
+      const password = await inTime(io, timeout, "The credentials", source.renew());
       const since = io.now();
       if (period !== this.#period) return;
       await this.#host.updateSecret(password);
@@ -84,19 +83,6 @@ export class CredentialsRenewal {
       const delay = most / 2 + (most / 2) * io.random();
       this.#wait(source, delay);
       this.#host.failed(error, this.#failures, delay);
-    }
-  }
-
-  async #inTime<T>(given: Promise<T>): Promise<T> {
-    const { io, timeout } = this.#host;
-    if (timeout === 0) return given;
-    const late = new Future<never>();
-    const message = "The credentials were not given in time";
-    const cancel = io.setTimer(timeout, () => late.fail(() => new TimeoutError(message, "not-sent")));
-    try {
-      return await Promise.race([given, late.promise]);
-    } finally {
-      cancel();
     }
   }
 }

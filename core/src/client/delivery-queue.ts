@@ -81,10 +81,13 @@ export class DeliveryQueue implements DeliverySink {
     const taker = new Taker();
     this.#takers.add(taker);
     if (timeout === undefined && signal === undefined) return taker.future.promise;
-    const stops: (() => void)[] = [];
-    taker.cleanUp = () => stops.forEach((stop) => stop());
-    if (timeout !== undefined) stops.push(this.#deadlines.add(timeout, { expire: () => this.#timedOut(taker) }));
-    if (signal !== undefined) stops.push(onAbort(signal, () => this.#aborted(taker, signal)));
+    const cancelDeadline =
+      timeout === undefined ? undefined : this.#deadlines.add(timeout, { expire: () => this.#timedOut(taker) });
+    const stopListening = onAbort(signal, (reason) => this.#aborted(taker, reason));
+    taker.cleanUp = () => {
+      cancelDeadline?.();
+      stopListening();
+    };
     return taker.future.promise;
   }
 
@@ -98,9 +101,9 @@ export class DeliveryQueue implements DeliverySink {
     taker.future.resolve(undefined);
   }
 
-  #aborted(taker: Taker, signal: AbortSignal): void {
+  #aborted(taker: Taker, reason: unknown): void {
     this.#leave(taker);
-    taker.future.fail(() => new AbortError(signal.reason, "not-sent"));
+    taker.future.fail(() => new AbortError(reason, "not-sent"));
   }
 
   #ending(): Promise<undefined> {

@@ -94,7 +94,7 @@ async function findTargets(
   round: number,
 ): Promise<readonly ConnectTarget[] | ConnectAttemptError> {
   try {
-    return await inTime(io, plan.openTimeout, "The endpoints were not given in time", abort, () => plan.targets());
+    return await inTime(io, plan.openTimeout, "The endpoints", plan.targets(), abort);
   } catch (cause) {
     if (cause instanceof UsageError || cause instanceof Aborted) throw cause;
     return new ConnectAttemptError("ENDPOINTS_FAILED", { endpoint: "endpoints", round, phase: undefined }, cause);
@@ -137,9 +137,7 @@ async function attemptOnce(
 
   let config;
   try {
-    config = await inTime(io, plan.openTimeout, "The credentials were not given in time", abort, () =>
-      target.engineConfig(),
-    );
+    config = await inTime(io, plan.openTimeout, "The credentials", target.engineConfig(), abort);
   } catch (cause) {
     if (cause instanceof UsageError || cause instanceof Aborted) throw cause;
     return fail("CREDENTIALS_FAILED", undefined, cause);
@@ -304,8 +302,7 @@ class Abort {
   constructor(signal: AbortSignal | undefined) {
     this.#signal = signal;
     this.#future.promise.catch(ignore);
-    if (signal === undefined || signal.aborted) this.#stop = ignore;
-    else this.#stop = onAbort(signal, () => this.#aborted());
+    this.#stop = onAbort(signal, (reason) => this.#aborted(reason));
   }
 
   /** Throws when the signal is aborted. */
@@ -328,9 +325,9 @@ class Abort {
     this.#stop();
   }
 
-  #aborted(): void {
+  #aborted(reason: unknown): void {
     for (const listener of this.#listeners) listener();
-    this.#future.resolve(Promise.reject(new Aborted(this.#signal?.reason)));
+    this.#future.resolve(Promise.reject(new Aborted(reason)));
   }
 }
 
@@ -345,19 +342,20 @@ async function delay(io: IoServices, time: Millis, abort: Abort): Promise<void> 
   }
 }
 
-/** Runs a function of the application's that may never come to an end, for so long, unless the signal comes first. */
-async function inTime<T>(
+/** What a function of the application's gives, which may never come to an end, unless the time or the signal comes first. */
+export async function inTime<T>(
   io: IoServices,
   timeout: Millis,
-  message: string,
-  abort: Abort,
-  run: () => Promise<T>,
+  what: string,
+  given: T | Promise<T>,
+  abort?: Abort,
 ): Promise<T> {
-  if (timeout === 0) return abort.race(run());
   const late = new Future<never>();
-  const cancel = io.setTimer(timeout, () => late.fail(() => new TimeoutError(message, "not-sent")));
+  const expire = (): void => late.fail(() => new TimeoutError(`${what} were not given in time`, "not-sent"));
+  const cancel = timeout === 0 ? ignore : io.setTimer(timeout, expire);
+  const first = Promise.race([given, late.promise]);
   try {
-    return await abort.race(Promise.race([run(), late.promise]));
+    return await (abort?.race(first) ?? first);
   } finally {
     cancel();
   }

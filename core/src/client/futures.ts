@@ -50,10 +50,11 @@ export function rejection(makeError: () => Error): Promise<never> {
     });
 }
 
-/** Calls `aborted` once when the signal aborts; the returned function ends that. */
-export function onAbort(signal: AbortSignal, aborted: () => void): () => void {
-  signal.addEventListener("abort", aborted, { once: true });
-  return () => signal.removeEventListener("abort", aborted);
+/** Calls `aborted` once when the signal aborts, if there is one; the returned function ends that. */
+export function onAbort(signal: AbortSignal | undefined, aborted: (reason: unknown) => void): () => void {
+  const listener = (): void => aborted(signal?.reason);
+  signal?.addEventListener("abort", listener, { once: true });
+  return () => signal?.removeEventListener("abort", listener);
 }
 
 /** Whether a value is a promise, of whatever library. */

@@ -101,7 +101,7 @@ export class Gate {
     const refusal = this.#allowance.refusal(0);
     if (refusal !== undefined) return rejection(() => new NotConnectedError(refusal, this.#cause));
     const future = new Future<T>();
-    const stops: (() => void)[] = [];
+    let stops: readonly (() => void)[] = [];
     const caller: Caller = {
       run: () => future.resolve(run()),
       fail: (makeError) => future.fail(makeError),
@@ -116,10 +116,10 @@ export class Gate {
     const tooLate: Expiring = {
       expire: () => this.#refuse(caller, () => new NotConnectedError(waitedTooLong, this.#cause)),
     };
-    stops.push(this.#deadlines.add(this.#allowance.acquireTimeout, tooLate));
-    if (signal !== undefined) {
-      stops.push(onAbort(signal, () => this.#refuse(caller, () => new AbortError(signal.reason, "not-sent"))));
-    }
+    stops = [
+      this.#deadlines.add(this.#allowance.acquireTimeout, tooLate),
+      onAbort(signal, (reason) => this.#refuse(caller, () => new AbortError(reason, "not-sent"))),
+    ];
     return future.promise;
   }
 

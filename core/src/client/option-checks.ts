@@ -114,6 +114,18 @@ export function integer(lowest: number, highest: number): Check {
   };
 }
 
+/** A whole number of things, or `Infinity`. */
+export const positive: Check = (value, name) => {
+  if (value !== Infinity && !(Number.isInteger(value) && Number(value) > 0)) {
+    throw illegal(name, "a positive integer", value);
+  }
+};
+
+/** Any number above 0. */
+export const moreThanNothing: Check = (value, name) => {
+  if (typeof value !== "number" || !(value > 0)) throw illegal(name, "a positive number", value);
+};
+
 export function oneOf(...words: readonly string[]): Check {
   return (value, name) => {
     if (!words.includes(String(value))) throw illegal(name, words.map((word) => `"${word}"`).join(" or "), value);

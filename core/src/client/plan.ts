@@ -13,8 +13,8 @@ import {
   checkOptions,
   duration,
   illegal,
-  integer,
   isRecord,
+  positive,
   record,
   shortString,
   someTexts,
@@ -44,9 +44,7 @@ const commonChecks: Omit<Checks<ConnectOptions>, TcpOptionName | "recovery"> = {
   heartbeat: (value, name) => {
     if (typeof value !== "number" && typeof value !== "function") throw illegal(name, "a number or a function", value);
   },
-  connectionAttempts: (value, name) => {
-    if (value !== Infinity) integer(1, Number.MAX_SAFE_INTEGER)(value, name);
-  },
+  connectionAttempts: positive,
   retryDelay: duration,
   connectTimeout: duration,
   openTimeout: duration,

@@ -130,20 +130,17 @@ export class Publisher {
   async flush({ timeout, signal }: WaitOptions = {}): Promise<void> {
     if (signal?.aborted === true) throw new AbortError(signal.reason, "unknown");
     const limit = new Future<void>();
+    const late = (): Error => new TimeoutError("Messages were not confirmed in time", "unknown");
     const cancelDeadline =
-      timeout !== undefined &&
-      this.#core.host.deadlines.add(timeout, {
-        expire: () => limit.fail(() => new TimeoutError("Messages were not confirmed in time", "unknown")),
-      });
-    const stopListening =
-      signal !== undefined && onAbort(signal, () => limit.fail(() => new AbortError(signal.reason, "unknown")));
+      timeout === undefined ? undefined : this.#core.deadlines.add(timeout, { expire: () => limit.fail(late) });
+    const stopListening = onAbort(signal, (reason) => limit.fail(() => new AbortError(reason, "unknown")));
     try {
       await Promise.race([this.#core.publishing.flush(), limit.promise]);
     } catch (error) {
       if (this.#failed === 0 || error instanceof TimeoutError || error instanceof AbortError) throw error;
     } finally {
-      if (cancelDeadline !== false) cancelDeadline();
-      if (stopListening !== false) stopListening();
+      cancelDeadline?.();
+      stopListening();
     }
     if (this.#failed > 0) await this.#reportFailures();
   }

@@ -427,11 +427,9 @@ class WaitingPublish implements ConfirmListener, Expiring {
   ): void {
     this.#publishing = publishing;
     if (timeout !== undefined) this.#cancelDeadline = deadlines.add(timeout, this);
-    if (signal !== undefined) {
-      this.#stopListening = onAbort(signal, () => {
-        publishing.giveUp(this, (outcome) => new AbortError(signal.reason, outcome));
-      });
-    }
+    this.#stopListening = onAbort(signal, (reason) => {
+      publishing.giveUp(this, (outcome) => new AbortError(reason, outcome));
+    });
   }
 
   /** There is no connection, and it may wait for one for so long. */

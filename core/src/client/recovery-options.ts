@@ -13,8 +13,8 @@ import {
   duration,
   flag,
   illegal,
-  integer,
   oneOf,
+  positive,
 } from "./option-checks.ts";
 
 /** One thing that recovery brings back. */
@@ -108,10 +108,6 @@ const defaultMaxWaitingCalls = 1000;
 const defaultMaxWaitingBytes: number = 16 * 1024 * 1024;
 const defaultMaxRefusals = 3;
 const defaultRepublishLimit = 3;
-
-const positive: Check = (value, name) => {
-  if (value !== Infinity) integer(1, Number.MAX_SAFE_INTEGER)(value, name);
-};
 
 /** Milliseconds, or `Infinity`. More than nothing: a wait of nothing would be a hot loop. */
 const wait: Check = (value, name) => {

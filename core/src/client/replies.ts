@@ -51,14 +51,13 @@ export class Replies {
     const future = new Future<T>();
     const site = ofMessage === true ? noSite : callSite();
     let givenUp = false;
-    const stopListening =
-      signal &&
-      onAbort(signal, () => {
-        givenUp = true;
-        // The request itself cannot be taken back; its answer is waited for, so that it is not taken for another's.
-        const outcome = request.sent ? "unknown" : "not-sent";
-        future.fail(() => calledFrom(site, new AbortError(signal.reason, outcome)));
-      });
+    const giveUp = (reason: unknown): void => {
+      givenUp = true;
+      // The request itself cannot be taken back; its answer is waited for, so that it is not taken for another's.
+      const outcome = request.sent ? "unknown" : "not-sent";
+      future.fail(() => calledFrom(site, new AbortError(reason, outcome)));
+    };
+    const stopListening = signal && onAbort(signal, giveUp);
     this.#waiting.set(request, {
       answered: (answer) => {
         stopListening?.();

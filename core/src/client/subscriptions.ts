@@ -5,11 +5,14 @@ import { UsageError } from "../wire/errors.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import { type ConsumeOptions, type ConsumerEnd, defaultPrefetch, type HandlerOptions } from "./consumer-options.ts";
 import { AbortError, ConsumerRecoveryError } from "./errors.ts";
+import { integer } from "./option-checks.ts";
 import type { Recorder } from "./recording.ts";
 import type { Removal } from "../recovery/topology.ts";
 import { DeliveryBuffer } from "./delivery-buffer.ts";
 import { oneOf } from "./option-checks.ts";
 import { Subscription, type SubscriptionHost, type SubscriptionInfo } from "./subscription.ts";
+
+const short = integer(0, 0xffff);
 
 /** Cancelled consumers that a late delivery is still recognised of. */
 const rememberedTags = 64;
@@ -208,9 +211,7 @@ export class Subscriptions implements SubscriptionHost {
     if (noAck && prefetch !== undefined) {
       throw new UsageError("INVALID_ARGUMENT", "prefetch limits unacknowledged messages: with noAck there are none");
     }
-    if (prefetch !== undefined && !isShort(prefetch)) {
-      throw new UsageError("INVALID_ARGUMENT", `prefetch is an integer from 0 to 65535, not ${String(prefetch)}`);
-    }
+    if (prefetch !== undefined) short(prefetch, "prefetch");
     return noAck ? 0 : (prefetch ?? this.#prefetch ?? defaultPrefetch);
   }
 
@@ -245,8 +246,4 @@ export class Subscriptions implements SubscriptionHost {
       if (!this.#byTag.has(made)) return made;
     }
   }
-}
-
-function isShort(value: number): boolean {
-  return Number.isInteger(value) && value >= 0 && value <= 0xffff;
 }

@@ -7,12 +7,13 @@ import type { ChannelRequestName, OneWayName } from "./channel-engine.ts";
 /** Opening and closing have commands of their own, and connection methods are not a channel's. */
 const reserved: ReadonlySet<string> = new Set(["channel.open", "channel.close"]);
 
-const requests: ReadonlySet<string> = new Set(
-  Object.entries<MethodDefinition>(methods)
-    .filter(([name, { from, replies }]) => from !== "server" && replies !== undefined && !reserved.has(name))
-    .map(([name]) => name)
-    .filter((name) => !name.startsWith("connection.")),
-);
+/** The requests that may be made on a channel. */
+export const channelRequests: readonly ChannelRequestName[] = Object.entries<MethodDefinition>(methods)
+  .filter(([name, { from, replies }]) => from !== "server" && replies !== undefined && !reserved.has(name))
+  .map(([name]) => name as ChannelRequestName)
+  .filter((name) => !name.startsWith("connection."));
+
+const requests: ReadonlySet<string> = new Set(channelRequests);
 
 const settlements: ReadonlySet<string> = new Set(["basic.ack", "basic.nack", "basic.reject", "basic.recover-async"]);
 

@@ -6,7 +6,13 @@ import type { Fields } from "../wire/method-types.ts";
 import { decodeText } from "../wire/text.ts";
 import { clientProperties } from "./client-properties.ts";
 import type { ConnectionConfig } from "./config.ts";
-import { type CloseReason, ConnectionError } from "./errors.ts";
+import {
+  type CloseReason,
+  ConnectionError,
+  type ConnectionErrorCode,
+  type ConnectionErrorOptions,
+  type ConnectPhase,
+} from "./errors.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import type { ConnectionPhase } from "./phases.ts";
 import type { SaslMechanism } from "./sasl.ts";
@@ -79,11 +85,8 @@ export class Handshake {
     const mechanism = this.#config.mechanisms.find(({ name }) => offered.includes(name));
     if (mechanism === undefined) {
       const wanted = this.#config.mechanisms.map(({ name }) => name).join(", ");
-      throw new ConnectionError(
-        "NO_COMMON_MECHANISM",
-        `The server offers the SASL mechanisms ${offered.join(", ")}; the client may use ${wanted}`,
-        { phase: "sasl" },
-      );
+      const message = `The server offers the SASL mechanisms ${offered.join(", ")}; the client may use ${wanted}`;
+      throw failed("sasl", "NO_COMMON_MECHANISM", message);
     }
     this.#mechanism = mechanism;
     saslTurn(mechanism.name, () => {
@@ -130,63 +133,38 @@ export class Handshake {
   refused(phase: ConnectionPhase, reason: CloseReason): ConnectionError {
     const said = `${reason.replyCode} ${reason.replyText}`;
     if (phase === "sasl" && reason.replyCode === 403) {
-      return new ConnectionError("AUTHENTICATION_FAILED", `The server refused the login: ${said}`, {
-        phase: "sasl",
+      return failed("sasl", "AUTHENTICATION_FAILED", `The server refused the login: ${said}`, { reason });
+    }
+    if (phase === "opening" && reason.method === "connection.open") {
+      const virtualHost = JSON.stringify(this.#config.virtualHost ?? defaultVirtualHost);
+      return failed("open", "VIRTUAL_HOST_REFUSED", `The server refused virtual host ${virtualHost}: ${said}`, {
         reason,
       });
     }
-    if (phase === "opening" && reason.method === "connection.open") {
-      const virtualHost = this.#config.virtualHost ?? defaultVirtualHost;
-      return new ConnectionError(
-        "VIRTUAL_HOST_REFUSED",
-        `The server refused virtual host ${JSON.stringify(virtualHost)}: ${said}`,
-        {
-          phase: "open",
-          reason,
-        },
-      );
-    }
-    return new ConnectionError(
-      "CONNECTION_CLOSED_BY_SERVER",
-      `The server closed the connection during the handshake: ${said}`,
-      {
-        phase: connectPhase(phase),
-        reason,
-      },
-    );
+    const message = `The server closed the connection during the handshake: ${said}`;
+    return failed(connectPhase(phase), "CONNECTION_CLOSED_BY_SERVER", message, { reason });
   }
 
   /** What the end of the transport means in this phase: RabbitMQ refuses several things by just hanging up. */
   lost(phase: ConnectionPhase, cause: unknown): ConnectionError {
-    const options = { phase: connectPhase(phase), ...(cause === undefined ? {} : { cause }) };
+    const step = connectPhase(phase);
+    const options = cause === undefined ? {} : { cause };
     if (this.#greeted > 0 && !this.#speaksAmqp) {
-      return new ConnectionError("NOT_AMQP", "The server sent a few octets that are not AMQP, and hung up", options);
+      return failed(step, "NOT_AMQP", "The server sent a few octets that are not AMQP, and hung up", options);
     }
-    if (
-      phase === "opening" &&
-      this.#tuning !== undefined &&
-      this.#tuning.frameMax !== 0 &&
-      this.#tuning.frameMax < safeFrameMax
-    ) {
-      return new ConnectionError(
-        "TUNING_FAILED",
-        `The server hung up after connection.tune-ok with a frame-max of ${this.#tuning.frameMax}; RabbitMQ 4.1 and newer refuse less than ${safeFrameMax}`,
-        { ...options, phase: "tune" },
-      );
+    const { frameMax = 0 } = this.#tuning ?? {};
+    if (phase === "opening" && frameMax !== 0 && frameMax < safeFrameMax) {
+      const message = `The server hung up after connection.tune-ok with a frame-max of ${frameMax}; RabbitMQ 4.1 and newer refuse less than ${safeFrameMax}`;
+      return failed("tune", "TUNING_FAILED", message, options);
     }
-    return new ConnectionError("CONNECTION_LOST", `${lostBecause[options.phase]}${this.#startOkHint(phase)}`, options);
+    return failed(step, "CONNECTION_LOST", `${lostBecause[step]}${this.#startOkHint(phase)}`, options);
   }
 
   /** What it means that the server said nothing for too long. */
   timedOut(phase: ConnectionPhase): ConnectionError {
     const step = connectPhase(phase);
-    return new ConnectionError(
-      "HANDSHAKE_TIMEOUT",
-      `The handshake was not finished in time, in phase ${step} (handshakeTimeout)`,
-      {
-        phase: step,
-      },
-    );
+    const message = `The handshake was not finished in time, in phase ${step} (handshakeTimeout)`;
+    return failed(step, "HANDSHAKE_TIMEOUT", message);
   }
 
   #startOkHint(phase: ConnectionPhase): string {
@@ -211,24 +189,25 @@ function refusedGreeting(greeting: Exclude<Greeting, { kind: "frame" }>): Connec
     case "amqp":
       return wrongVersion(greeting.version.slice(1).join("-"));
     case "tls":
-      return new ConnectionError("TLS_EXPECTED", "The server answered with TLS: use TLS on this port", {
-        phase: "header",
-      });
+      return failed("header", "TLS_EXPECTED", "The server answered with TLS: use TLS on this port");
     case "http":
-      return new ConnectionError("NOT_AMQP", "The server speaks HTTP on this port, not AMQP", { phase: "header" });
+      return failed("header", "NOT_AMQP", "The server speaks HTTP on this port, not AMQP");
     default:
-      return new ConnectionError("NOT_AMQP", "The server does not speak AMQP on this port", { phase: "header" });
+      return failed("header", "NOT_AMQP", "The server does not speak AMQP on this port");
   }
 }
 
 function wrongVersion(version: string): ConnectionError {
-  return new ConnectionError(
-    "PROTOCOL_VERSION_REFUSED",
-    `The server speaks AMQP ${version}; this client speaks 0-9-1`,
-    {
-      phase: "header",
-    },
-  );
+  return failed("header", "PROTOCOL_VERSION_REFUSED", `The server speaks AMQP ${version}; this client speaks 0-9-1`);
+}
+
+function failed(
+  phase: ConnectPhase,
+  code: ConnectionErrorCode,
+  message: string,
+  options?: Omit<ConnectionErrorOptions, "phase">,
+): ConnectionError {
+  return new ConnectionError(code, message, { ...options, phase });
 }
 
 /** A turn of a mechanism that a user may have written: it may throw, or return what cannot be sent. */
@@ -236,6 +215,6 @@ function saslTurn(name: string, turn: () => void): void {
   try {
     turn();
   } catch (cause) {
-    throw new ConnectionError("AUTHENTICATION_FAILED", `The SASL mechanism ${name} failed`, { phase: "sasl", cause });
+    throw failed("sasl", "AUTHENTICATION_FAILED", `The SASL mechanism ${name} failed`, { cause });
   }
 }

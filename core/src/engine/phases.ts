@@ -6,6 +6,8 @@
  */
 
 import type { ServerMethodName } from "../wire/method-types.ts";
+import { methods } from "../wire/methods.ts";
+import { channelRequests } from "./channel-methods.ts";
 
 /** The phases of a connection. The first three are the handshake. */
 export type ConnectionPhase = "header" | "sasl" | "opening" | "open" | "closing" | "closed";
@@ -48,6 +50,11 @@ export const connectionCommands: CommandTable<ConnectionPhase> = {
   open: { "close()": "closing" },
 };
 
+/** The answers to what may be asked of an open channel. */
+const channelReplies: Partial<Record<ServerMethodName, "open">> = Object.fromEntries(
+  channelRequests.flatMap((request) => methods[request].replies).map((reply) => [reply, "open"]),
+);
+
 /** What may arrive on a channel. Replies lead nowhere by themselves: whether one is due is the request queue's business. */
 export const channelPhases: PhaseTable<ChannelPhase> = {
   opening: { "channel.open-ok": "open", "channel.close": "closed" },
@@ -59,27 +66,7 @@ export const channelPhases: PhaseTable<ChannelPhase> = {
     "basic.cancel": "open",
     "channel.flow": "open",
     "channel.close": "closed",
-    "access.request-ok": "open",
-    "exchange.declare-ok": "open",
-    "exchange.delete-ok": "open",
-    "exchange.bind-ok": "open",
-    "exchange.unbind-ok": "open",
-    "queue.declare-ok": "open",
-    "queue.bind-ok": "open",
-    "queue.purge-ok": "open",
-    "queue.delete-ok": "open",
-    "queue.unbind-ok": "open",
-    "basic.qos-ok": "open",
-    "basic.consume-ok": "open",
-    "basic.cancel-ok": "open",
-    "basic.get-ok": "open",
-    "basic.get-empty": "open",
-    "basic.recover-ok": "open",
-    "channel.flow-ok": "open",
-    "confirm.select-ok": "open",
-    "tx.select-ok": "open",
-    "tx.commit-ok": "open",
-    "tx.rollback-ok": "open",
+    ...channelReplies,
   },
   // channel.close was sent. Returns and confirms still tell the truth about publishes; everything else is discarded.
   closing: {

@@ -1,8 +1,8 @@
 /** Negotiation: what two peers' proposals come to. Pure functions of both sides' values. */
 
 import { frameMinSize } from "../wire/constants.ts";
-import { UsageError } from "../wire/errors.ts";
 import type { Fields } from "../wire/method-types.ts";
+import { checkInteger, invalid } from "../wire/values.ts";
 import type { ConnectionConfig } from "./config.ts";
 import { ConnectionError } from "./errors.ts";
 
@@ -27,14 +27,14 @@ const defaultFrameMax = 131_072;
  * @throws UsageError INVALID_ARGUMENT.
  */
 export function checkProposals({ channelMax, frameMax, heartbeat }: ConnectionConfig): void {
-  if (channelMax !== undefined) checkInteger("channelMax", channelMax, highestShort);
+  if (channelMax !== undefined) checkInteger(channelMax, highestShort, "channelMax");
   if (frameMax !== undefined) {
-    checkInteger("frameMax", frameMax, highestLong);
+    checkInteger(frameMax, highestLong, "frameMax");
     if (frameMax !== 0 && frameMax < frameMinSize) {
-      throw new UsageError("INVALID_ARGUMENT", `frameMax is 0 or at least ${frameMinSize}, not ${frameMax}`);
+      throw invalid("frameMax", `is not 0 or at least ${frameMinSize}`);
     }
   }
-  if (typeof heartbeat === "number") checkInteger("heartbeat", heartbeat, highestShort);
+  if (typeof heartbeat === "number") checkInteger(heartbeat, highestShort, "heartbeat");
 }
 
 /**
@@ -66,7 +66,7 @@ function chooseHeartbeat(ours: ConnectionConfig["heartbeat"], proposed: number):
   if (ours === undefined) return proposed;
   try {
     const chosen = ours(proposed);
-    checkInteger("the result of the heartbeat function", chosen, highestShort);
+    checkInteger(chosen, highestShort, "the result of the heartbeat function");
     return chosen;
   } catch (cause) {
     throw tuningFailed("The heartbeat function of the configuration failed", cause);
@@ -79,10 +79,4 @@ function tuningFailed(message: string, cause?: unknown): ConnectionError {
     message,
     cause === undefined ? { phase: "tune" } : { phase: "tune", cause },
   );
-}
-
-function checkInteger(name: string, value: number, highest: number): void {
-  if (!Number.isInteger(value) || value < 0 || value > highest) {
-    throw new UsageError("INVALID_ARGUMENT", `${name} is an integer from 0 to ${highest}, not ${value}`);
-  }
 }

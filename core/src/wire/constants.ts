@@ -62,11 +62,8 @@ export const replyCodes = {
   internalError: 541,
 } as const;
 
-const replyNames: ReadonlyMap<number, string> = new Map(
-  Object.entries(replyCodes).map(([name, code]) => [code, name.replace(/[A-Z]/g, "_$&").toUpperCase()]),
-);
-
 /** The name of a reply code as RabbitMQ's reply texts begin with it, such as `"NOT_FOUND"` for 404. */
 export function replyName(code: number): string | undefined {
-  return replyNames.get(code);
+  const [name] = Object.entries(replyCodes).find(([, known]) => known === code) ?? [];
+  return name?.replace(/[A-Z]/g, "_$&").toUpperCase();
 }

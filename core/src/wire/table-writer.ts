@@ -192,22 +192,19 @@ class TableWriter {
     return type === "float" ? this.#out.float(number) : this.#out.double(number);
   }
 
-  #typedInteger(type: keyof typeof integerRanges, value: TypedValue["value"], name: string): void {
+  #typedInteger(type: keyof typeof integerTypes, value: TypedValue["value"], name: string): void {
     if (typeof value !== "bigint" && !(typeof value === "number" && Number.isInteger(value))) {
       throw this.#invalid(name, `is not an integer, as ${type} needs`);
     }
     const integer = BigInt(value);
-    const [least, greatest] = integerRanges[type];
-    if (integer < least || integer > greatest) throw this.#invalid(name, `is out of the range of ${type}`);
-    switch (type) {
-      case "int8":
-      case "uint8":
+    const [bits, wrap] = integerTypes[type];
+    if (wrap(bits, integer) !== integer) throw this.#invalid(name, `is out of the range of ${type}`);
+    switch (bits) {
+      case 8:
         return this.#out.octet(Number(integer));
-      case "int16":
-      case "uint16":
+      case 16:
         return this.#out.short(Number(integer));
-      case "int32":
-      case "uint32":
+      case 32:
         return this.#out.long(Number(integer));
       default:
         return this.#out.longlong(integer);
@@ -235,16 +232,16 @@ class TableWriter {
   }
 }
 
-/** The least and the greatest value of the integral types. */
-const integerRanges = {
-  int8: [-(2n ** 7n), 2n ** 7n - 1n],
-  uint8: [0n, 2n ** 8n - 1n],
-  int16: [-(2n ** 15n), 2n ** 15n - 1n],
-  uint16: [0n, 2n ** 16n - 1n],
-  int32: [-(2n ** 31n), 2n ** 31n - 1n],
-  uint32: [0n, 2n ** 32n - 1n],
-  int64: [-(2n ** 63n), 2n ** 63n - 1n],
-  timestamp: [0n, 2n ** 64n - 1n],
+/** The integral types: how many bits they have, and what makes any integer fit them. */
+const integerTypes = {
+  int8: [8, BigInt.asIntN],
+  uint8: [8, BigInt.asUintN],
+  int16: [16, BigInt.asIntN],
+  uint16: [16, BigInt.asUintN],
+  int32: [32, BigInt.asIntN],
+  uint32: [32, BigInt.asUintN],
+  int64: [64, BigInt.asIntN],
+  timestamp: [64, BigInt.asUintN],
 } as const;
 
 /**
