@@ -6,13 +6,12 @@
 import type { ChannelEngine, ChannelRequestName, Farewell, OneWayName } from "../engine/channel-engine.ts";
 import { ChannelError } from "../engine/errors.ts";
 import type { ChannelClosedEvent, ConnectionEvent, DeliverEvent } from "../engine/events.ts";
-import { mayRepeat } from "../recovery/idempotence.ts";
 import type { Outcome } from "../wire/errors.ts";
 import type { Arguments, Fields, ReplyName } from "../wire/method-types.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { ConsumerDelivery, GotMessage, LentDelivery } from "./delivery.ts";
 import { AbortError, type EndError, endedWith, TransactionError } from "./errors.ts";
-import { Gate } from "./gate.ts";
+import type { Gate } from "./gate.ts";
 import type { Observer } from "./instrumentation.ts";
 import { done, Future, rejection } from "./futures.ts";
 import type { Link } from "./link.ts";
@@ -48,8 +47,10 @@ export interface ChannelHost {
   /** Keeps what recovery makes again; `undefined` on a connection that does not recover, and on a channel of recovery's own. */
   readonly recorder: Recorder | undefined;
   readonly policy: PublishingPolicy;
-  /** Whether requests that may be made twice are made again, when a loss leaves them unanswered. */
-  readonly repeats: boolean;
+  /** A gate for one channel. */
+  newGate(): Gate;
+  /** Whether a request is made again when a loss leaves it unanswered. */
+  mayRepeat<M extends ChannelRequestName>(method: M, fields: Arguments<M>): boolean;
   /** Calls the application's hooks. */
   readonly observer: Observer | undefined;
   /** Takes a channel that is closed out of the connection's. */
@@ -96,7 +97,7 @@ export class ChannelCore implements PublishingHost {
     this.host = host;
     this.memory = new ChannelMemory(id);
     this.number = engine.number;
-    this.gate = new Gate(host.policy.allowance, host.deadlines);
+    this.gate = host.newGate();
     this.#engine = engine;
     this.#settlement = this.#newSettlement();
     this.publishing = host.observer?.publishing(this, window, host.policy) ?? new Publishing(this, window, host.policy);
@@ -166,7 +167,7 @@ export class ChannelCore implements PublishingHost {
     if (signal?.aborted === true) return rejection(() => new AbortError(signal.reason, "not-sent"));
     const again = options.again ?? ((): Promise<T> => this.ask(method, fields, options));
     if (!this.live) return this.gate.pass(again, signal);
-    const idempotent = options.idempotent ?? (this.host.repeats && mayRepeat(method, fields));
+    const idempotent = options.idempotent ?? this.host.mayRepeat(method, fields);
     return this.#request(method, fields, { ...options, again, idempotent });
   }
 

@@ -23,7 +23,7 @@ import { Deadlines } from "./deadlines.ts";
 import { dial, type Dialed, endpointName } from "./dialing.ts";
 import { AbortError, endedWith } from "./errors.ts";
 import { done, Future, onAbort, rejection } from "./futures.ts";
-import { Allowance, Gate } from "./gate.ts";
+import { alwaysOpen, type Gate } from "./gate.ts";
 import type { Observer } from "./instrumentation.ts";
 import type { ObservedConnection } from "./instrumentation-hooks.ts";
 import type { IoServices } from "./io-services.ts";
@@ -92,15 +92,8 @@ export let internalsOf: (connection: Connection) => ConnectionInternals;
 /** Channels that are not publishers have no window: their senders wait for confirms, or do not. */
 const noWindow: PublishWindow = { messages: Infinity, bytes: Infinity };
 
-/** A connection that does not recover is never down and alive: nothing ever waits for it. */
-const neverDown = {
-  whenDown: "fail",
-  acquireTimeout: Infinity,
-  maxWaitingCalls: 0,
-  maxWaitingBytes: 0,
-  republish: false,
-  republishLimit: 0,
-} as const;
+/** A connection that does not recover is never down and alive: nothing waits for it, and nothing is published again. */
+const neverDown: PublishingPolicy = { allowance: undefined, republish: false, republishLimit: 0 };
 
 /**
  * What the server closes a consumer's channel for that may pass: the queue is not there, held by another connection, or
@@ -132,8 +125,6 @@ export class Connection {
   readonly #closed = new Future<ConnectionError | undefined>();
   readonly #over = new Future<void>();
   readonly #gate: Gate;
-  readonly #policy: PublishingPolicy;
-  readonly #repeats: boolean;
   readonly #host: ChannelHost;
   readonly #recovery: Recovery | undefined;
   readonly #plan: ConnectPlan;
@@ -175,12 +166,8 @@ export class Connection {
       failed: (error, attempt, delay) => this.#emit("credentials-failed", { error, attempt, delay }),
     });
     const { recovery } = plan;
-    const allowance = new Allowance(recovery ?? neverDown);
-    const { republish, republishLimit } = recovery ?? neverDown;
-    this.#repeats = recovery?.retryIdempotent === true;
-    this.#policy = { allowance, republish, republishLimit };
-    this.#gate = new Gate(allowance, this.#deadlines);
     this.#recovery = recovery && recoveryPart?.start(this.#recoveryHost(io, plan), recovery);
+    this.#gate = this.#newGate();
     this.#host = this.#channelHost(this.#recovery?.recorder, this.#observer);
   }
 
@@ -487,11 +474,16 @@ export class Connection {
       deadlines: this.#deadlines,
       report: (error) => this.#report(error),
       recorder,
-      policy: this.#policy,
-      repeats: this.#repeats,
+      policy: this.#recovery?.policy ?? neverDown,
+      newGate: () => this.#newGate(),
+      mayRepeat: (method, fields) => this.#recovery?.mayRepeat(method, fields) === true,
       observer,
       forget: (core) => this.#channels.remove(core),
     };
+  }
+
+  #newGate(): Gate {
+    return this.#recovery?.newGate() ?? alwaysOpen;
   }
 
   #recoveryHost(io: IoServices, connectPlan: ConnectPlan): RecoveryHost {

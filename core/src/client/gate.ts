@@ -61,8 +61,39 @@ interface Caller {
   readonly forget: () => void;
 }
 
-/** See the file's comment. Open to begin with. */
-export class Gate {
+/** Where the calls of one channel, or those of the connection itself, wait for the connection to come back. */
+export interface Gate {
+  readonly isOpen: boolean;
+  /** Why it is shut. */
+  readonly cause: EndError | undefined;
+  shut(cause: EndError): void;
+  /**
+   * Makes a call when the gate opens, in the order of these calls.
+   *
+   * @throws NotConnectedError when the call may not wait, or waited for too long; AbortError; what ended the connection.
+   */
+  pass<T>(run: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** There is a connection: nobody has to wait any more. Who waits already is let through by {@link admit}. */
+  open(): void;
+  /** Lets through who waits, in order. */
+  admit(): void;
+  /** There will be no connection any more. */
+  end(end: EndError): void;
+}
+
+/** The gate of a connection that does not recover: it is never down and alive, so nothing ever waits for it. */
+export const alwaysOpen: Gate = {
+  isOpen: true,
+  cause: undefined,
+  shut: () => {},
+  pass: (run) => run(),
+  open: () => {},
+  admit: () => {},
+  end: () => {},
+};
+
+/** The gate of a connection that recovers. Open to begin with. */
+export class OutageGate implements Gate {
   readonly #allowance: Allowance;
   readonly #deadlines: Deadlines;
   readonly #callers = new Set<Caller>();
@@ -78,25 +109,14 @@ export class Gate {
     return this.#cause === undefined;
   }
 
-  /** Why it is shut. */
   get cause(): EndError | undefined {
     return this.#cause;
-  }
-
-  /** Calls that wait. */
-  get waiting(): number {
-    return this.#callers.size;
   }
 
   shut(cause: EndError): void {
     this.#cause = cause;
   }
 
-  /**
-   * Makes a call when the gate opens, in the order of these calls.
-   *
-   * @throws NotConnectedError when the call may not wait, or waited for too long; AbortError; what ended the connection.
-   */
   pass<T>(run: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const refusal = this.#allowance.refusal(0);
     if (refusal !== undefined) return rejection(() => new NotConnectedError(refusal, this.#cause));
@@ -123,12 +143,10 @@ export class Gate {
     return future.promise;
   }
 
-  /** There is a connection: nobody has to wait any more. Who waits already is let through by {@link admit}. */
   open(): void {
     this.#cause = undefined;
   }
 
-  /** Lets through who waits, in order. */
   admit(): void {
     for (const caller of [...this.#callers]) {
       caller.forget();
@@ -136,7 +154,6 @@ export class Gate {
     }
   }
 
-  /** There will be no connection any more. */
   end(end: EndError): void {
     for (const caller of [...this.#callers]) this.#refuse(caller, () => endedWith(end, "not-sent"));
   }

@@ -52,7 +52,8 @@ export interface PublishingHost {
 
 /** What becomes of publishes when the channel is lost and comes back. */
 export interface PublishingPolicy {
-  readonly allowance: Allowance;
+  /** How much may wait meanwhile; `undefined` where nothing comes back. */
+  readonly allowance: Allowance | undefined;
   readonly republish: boolean;
   readonly republishLimit: number;
 }
@@ -261,13 +262,14 @@ export class Publishing {
     this.#waiting.push(publish);
     if (publish.resends > 0 || publish.allowance !== undefined) return;
     const { allowance } = this.#policy;
-    const refusal = allowance.refusal(publish.cost);
+    const refusal = allowance?.refusal(publish.cost);
     if (refusal === undefined) this.#limitOutage(publish);
     else this.giveUp(publish, () => new NotConnectedError(refusal, this.#host.cause));
   }
 
   #limitOutage(publish: WaitingPublish): void {
     const { allowance } = this.#policy;
+    if (allowance === undefined) return;
     publish.waitForConnection(allowance, this.#host.deadlines, {
       expire: () => this.giveUp(publish, () => new NotConnectedError(waitedTooLong, this.#host.cause)),
     });
@@ -335,7 +337,7 @@ export class Publishing {
     if (this.#waitingBytes + publish.cost > maxWaitingBytes) {
       throw new UsageError("LIMIT_REACHED", `${this.#waitingBytes} bytes of publishes wait for room on the channel`);
     }
-    const refusal = this.#host.live ? undefined : this.#policy.allowance.refusal(publish.cost);
+    const refusal = this.#host.live ? undefined : this.#policy.allowance?.refusal(publish.cost);
     if (refusal !== undefined) throw new NotConnectedError(refusal, this.#host.cause);
     publish.waits = true;
     this.#waitingBytes += publish.cost;

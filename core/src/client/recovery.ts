@@ -5,19 +5,24 @@
 
 import type { ConnectionError } from "../engine/errors.ts";
 import { ChannelError } from "../engine/errors.ts";
+import type { ChannelRequestName } from "../engine/channel-engine.ts";
 import type { Millis } from "../engine/config.ts";
 import { type BackoffState, lost, neverOpened, nextAttempt, opened } from "../recovery/backoff.ts";
 import { isRecoverable } from "../recovery/causes.ts";
+import { mayRepeat } from "../recovery/idempotence.ts";
+import type { Arguments } from "../wire/method-types.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import type { ConnectionEvents } from "./connection-events.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Adopt } from "./dialing.ts";
 import { type EndError, recoversBy } from "./errors.ts";
 import { done } from "./futures.ts";
+import { Allowance, type Gate, OutageGate } from "./gate.ts";
 import type { IoServices } from "./io-services.ts";
 import type { Link } from "./link.ts";
 import { contain, type Report } from "./listeners.ts";
 import type { ConnectPlan } from "./parameters.ts";
+import type { PublishingPolicy } from "./publishing.ts";
 import { Reconnector } from "./reconnecting.ts";
 import { Recorder } from "./recording.ts";
 import type { RecoveryPart } from "./connect-parts.ts";
@@ -59,8 +64,11 @@ interface Reopening {
 
 export class Recovery {
   readonly recorder: Recorder = new Recorder();
+  /** What becomes of the publishes of a channel that comes back. */
+  readonly policy: PublishingPolicy;
   readonly #host: RecoveryHost;
   readonly #plan: RecoveryPlan;
+  readonly #allowance: Allowance;
   readonly #reconnector: Reconnector;
   readonly #restoringHost: RestoringHost;
   readonly #reopenings = new Map<ChannelCore, Reopening>();
@@ -77,6 +85,8 @@ export class Recovery {
   constructor(host: RecoveryHost, plan: RecoveryPlan) {
     this.#host = host;
     this.#plan = plan;
+    this.#allowance = new Allowance(plan);
+    this.policy = { allowance: this.#allowance, republish: plan.republish, republishLimit: plan.republishLimit };
     const { topology } = this.recorder;
     this.#reconnector = new Reconnector(host.io, host.connectPlan, plan, {
       dropTransport: () => host.link.abort(),
@@ -103,6 +113,16 @@ export class Recovery {
 
   get state(): "open" | "connecting" | "recovering" {
     return this.#state;
+  }
+
+  /** A gate, for the calls of one channel or of the connection. All of them share one allowance. */
+  newGate(): Gate {
+    return new OutageGate(this.#allowance, this.#host.deadlines);
+  }
+
+  /** Whether a request that a loss leaves unanswered is made again. */
+  mayRepeat<M extends ChannelRequestName>(method: M, fields: Arguments<M>): boolean {
+    return this.#plan.retryIdempotent && mayRepeat(method, fields);
   }
 
   /** Whether a loss is recovered from. The application is asked once for each. */

@@ -2,7 +2,7 @@
 
 import { frameMinSize } from "../wire/constants.ts";
 import type { Fields } from "../wire/method-types.ts";
-import { checkInteger, invalid } from "../wire/values.ts";
+import { invalid, isInteger } from "../wire/values.ts";
 import type { ConnectionConfig } from "./config.ts";
 import { ConnectionError } from "./errors.ts";
 
@@ -31,7 +31,7 @@ export function checkProposals({ channelMax, frameMax, heartbeat }: ConnectionCo
   if (frameMax !== undefined) {
     checkInteger(frameMax, highestLong, "frameMax");
     if (frameMax !== 0 && frameMax < frameMinSize) {
-      throw invalid("frameMax", `is not 0 or at least ${frameMinSize}`);
+      throw invalid("frameMax", `is 0 or at least ${frameMinSize}, not ${frameMax}`);
     }
   }
   if (typeof heartbeat === "number") checkInteger(heartbeat, highestShort, "heartbeat");
@@ -79,4 +79,8 @@ function tuningFailed(message: string, cause?: unknown): ConnectionError {
     message,
     cause === undefined ? { phase: "tune" } : { phase: "tune", cause },
   );
+}
+
+function checkInteger(value: number, highest: number, name: string): void {
+  if (!isInteger(value, 0, highest)) throw invalid(name, `is an integer from 0 to ${highest}, not ${value}`);
 }
