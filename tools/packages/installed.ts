@@ -57,11 +57,36 @@ const loader = `
     }
   }`;
 
-/** @returns what is wrong; empty when every entry loads in every Node. */
+/** Imports one entry, with nothing loaded before it. */
+const lonelyLoader = `
+  const entry = process.argv[2];
+  if (Object.keys(await import(entry)).length === 0) throw new Error(entry + " exports nothing");`;
+
+/** What a server for Node is made of reads the environment as soon as it is loaded. */
+const readsEnvironment = "@leveret/websocket/relay";
+
+/** What loads a single entry. In Deno without a permission: what needs one asks for it when it is used. */
+function lonelyLoaders(entry: string): readonly (readonly [string, ...string[]])[] {
+  const permissions = entry === readsEnvironment ? ["--allow-env", "--allow-sys"] : [];
+  return [
+    [path.join(repositoryRoot, "node_modules/deno/deno"), "run", "--no-prompt", ...permissions],
+    [path.join(repositoryRoot, "node_modules/.bin/bun"), "run"],
+  ];
+}
+
+/** @returns what is wrong; empty when all entries load together in every Node, and one by one in Deno and in Bun. */
 export async function checkLoading(packages: readonly Package[], folder: string): Promise<string[]> {
   const file = path.join(folder, "load.mjs");
   await writeFile(file, loader);
+  const lonely = path.join(folder, "load-one.mjs");
+  await writeFile(lonely, lonelyLoader);
   const problems: string[] = [];
+  for (const entry of packages.flatMap(({ entries }) => entries)) {
+    for (const [program, ...args] of lonelyLoaders(entry)) {
+      const { code, output } = await run(program, [...args, lonely, entry], { cwd: folder, env: { NODE_OPTIONS: "" } });
+      if (code !== 0) problems.push(`${entry} does not load in ${path.basename(program)}:\n${output}`);
+    }
+  }
   for (const node of nodes) {
     const { code, output } = await run(node, [file, ...packages.flatMap(({ entries }) => entries)], { cwd: folder });
     if (code !== 0) problems.push(`the packages do not load in ${path.relative(repositoryRoot, node)}:\n${output}`);

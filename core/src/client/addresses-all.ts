@@ -34,6 +34,7 @@ const tcpAddressChecks: Checks<TcpAddress> = { transport: oneOf("tcp"), ...tcpCh
 
 const unixChecks: Checks<UnixEndpoint> = { transport: oneOf("unix"), path: someText };
 
+/** Addresses of every transport, for {@link connectWith}. Whether a runtime has the transport, its I/O services know. */
 export const allAddresses: Addresses = {
   checks: tcpChecks,
   parse: parseUri,

@@ -27,6 +27,7 @@ export type TcpOptionName = "host" | "port" | "tls" | "tcp";
  */
 export interface Addresses {
   readonly checks: Checks<Pick<ConnectOptions, TcpOptionName>>;
+  /** Takes a URI apart. */
   parse(uri: string): ParsedUri;
   /** What the options say by themselves, without a URI. */
   ofOptions(options: ConnectOptions): Address;

@@ -11,6 +11,7 @@ export interface RecoveryPart {
   readonly check: Check;
   /** Completes the option; `undefined` when a loss is to be the end. */
   plan(given: boolean | RecoveryOptions | undefined): RecoveryPlan | undefined;
+  /** Recovery of one connection. */
   start(host: RecoveryHost, plan: RecoveryPlan): Recovery;
 }
 
