@@ -81,6 +81,6 @@ function tuningFailed(message: string, cause?: unknown): ConnectionError {
   );
 }
 
-function checkInteger(value: number, highest: number, name: string): void {
-  if (!isInteger(value, 0, highest)) throw invalid(name, `is an integer from 0 to ${highest}, not ${value}`);
+function checkInteger(value: unknown, highest: number, name: string): void {
+  if (!isInteger(value, 0, highest)) throw invalid(name, `is an integer from 0 to ${highest}, not ${String(value)}`);
 }

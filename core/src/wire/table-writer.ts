@@ -232,16 +232,19 @@ class TableWriter {
   }
 }
 
+const signed = (bits: number, value: bigint): bigint => BigInt.asIntN(bits, value);
+const unsigned = (bits: number, value: bigint): bigint => BigInt.asUintN(bits, value);
+
 /** The integral types: how many bits they have, and what makes any integer fit them. */
 const integerTypes = {
-  int8: [8, BigInt.asIntN],
-  uint8: [8, BigInt.asUintN],
-  int16: [16, BigInt.asIntN],
-  uint16: [16, BigInt.asUintN],
-  int32: [32, BigInt.asIntN],
-  uint32: [32, BigInt.asUintN],
-  int64: [64, BigInt.asIntN],
-  timestamp: [64, BigInt.asUintN],
+  int8: [8, signed],
+  uint8: [8, unsigned],
+  int16: [16, signed],
+  uint16: [16, unsigned],
+  int32: [32, signed],
+  uint32: [32, unsigned],
+  int64: [64, signed],
+  timestamp: [64, unsigned],
 } as const;
 
 /**

@@ -4,7 +4,7 @@ import { connect as connectSocket, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { protocolHeader } from "@leveret/core/wire";
 import { connect as connectByTcp } from "@leveret/node";
-import { connect as connectByWebSocket } from "@leveret/websocket";
+import { connect as connectByWebSocket, connectOnce } from "@leveret/websocket";
 import { afterEach, describe, expect, it } from "vitest";
 import { Broker } from "../broker.ts";
 import { hold } from "../testing/conversation.ts";
@@ -98,13 +98,16 @@ describe("listenBroker with webSocketPort", () => {
     return socket;
   }
 
-  it("serves clients over WebSockets and over TCP from one broker", async () => {
+  it.each([
+    ["connect", connectByWebSocket],
+    ["connectOnce", connectOnce],
+  ])("serves clients over WebSockets (%s) and over TCP from one broker", async (_, connect) => {
     const broker = new Broker();
     listening = await listenBroker(broker, { port: 0, webSocketPort: 0 });
     expect(listening.webSocketUrl).toMatch(/^ws:\/\/127\.0\.0\.1:\d+\/$/);
     const [overTcp, overWebSocket] = await Promise.all([
       connectByTcp(listening.url),
-      connectByWebSocket(listening.webSocketUrl as string),
+      connect(listening.webSocketUrl as string),
     ]);
     const channel = await overWebSocket.openChannel();
     const { queue } = await channel.queueDeclare({ queue: "" });
