@@ -424,6 +424,12 @@ export const mutations: readonly Mutation[] = [
     "      expiring.expire();\n    }\n    this.#arm();\n",
     "      expiring.expire();\n    }\n",
   ),
+  client(
+    "an unbinding forgets its routing key",
+    "topology.ts",
+    '"queue.unbind", { ...options, routingKey }',
+    '"queue.unbind", { ...options, routingKey: "" }',
+  ),
 
   // Recovery
   recovery(
@@ -454,6 +460,12 @@ export const mutations: readonly Mutation[] = [
     "consumers are not started again",
     "recovery/replay.ts",
     '    steps.push({ type: "basic.consume", consumer });\n',
+    "",
+  ),
+  recovery(
+    "a consumer whose queue was being deleted is forgotten in silence",
+    "client/restoring.ts",
+    "      endOthers(core, consumerSteps);\n",
     "",
   ),
   recovery(

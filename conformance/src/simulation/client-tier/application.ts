@@ -82,6 +82,11 @@ export class Application {
       case "delete":
       case "purge":
         return channel()?.changeQueue(action);
+      case "declare-exchange":
+      case "delete-exchange":
+      case "bind":
+      case "unbind":
+        return channel()?.changeExchange(action);
       case "send":
       case "flush":
       case "ready":

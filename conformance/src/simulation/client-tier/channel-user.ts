@@ -4,6 +4,7 @@ import type { Channel, Publication } from "@leveret/core/client";
 import type { OwnedQueue } from "../engine-tier/queues.ts";
 import { invariant } from "../violation.ts";
 import { ConsumerUser } from "./consumer-user.ts";
+import { changeExchange, type ExchangeAction } from "./exchange-user.ts";
 import { DeliveryLog } from "./delivery-log.ts";
 import { arrivalOf, isPermanent, type Letter, readLetter, writeLetter } from "./messages.ts";
 import { OnPurpose } from "./promises.ts";
@@ -97,7 +98,7 @@ export class ChannelUser {
   #publish(letter: Letter): void {
     const session = this.#session;
     const { book } = session.surroundings;
-    const message: Publication = { exchange: "", ...letter };
+    const message: Publication = letter;
     const promise = this.#channel.basicPublish({ ...message, signal: session.signal(), timeout: session.timeout() });
     // Whether it is confirmed, or only handed over. What is returned comes back before the confirm.
     session.watch(`basicPublish ${letter.id}`, promise, {
@@ -144,7 +145,7 @@ export class ChannelUser {
         if (message === undefined || !session.believes) return;
         const id = readLetter(message);
         session.surroundings.book.delivered(id, { ...arrivalOf(message, queue.name), redelivered: true }, new Map());
-        this.#log.add(message, id);
+        this.#log.add(message, { id, queue: queue.name });
         this.#log.hold(message);
       },
     });
@@ -155,16 +156,25 @@ export class ChannelUser {
     if (!this.#log.recovering) this.#log.settleSome();
   }
 
+  changeExchange(action: ExchangeAction): void {
+    changeExchange(this.#session, this.#channel, action);
+  }
+
   changeQueue(action: "declare" | "delete" | "purge"): void {
     const session = this.#session;
     const { queues, book } = session.surroundings;
-    const mine = queues.ownedBy(session.owner).filter(({ busy }) => !busy);
+    const { exchanges } = session.surroundings;
+    const isBinding = (queue: OwnedQueue): boolean => exchanges.bindingsTo(queue).some(({ busy }) => busy);
+    const mine = queues.ownedBy(session.owner).filter((one) => !one.busy && !(action === "delete" && isBinding(one)));
     const queue = session.random.pick(action === "declare" ? mine : mine.filter((one) => !isPermanent(one)));
     if (queue === undefined) return;
     const before = queue.state;
     queue.busy = true;
     // What is there stays there when it is declared again.
-    if (action !== "purge" && !isPermanent(queue)) queue.state = "unknown";
+    if (action !== "purge" && !(isPermanent(queue) && before === "present")) queue.state = "unknown";
+    const bindings = action === "delete" ? exchanges.bindingsTo(queue) : [];
+    const bound = bindings.map(({ state }) => state);
+    for (const binding of bindings) binding.state = "unknown";
     const emptied = action === "declare" ? undefined : book.ledger.emptying(queue.name);
     const ended = (): void => {
       queue.busy = false;
@@ -176,12 +186,16 @@ export class ChannelUser {
         if (session.believes) {
           queue.state = action === "purge" ? before : action === "declare" ? "present" : "absent";
           if (queue.disturbed) queue.state = "unknown";
+          for (const binding of bindings) binding.state = "absent";
         }
         ended();
       },
       failed: (error) => {
         // The request may be on its way still when its caller has given up.
-        if (error.outcome === "not-sent" && !queue.disturbed) queue.state = before;
+        if (error.outcome === "not-sent" && !queue.disturbed) {
+          queue.state = before;
+          for (const [index, binding] of bindings.entries()) binding.state = bound[index] ?? "unknown";
+        }
         if (error.outcome === "not-sent") ended();
         else session.io.whenForgotten(ended);
       },

@@ -273,8 +273,8 @@ export class ConsumerUser {
     const id = readLetter(delivery);
     const { book } = this.#session.surroundings;
     book.delivered(id, arrivalOf(delivery, this.#queue), this.#seen);
-    this.#log.add(delivery, id);
-    if (this.#noAck) book.ledger.mayBeGone(id);
+    this.#log.add(delivery, { id, queue: this.#queue });
+    if (this.#noAck) book.ledger.mayBeGone(id, this.#queue);
   }
 
   #watchStart<C extends Consumer>(promise: Promise<C>, started: (consumer: C) => void): void {

@@ -10,6 +10,7 @@ import {
   UsageError,
 } from "@leveret/core/client";
 import { invariant } from "../violation.ts";
+import type { HeldCopy } from "./message-book.ts";
 import type { Session } from "./session.ts";
 
 export type SettleWay = "ack" | "ack-multiple" | "nack" | "nack-multiple" | "drop" | "drop-multiple" | "reject";
@@ -40,8 +41,8 @@ export class DeliveryLog {
   readonly #handled = new Set<Delivery>();
   /** All numbers that deliveries ever had, in all lives of the channel. */
   readonly #tags = new Set<number>();
-  /** Message ids of what is outstanding, and of some that is not. */
-  readonly #ids = new Map<Delivery, number>();
+  /** Messages of what is outstanding, and of some that is not. */
+  readonly #copies = new Map<Delivery, HeldCopy>();
   /** Deliveries that wait for the application to settle them. */
   readonly #held = new Set<Delivery>();
   /**
@@ -68,7 +69,7 @@ export class DeliveryLog {
 
   /** How many deliveries the server may wait for: those that were handed out and not settled, and those in buffers. */
   get outstanding(): number {
-    const handedOut = [...this.#ids.keys()].filter(({ outstanding }) => outstanding).length;
+    const handedOut = [...this.#copies.keys()].filter(({ outstanding }) => outstanding).length;
     return this.#consumers.reduce((count, { buffered }) => count + buffered, handedOut);
   }
 
@@ -94,13 +95,13 @@ export class DeliveryLog {
   }
 
   /** A delivery was handed out. */
-  add(delivery: Delivery, id: number): void {
+  add(delivery: Delivery, copy: HeldCopy): void {
     const { deliveryTag } = delivery;
     invariant(!this.#tags.has(deliveryTag), "a delivery tag is used once", () => `tag ${deliveryTag}`);
     this.#tags.add(deliveryTag);
     // What was settled is of no interest any more.
-    for (const other of this.#ids.keys()) if (!other.outstanding) this.#ids.delete(other);
-    this.#ids.set(delivery, id);
+    for (const other of this.#copies.keys()) if (!other.outstanding) this.#copies.delete(other);
+    this.#copies.set(delivery, copy);
   }
 
   /** The application settles it later. */
@@ -114,8 +115,8 @@ export class DeliveryLog {
 
   /** Somebody is about to have it dropped. */
   mayBeGone(delivery: Delivery): void {
-    const id = this.#ids.get(delivery);
-    if (id !== undefined) this.#session.surroundings.book.ledger.mayBeGone(id);
+    const copy = this.#copies.get(delivery);
+    if (copy !== undefined) this.#session.surroundings.book.ledger.mayBeGone(copy.id, copy.queue);
   }
 
   /** Settles a few deliveries in one turn. */
@@ -132,16 +133,15 @@ export class DeliveryLog {
     this.#held.delete(delivery);
     const multiple = way.endsWith("-multiple") && this.sources <= 1;
     const { outstanding, deliveryTag } = delivery;
-    const own = this.#ids.get(delivery);
+    const own = this.#copies.get(delivery);
     const isClosing = this.#channel?.state === "closing";
     const taken = own === undefined || !outstanding ? [] : [own];
     if (way.startsWith("ack") || way.startsWith("drop")) {
       this.mayBeGone(delivery);
-      const { ledger } = this.#session.surroundings.book;
-      for (const [other, id] of multiple ? this.#ids : []) {
+      for (const [other, copy] of multiple ? this.#copies : []) {
         if (!other.outstanding || other.deliveryTag > deliveryTag) continue;
-        ledger.mayBeGone(id);
-        taken.push(id);
+        this.mayBeGone(other);
+        taken.push(copy);
       }
     }
     try {
@@ -160,7 +160,7 @@ export class DeliveryLog {
       );
       invariant(!delivery.outstanding, "what was settled is settled", () => `tag ${deliveryTag}, ${way}`);
       if (!way.startsWith("ack") || result === "stale") return;
-      for (const id of taken) this.#session.surroundings.book.acknowledged(id, this);
+      for (const copy of taken) this.#session.surroundings.book.acknowledged(copy, this);
     } catch (error) {
       // The transaction was lost with its connection.
       if (error instanceof TransactionError) return;

@@ -14,6 +14,12 @@ export interface Acknowledger {
   readonly isIntact: boolean;
 }
 
+/** A message that somebody has from a queue. */
+export interface HeldCopy {
+  readonly id: number;
+  readonly queue: string;
+}
+
 export class MessageBook {
   readonly ledger: Ledger = new Ledger();
   /** Messages that cannot be anywhere, by what their senders were told. */
@@ -21,7 +27,8 @@ export class MessageBook {
   readonly #arrived = new Set<number>();
   readonly #returned = new Set<number>();
   readonly #settled = new Set<number>();
-  readonly #acknowledged = new Map<number, Acknowledger>();
+  /** By message and queue: an exchange may have copied it to several. */
+  readonly #acknowledged = new Map<string, Acknowledger>();
 
   /** The server has it. */
   confirmed(id: number): void {
@@ -65,15 +72,15 @@ export class MessageBook {
   }
 
   /** Somebody has acknowledged it. */
-  acknowledged(id: number, where: Acknowledger): void {
-    this.#acknowledged.set(id, where);
+  acknowledged({ id, queue }: HeldCopy, where: Acknowledger): void {
+    this.#acknowledged.set(`${id} ${queue}`, where);
   }
 
-  #checkGone(id: number): void {
+  #checkGone(id: number, queue: string): void {
     invariant(
-      this.#acknowledged.get(id)?.isIntact !== true,
+      this.#acknowledged.get(`${id} ${queue}`)?.isIntact !== true,
       "what was acknowledged does not come again",
-      () => `message ${id}`,
+      () => `message ${id} of ${queue}`,
     );
   }
 
@@ -81,7 +88,7 @@ export class MessageBook {
   delivered(id: number, arrival: Arrival, seen: SeenInOrder): void {
     this.ledger.delivered(id, arrival, seen);
     this.#arrived.add(id);
-    this.#checkGone(id);
+    this.#checkGone(id, arrival.queue);
     const told = this.#never.get(id);
     invariant(
       told === undefined,
@@ -92,8 +99,8 @@ export class MessageBook {
 
   /** Before anybody leaves: what leaves may have acknowledged in vain. */
   checkAcknowledged(queues: readonly QueueSnapshot[]): void {
-    for (const { messages } of queues) {
-      for (const { properties } of messages) this.#checkGone(Number(properties.messageId));
+    for (const { name, messages } of queues) {
+      for (const { properties } of messages) this.#checkGone(Number(properties.messageId), name);
     }
   }
 

@@ -3,7 +3,8 @@
 import type { Delivery, ReturnedMessage } from "@leveret/core/client";
 import { bodyOf } from "../engine-tier/connection-model.ts";
 import type { OwnedQueue } from "../engine-tier/queues.ts";
-import { type Arrival, routeTo } from "../ledger.ts";
+import type { FieldTable } from "@leveret/core/wire";
+import { type Arrival, type Route, routeTo } from "../ledger.ts";
 import { invariant } from "../violation.ts";
 import type { Session } from "./session.ts";
 
@@ -13,46 +14,66 @@ const persistent = 2;
 /** Publishes to a queue that there never is. */
 const missShare = 0.04;
 const optionalShare = 0.3;
+/** Publishes to an exchange, where there is one. */
+const exchangeShare = 0.4;
 
 /** A message that is to be published, and is in the book. */
 export interface Letter {
   readonly id: number;
+  readonly exchange: string;
   readonly routingKey: string;
   readonly mandatory: boolean;
-  readonly properties: { readonly messageId: string; readonly deliveryMode: number };
+  readonly properties: {
+    readonly messageId: string;
+    readonly deliveryMode: number;
+    readonly headers: FieldTable | undefined;
+  };
   readonly body: Uint8Array;
 }
 
 /** Queues that are never deleted or purged, nor consumed without acknowledgements: whatever they got is there. */
 export function isPermanent({ name }: OwnedQueue): boolean {
+  return isPermanentName(name);
+}
+
+function isPermanentName(name: string): boolean {
   return name.endsWith("-0");
 }
 
-/** Writes a message to a queue that is there, or to none; `undefined` when no queue is there. */
-export function writeLetter(
-  { random, surroundings: { queues, book, keepsOrder, nextPublisher } }: Session,
-  publisher: number,
-  number: number,
-): Letter | undefined {
+/** A way for a message: to an exchange or a queue that is there, or to none; `undefined` when no queue is there. */
+function pickRoute({ random, surroundings: { queues, exchanges } }: Session): Route | undefined {
   const queue = random.pick(queues.all.filter(({ state }) => state === "present"));
   if (queue === undefined) return undefined;
-  const routingKey = random.chance(missShare) ? "nowhere" : queue.name;
+  if (random.chance(missShare)) return routeTo("nowhere", false);
+  const route = random.chance(exchangeShare) ? exchanges.pickRoute(random) : undefined;
+  return route ?? routeTo(queue.name);
+}
+
+/** Writes a message; `undefined` when no queue is there. */
+export function writeLetter(session: Session, publisher: number, number: number): Letter | undefined {
+  const {
+    random,
+    surroundings: { book, keepsOrder, nextPublisher },
+  } = session;
+  const route = pickRoute(session);
+  if (route === undefined) return undefined;
   const size = random.int(0, random.chance(0.1) ? largestBody : smallBody);
   const mandatory = !random.chance(optionalShare);
   const id = book.ledger.publish({
-    route: routeTo(routingKey, routingKey !== "nowhere"),
+    route,
     publisher: keepsOrder ? publisher : nextPublisher(),
     number,
     bodySize: size,
     mandatory,
   });
   // Without `mandatory`, a message for a queue that is not there is confirmed, and gone.
-  if (!mandatory && (routingKey === "nowhere" || !isPermanent(queue))) book.ledger.mayBeGone(id);
+  if (!mandatory && !route.homes.every(isPermanentName)) book.ledger.mayBeGone(id);
   return {
     id,
-    routingKey,
+    exchange: route.exchange,
+    routingKey: route.routingKey,
     mandatory,
-    properties: { messageId: String(id), deliveryMode: persistent },
+    properties: { messageId: String(id), deliveryMode: persistent, headers: route.headers },
     body: bodyOf(id, size),
   };
 }

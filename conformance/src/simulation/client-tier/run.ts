@@ -2,6 +2,8 @@
 
 import type { ConnectOptions, RecoveryOptions } from "@leveret/core/client";
 import { Broker, BrokerDriver } from "../../broker/index.ts";
+import { checkTopology } from "../engine-tier/agreement.ts";
+import { Exchanges } from "../engine-tier/exchanges.ts";
 import { Queues } from "../engine-tier/queues.ts";
 import { Random } from "../random.ts";
 import { invariant, InvariantViolation } from "../violation.ts";
@@ -73,6 +75,7 @@ class ClientRun {
   readonly #book = new MessageBook();
   readonly #promises = new Promises();
   readonly #queues: Queues;
+  readonly #exchanges: Exchanges;
   readonly #applications: Application[] = [];
   #faults = 0;
   #happenings = 0;
@@ -87,7 +90,9 @@ class ClientRun {
       now: () => world.now,
       setTimer: (delay, fire) => world.after(delay, fire),
     });
-    this.#queues = new Queues(this.#random.int(1, 3));
+    const count = this.#random.int(1, 3);
+    this.#queues = new Queues(count);
+    this.#exchanges = new Exchanges(this.#queues, count, this.#random);
   }
 
   async run(): Promise<ClientReport> {
@@ -133,6 +138,7 @@ class ClientRun {
     const surroundings: Surroundings = {
       world: this.#world,
       queues: this.#queues,
+      exchanges: this.#exchanges,
       book: this.#book,
       promises: this.#promises,
       nextPublisher: () => publishers++,
@@ -168,6 +174,11 @@ class ClientRun {
           if (queue.name !== name) continue;
           queue.state = "unknown";
           queue.disturbed = queue.busy;
+          for (const binding of this.#exchanges.bindingsTo(queue)) {
+            // Who recovers may bind it again.
+            binding.state = "unknown";
+            binding.disturbed = binding.busy;
+          }
         }
         broker.deleteQueue(name);
       },
@@ -218,16 +229,7 @@ class ClientRun {
 
   #checkAtRest(): void {
     this.#book.checkAtRest(this.#broker.queues());
-    // Both sides agree on which queues there are.
-    for (const { name, state, busy } of this.#queues.all) {
-      if (state === "unknown" || busy) continue;
-      const exists = this.#broker.queue(name) !== undefined;
-      invariant(
-        !(state === "present" && !exists),
-        "both sides agree on the topology",
-        () => `queue ${name}, ${state} for its owner`,
-      );
-    }
+    checkTopology(this.#broker, this.#queues, this.#exchanges, this.#plan.recovery);
   }
 }
 

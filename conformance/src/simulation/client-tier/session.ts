@@ -4,6 +4,7 @@ import { type Connection, TransactionError, UsageError } from "@leveret/core/cli
 import type { Random } from "../random.ts";
 import { invariant } from "../violation.ts";
 import type { Millis, World } from "../world.ts";
+import type { Exchanges } from "../engine-tier/exchanges.ts";
 import type { Queues } from "../engine-tier/queues.ts";
 import type { ChannelUser } from "./channel-user.ts";
 import type { DeliveryLog } from "./delivery-log.ts";
@@ -17,6 +18,7 @@ import { SessionIo, type SimulatedIo } from "./simulated-io.ts";
 export interface Surroundings {
   readonly world: World;
   readonly queues: Queues;
+  readonly exchanges: Exchanges;
   readonly book: MessageBook;
   readonly promises: Promises;
   /** Numbers the publishing channels, for the ledger. */

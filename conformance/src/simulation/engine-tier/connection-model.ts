@@ -44,6 +44,8 @@ const expectedEnds: readonly string[] = [
   "CONNECTION_LOST",
   "CONNECTION_CLOSED_BY_SERVER",
   "HEARTBEAT_TIMEOUT",
+  // Without heartbeats, of a broker that is frozen.
+  "REQUEST_TIMEOUT",
   "HANDSHAKE_TIMEOUT",
   "CLOSE_TIMEOUT",
 ];

@@ -1,18 +1,19 @@
 /** One run of the engine tier: a few clients, a broker, and everything that goes wrong between them. */
 
 import { type ConnectionConfig, plain } from "@leveret/core";
-import { type BindingSnapshot, Broker } from "../../broker/index.ts";
+import { Broker } from "../../broker/index.ts";
 import { Ledger } from "../ledger.ts";
 import { Random } from "../random.ts";
 import { invariant, InvariantViolation } from "../violation.ts";
 import { World } from "../world.ts";
+import { checkTopology } from "./agreement.ts";
 import { BrokerSide } from "./broker-side.ts";
 import { SimulatedClient } from "./client.ts";
 import type { Surroundings } from "./connection-model.ts";
 import { type FaultScene, strike } from "./faults.ts";
 import { type ActionName, actionWeights, type FaultName, faultWeights, type SimulationPlan } from "./plan.ts";
 import { Exchanges } from "./exchanges.ts";
-import { type Owned, Queues } from "./queues.ts";
+import { Queues } from "./queues.ts";
 
 /** What happened in a run that found nothing. */
 export interface SimulationReport {
@@ -174,34 +175,6 @@ function comeToRest({ world, brokerSide, clients }: FaultScene): void {
   }
   const left = brokerSide.broker.connectionSnapshots();
   invariant(left.length === 0, "the broker knows that everybody left", () => JSON.stringify(left));
-}
-
-/** Both sides agree on which exchanges, queues and bindings there are. */
-function checkTopology(broker: Broker, queues: Queues, exchanges: Exchanges): void {
-  const check = ({ name, state, busy }: Owned, exists: boolean): void => {
-    invariant(
-      state === "unknown" || busy || exists === (state === "present"),
-      "both sides agree on the topology",
-      () => `${name}, ${state} for its owner`,
-    );
-  };
-  for (const queue of queues.all) check(queue, broker.queue(queue.name) !== undefined);
-  const known = broker.exchanges();
-  const bound = broker.bindings();
-  for (const exchange of exchanges.all) {
-    check(
-      exchange,
-      known.some(({ name }) => name === exchange.name),
-    );
-    for (const binding of exchange.bindings) {
-      const isThis = (one: BindingSnapshot): boolean =>
-        one.source === exchange.name &&
-        one.destination === binding.queue.name &&
-        one.routingKey === binding.routingKey &&
-        JSON.stringify(one.arguments) === JSON.stringify(binding.arguments);
-      check(binding, bound.some(isThis));
-    }
-  }
 }
 
 /** Runs a plan, and returns what it found, if anything. */
