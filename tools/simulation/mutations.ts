@@ -163,10 +163,16 @@ export const mutations: readonly Mutation[] = [
     "return total",
   ),
   engine(
-    "properties get lost",
+    "the properties of a long message get lost",
     "content-assembler.ts",
-    "bare ? undefined : this.#slab.copy(bytes, propertiesStart, end)",
-    "bare ? undefined : undefined",
+    "this.#encodedProperties = isBare(bytes, propertiesStart, end)",
+    "this.#encodedProperties = true || isBare(bytes, propertiesStart, end)",
+  ),
+  engine(
+    "the properties of a short message get lost",
+    "content-assembler.ts",
+    "return new Content(body, memory, start, start + headerEnd - propertiesStart);",
+    "return new Content(body);",
   ),
   engine("copies share their memory", "slab.ts", "    this.#used = at + size;\n", "    this.#used = at;\n"),
   engine(
@@ -537,7 +543,7 @@ export const mutations: readonly Mutation[] = [
   recovery(
     "reconnecting goes on after the end",
     "client/reconnecting.ts",
-    "    this.#stopped = true;\n    this.#cancelTimer?.();\n",
+    "    this.#stopped = true;\n    this.#waiting?.cancel();\n",
     "    this.#stopped = true;\n",
   ),
 ];
