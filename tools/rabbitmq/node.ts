@@ -91,8 +91,9 @@ export function attachRabbitMQ(coordinates: RabbitMQCoordinates): RabbitMQNode {
       await ctl("set_disk_free_limit", "500TB");
     },
     unblock: async () => {
-      await ctl("set_vm_memory_high_watermark", "absolute", memoryLimit);
-      await ctl("set_disk_free_limit", diskLimit);
+      // At once: rabbitmqctl takes seconds to start on a busy machine.
+      const memory = `vm_memory_monitor:set_vm_memory_high_watermark({absolute, "${memoryLimit}"})`;
+      await ctl("eval", `${memory}, ok = rabbit_disk_monitor:set_disk_free_limit("${diskLimit}").`);
     },
     kill: () => end(node(), "SIGKILL"),
     pause: () => signalRunning(node(), "SIGSTOP"),

@@ -9,7 +9,7 @@ export interface ConformanceCase {
   readonly name: string;
   /** What the broker, or its host, must be able to do. */
   readonly needs?: readonly CaseNeed[];
-  /** How long it may take. Default 20 s. */
+  /** How long it may take. Default 20 s, and 60 s where it operates the broker. */
   readonly timeout?: Millis;
   /** Resolves when it is as it should be. */
   run(scene: Scene): Promise<void>;

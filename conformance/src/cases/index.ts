@@ -52,6 +52,9 @@ export { Scene } from "./scene.ts";
 
 const defaultTimeout: Millis = 20_000;
 
+/** Of a case that operates the broker: its program for that takes seconds to start on a busy machine. */
+const operatedTimeout: Millis = 60_000;
+
 /** Every case, in groups. */
 export const cases: readonly GroupedCase[] = Object.entries({
   connecting: connectCases,
@@ -114,8 +117,9 @@ export function reasonToSkip(
 /** Runs one case, and cleans up behind it. Rejects with what is not as it should be. */
 export async function runCase(one: ConformanceCase, host: BrokerHost, io: IoServices): Promise<void> {
   const scene = new Scene(host, io);
+  const timeout = one.timeout ?? (one.needs?.includes("operate") === true ? operatedTimeout : defaultTimeout);
   try {
-    await scene.soon(one.run(scene), `"${one.name}" to end`, one.timeout ?? defaultTimeout);
+    await scene.soon(one.run(scene), `"${one.name}" to end`, timeout);
   } catch (error) {
     // What went wrong in the case tells more than what its remains do to the cleaning up.
     await scene.leave().catch(() => {});

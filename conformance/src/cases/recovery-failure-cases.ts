@@ -294,6 +294,37 @@ export const recoveryFailureCases: readonly ConformanceCase[] = [
     },
   },
   {
+    name: "an exclusive queue that somebody else holds meanwhile is waited for, and nothing else suffers",
+    needs: ["proxy"],
+    timeout: 60_000,
+    async run(scene) {
+      const all = await recovering(scene);
+      const { queue } = await all.channel.queueDeclare({ queue: scene.name("queue"), exclusive: true });
+      const consumer = await all.channel.basicConsume({ queue });
+      await goDown(scene, all);
+      const other = await scene.open();
+      // The server may not have noticed the loss yet.
+      const taken = (): Promise<boolean> =>
+        other.connection.openChannel().then((channel) =>
+          channel.queueDeclare({ queue, exclusive: true }).then(
+            () => true,
+            () => false,
+          ),
+        );
+      await scene.until(taken, "the lock");
+      const actions: string[] = [];
+      all.connection.on("topology-error", ({ item, action }) => actions.push(`${item.kind} ${action}`));
+      const recovered = recovery(all.connection);
+      await all.proxy.inflict({});
+      await scene.until(() => actions.length > 0, "a refusal");
+      await other.connection.close();
+      like(await scene.soon(recovered, "recovery"), { failures: [] }, "the recovery");
+      same(new Set(actions), new Set(["queue retry"]), "what was done");
+      await scene.fill(queue, "m");
+      same(text(await consumer.take({ timeout: 5_000 })), "m", "the message");
+    },
+  },
+  {
     name: "an alarm that is set during the outage blocks what is published again, until it is over",
     needs: ["proxy", "operate"],
     timeout: 60_000,

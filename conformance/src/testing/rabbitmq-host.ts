@@ -11,6 +11,7 @@ export function rabbitMQHost(coordinates: RabbitMQCoordinates): BrokerHost {
   const node = attachRabbitMQ(coordinates);
   const { version, host, port, username, password, virtualHost } = coordinates;
   const tls = tlsOf(coordinates);
+  let isBlocked = false;
   const offers: CaseNeed[] = ["tcp", "proxy", "quorum-queues", "streams"];
   if (coordinates.folder !== undefined) offers.push("operate");
   if (coordinates.managementUrl !== undefined) offers.push("users", "virtual-hosts");
@@ -19,8 +20,14 @@ export function rabbitMQHost(coordinates: RabbitMQCoordinates): BrokerHost {
   return {
     facts: { version, address: { host, port }, host, port, username, password, virtualHost, tls, offers },
     proxy: () => startProxy({ host, port }),
-    block: () => node.blockMemory(),
-    unblock: () => node.unblock(),
+    block: () => {
+      isBlocked = true;
+      return node.blockMemory();
+    },
+    unblock: async () => {
+      if (isBlocked) await node.unblock();
+      isBlocked = false;
+    },
     closeConnections: (reason) => node.closeAllConnections(reason),
     addUser: (name, secret) => node.addUser(name, secret),
     deleteUser: (name) => node.deleteUser(name),
