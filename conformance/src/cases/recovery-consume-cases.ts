@@ -1,6 +1,6 @@
 /** What becomes of deliveries and consumers when the connection is lost: rows of the table in docs/recovery.md. */
 
-import { type Channel, type ConsumerDelivery, keepConsuming } from "@leveret/core/client";
+import { type Channel, type ConsumerDelivery, keepConsuming, keepOpen } from "@leveret/core/client";
 import type { ConformanceCase } from "./case.ts";
 import { fails, like, ok, same, throws } from "./expect.ts";
 import { backoff, comeBack, goDown, holdAnswers, isPending, outage, recovering, recovery } from "./outages.ts";
@@ -267,12 +267,13 @@ export const recoveryConsumeCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: "a channel with reopen: comes back with its consumers when the server has closed it, and not for ever",
+    name: "a channel that is kept open: comes back with its consumers when the server has closed it, and not for ever",
     needs,
     async run(scene) {
       const all = await recovering(scene);
       const queue = await scene.durableQueue(all.onlooker);
-      const channel = await all.connection.openChannel({ reopen: { maxPerMinute: 2 } });
+      const channel = await all.connection.openChannel();
+      keepOpen(channel, { maxPerMinute: 2 });
       const consumer = await channel.basicConsume({ queue });
       const offend = (): Promise<unknown> =>
         fails(

@@ -146,7 +146,8 @@ class ProxiedConnection {
     for (const socket of this.#sockets) {
       // A socket that is closed with unread bytes sends RST: to cut is to end, and to read on until the other ends.
       if (how === "cut") socket.end();
-      else if (socket.connecting) socket.destroy();
+      // Node resets when everything is sent, which may be never; then its process does not even end.
+      else if (socket.connecting || socket.writableLength > 0 || socket.writableEnded) socket.destroy();
       else socket.resetAndDestroy();
     }
   }

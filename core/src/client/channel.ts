@@ -30,6 +30,9 @@ export type RawRequestName = Exclude<
   "basic.consume" | "basic.cancel" | "basic.get" | "basic.qos" | "basic.recover"
 >;
 
+/** @throws UsageError INVALID_ARGUMENT when it is not a channel, or one of another copy of this package. */
+export let coreOf: (channel: Channel) => ChannelCore;
+
 /**
  * A channel: AMQP's methods as calls, named and with fields named as in AMQP, in camelCase.
  *
@@ -37,6 +40,13 @@ export type RawRequestName = Exclude<
  * rejects with `ChannelError`, calls behind it with the same error and the `outcome` `"not-sent"` or `"unknown"`.
  */
 export class Channel extends Topology {
+  static {
+    coreOf = (channel) => {
+      if (typeof channel === "object" && channel !== null && #core in channel) return channel.#core;
+      throw new UsageError("INVALID_ARGUMENT", "channel is not a Channel");
+    };
+  }
+
   readonly #core: ChannelCore;
 
   constructor(core: ChannelCore) {

@@ -36,7 +36,6 @@ import { defaultMaxUnconfirmed, defaultMaxUnconfirmedBytes, type PublisherOption
 import type { PublishingPolicy, PublishWindow } from "./publishing.ts";
 import type { Recorder } from "./recording.ts";
 import type { Recovery, RecoveryHost } from "./recovery.ts";
-import type { ReopenOptions } from "./reopening.ts";
 import { Replies } from "./replies.ts";
 
 /** What was negotiated when the connection was opened. 0 stands for no limit, and for no heartbeats. */
@@ -58,18 +57,6 @@ export interface InFlight {
   readonly deliveries: number;
   /** Calls that wait for the server's answer. */
   readonly requests: number;
-}
-
-/** How to open a channel. */
-export interface ChannelOptions extends CallerOptions {
-  /** Its number. Default: the lowest free one. */
-  readonly number?: number | undefined;
-  /**
-   * Opens the channel again, with the backoff of recovery, when the server has closed it because of an error: in its
-   * mode, with its consumers. The call that the server refused fails, and what was unanswered; calls behind them wait.
-   * Default false: such a channel is dead, since one that comes back in silence hides bugs.
-   */
-  readonly reopen?: boolean | ReopenOptions | undefined;
 }
 
 /** How to close a connection. */
@@ -305,18 +292,11 @@ export class Connection {
   /**
    * Opens a channel, with the lowest free number unless one is asked for.
    *
-   * @throws UsageError LIMIT_REACHED when all numbers are in use, INVALID_ARGUMENT when that one is, NOT_SUPPORTED for
-   * `reopen` on a connection that does not recover; ConnectionError; AbortError.
+   * @throws UsageError LIMIT_REACHED when all numbers are in use, INVALID_ARGUMENT when that one is; ConnectionError;
+   * AbortError.
    */
-  async openChannel({ reopen, ...options }: ChannelOptions = {}): Promise<Channel> {
-    const asks = reopen !== undefined && reopen !== false;
-    if (asks && this.#recovery === undefined) {
-      throw new UsageError("NOT_SUPPORTED", "reopen is for channels of a connection that recovers");
-    }
-    const reopens = asks ? this.#recovery?.reopensAfter(reopen) : undefined;
-    const core = await this.#openChannel(options);
-    if (reopens !== undefined) core.reopensAfter = reopens;
-    return new Channel(core);
+  async openChannel(options: CallerOptions & { readonly number?: number | undefined } = {}): Promise<Channel> {
+    return new Channel(await this.#openChannel(options));
   }
 
   /**

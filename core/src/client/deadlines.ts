@@ -31,6 +31,10 @@ export class Deadlines {
     this.#io = io;
   }
 
+  get now(): Millis {
+    return this.#io.now();
+  }
+
   /** Calls `expiring.expire` after `delay`; the returned function cancels that. */
   add(delay: Millis, expiring: Expiring): () => void {
     const entry: Entry = { at: this.#io.now() + delay, expiring };

@@ -44,7 +44,7 @@ export { allAddresses } from "./addresses-all.ts";
 export { webSocketAddresses } from "./addresses-websocket.ts";
 export { connect, connectWith } from "./connect.ts";
 export type { ConnectParts, RecoveryPart } from "./connect-parts.ts";
-export type { ChannelOptions, CloseOptions, Connection, InFlight, Negotiated } from "./connection.ts";
+export type { CloseOptions, Connection, InFlight, Negotiated } from "./connection.ts";
 export type { ConnectionEvents, ConnectionState } from "./connection-events.ts";
 export type { Consumer, ConsumerClosed, IterableConsumer } from "./consumer.ts";
 export type { ConsumeOptions, ConsumerEnd, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
@@ -111,7 +111,7 @@ export {
   type RpcRequest,
 } from "./rpc/rpc-request.ts";
 export { openRpcServer, type RpcServer, type RpcServerCounters } from "./rpc/rpc-server.ts";
-export type { ReopenOptions } from "./reopening.ts";
+export { keepOpen, type KeepOpenOptions } from "./kept-channel.ts";
 export type { SettleResult } from "./settlement.ts";
 export { StreamGate } from "./stream-gate.ts";
 export { parseUri } from "./uri.ts";

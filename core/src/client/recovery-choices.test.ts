@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import type { ConsumerDelivery } from "./delivery.ts";
 import { recoveryOf } from "./errors.ts";
+import { keepOpen } from "./kept-channel.ts";
 import { errorOf, failure, settled, stateOf } from "./testing/fixture.ts";
 import { firstDelay, recovering, recoveringChannel } from "./testing/recovering.ts";
 
@@ -134,10 +135,11 @@ describe("a consumer of a stream with resumeBehind: acknowledged", () => {
   });
 });
 
-describe("reopen", () => {
+describe("keepOpen", () => {
   it("opens a channel again that the server closed, in its mode and with its consumers", async () => {
     const { io, connection, server } = await recovering();
-    const channel = await settled(io, connection.openChannel({ reopen: true }));
+    const channel = await settled(io, connection.openChannel());
+    keepOpen(channel);
     await settled(io, channel.confirmSelect());
     const consumer = await settled(
       io,
@@ -170,10 +172,8 @@ describe("reopen", () => {
       },
       maxPerMinute: 2,
     };
-    const [channel, other] = [
-      await settled(io, connection.openChannel({ reopen })),
-      await settled(io, connection.openChannel({ reopen })),
-    ];
+    const [channel, other] = [await settled(io, connection.openChannel()), await settled(io, connection.openChannel())];
+    for (const one of [channel, other]) keepOpen(one, reopen);
     server().closeChannel(2, 403, "ACCESS_REFUSED");
     await io.settle();
     expect(other.state).toBe("closed");
@@ -187,13 +187,14 @@ describe("reopen", () => {
   });
 
   it("is refused where it makes no sense", async () => {
-    const { io, connection } = await recovering({ recovery: false });
-    expect(await failure(io, connection.openChannel({ reopen: true }))).toMatchObject({ code: "NOT_SUPPORTED" });
-    const able = await recovering();
-    for (const wrong of [{ maxPerMinute: 0 }, { codes: 404 }, "always"]) {
-      const opening = able.connection.openChannel({ reopen: wrong as unknown as true });
-      expect(await failure(able.io, opening)).toMatchObject({ code: "INVALID_ARGUMENT" });
+    const { channel } = await recoveringChannel({ recovery: false });
+    expect(() => keepOpen(channel)).toThrowError(expect.objectContaining({ code: "NOT_SUPPORTED" }));
+    const { channel: able } = await recoveringChannel();
+    const refused = expect.objectContaining({ code: "INVALID_ARGUMENT" });
+    for (const wrong of [{ maxPerMinute: 0 }, { codes: 404 }, "always", { code: 404 }]) {
+      expect(() => keepOpen(able, wrong as object)).toThrowError(refused);
     }
+    expect(() => keepOpen({} as typeof able)).toThrowError(refused);
   });
 
   it("leaves a channel closed whose predicate throws, and reports that", async () => {
@@ -204,7 +205,8 @@ describe("reopen", () => {
     const codes = (): boolean => {
       throw problem;
     };
-    const channel = await settled(io, connection.openChannel({ reopen: { codes } }));
+    const channel = await settled(io, connection.openChannel());
+    keepOpen(channel, { codes });
     server().closeChannel(1, 404, "NOT_FOUND");
     await io.settle();
     expect([channel.state, reported]).toEqual(["closed", [problem]]);

@@ -27,7 +27,6 @@ import { Reconnector } from "./reconnecting.ts";
 import { Recorder } from "./recording.ts";
 import type { RecoveryPart } from "./connect-parts.ts";
 import { checkRecovery, planRecovery, type RecoveryPlan } from "./recovery-options.ts";
-import { type ReopenOptions, reopensAfter } from "./reopening.ts";
 import { Restoration, type RestoringHost } from "./restoring.ts";
 
 /** What recovery needs of its connection. */
@@ -154,15 +153,6 @@ export class Recovery {
     this.#host.emit("disconnected", { cause, willRecover: true });
     // A listener may have closed the connection.
     if (!this.#stopped) this.#reconnector.lost(cause);
-  }
-
-  /**
-   * Decides over the errors of a channel that is to be opened again.
-   *
-   * @throws UsageError INVALID_ARGUMENT
-   */
-  reopensAfter(options: true | ReopenOptions): (error: ChannelError) => boolean {
-    return reopensAfter(options, () => this.#host.io.now());
   }
 
   /** See {@link Reconnector.hurry}. */
