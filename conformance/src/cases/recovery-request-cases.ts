@@ -327,6 +327,22 @@ export const recoveryRequestCases: readonly ConformanceCase[] = [
     },
   },
   {
+    name: "a transaction with work from before the answer to tx.select: is aborted as well",
+    needs,
+    async run(scene) {
+      const all = await recovering(scene);
+      const { queue } = await things(scene, all);
+      const selected = all.channel.txSelect();
+      await all.channel.basicPublish({ exchange: "", routingKey: queue, body: bytes("lost") });
+      await selected;
+      await outage(scene, all);
+      await fails(all.channel.txCommit(), { code: "TRANSACTION_ABORTED" }, "the commit");
+      await all.channel.txRollback();
+      await all.channel.txCommit();
+      same(await scene.messageCount(all.onlooker, queue), 0, "messages");
+    },
+  },
+  {
     name: "a commit, unanswered: is unknown, and then the transaction is aborted",
     needs,
     async run(scene) {

@@ -92,6 +92,7 @@ export class ChannelCore implements PublishingHost {
   /** Calls without an answer that nothing has proved right yet. */
   #unproven: { readonly method: string; readonly undo: () => void }[] = [];
   #transaction: Transaction | undefined;
+  #isTransactional = false;
 
   constructor(host: ChannelHost, engine: ChannelEngine, id: number, window: PublishWindow) {
     this.host = host;
@@ -201,16 +202,20 @@ export class ChannelCore implements PublishingHost {
       const request = this.engine.request(method, fields);
       const sent = recorder?.sent(this.memory, method, fields);
       this.link.touch();
-      return this.host.replies.expect(request, {
+      // What is published or settled from now on may belong to a transaction.
+      if (method === "tx.select") this.#beginTransactions();
+      const result = this.host.replies.expect(request, {
         ...options,
         value: (answer) => {
           sent?.done(answer);
           this.#unproven = [];
-          if (method === "tx.select") this.#beginTransactions();
+          if (method === "tx.select") this.#isTransactional = true;
           return options.value(answer);
         },
         failed: (end) => sent?.failed(end),
       });
+      if (method === "tx.select") result.catch((error: unknown) => this.#failedToBegin(error));
+      return result;
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -258,6 +263,13 @@ export class ChannelCore implements PublishingHost {
   #beginTransactions(): void {
     this.#transaction ??= new Transaction();
     this.settlement.transaction = this.#transaction;
+  }
+
+  /** `tx.select` failed. Who does not wait for its answer any more may have transactions all the same. */
+  #failedToBegin(error: unknown): void {
+    if (this.#isTransactional || error instanceof AbortError) return;
+    this.#transaction = undefined;
+    this.settlement.transaction = undefined;
   }
 
   /** Closes the channel; resolves when it is closed, for whatever reason. */

@@ -579,6 +579,46 @@ describe("the work of a transaction", () => {
     expect(await failure(io, channel.txCommit())).toMatchObject(aborted);
   });
 
+  it("may be done before the answer to tx.select, of which a loss is missed as well", async () => {
+    const { io, channel, cut, comeBack, server } = await recoveringChannel({}, (prepared, number) => {
+      if (number === 0) prepared.on("tx.select");
+    });
+    const selected = channel.txSelect();
+    await channel.basicPublish(message("m"));
+    await io.settle();
+    server().method(1, "tx.select-ok", {});
+    await settled(io, selected);
+    await cut();
+    await comeBack();
+    expect(await failure(io, channel.txCommit())).toMatchObject(aborted);
+    await settled(io, channel.txRollback());
+    await settled(io, channel.txCommit());
+  });
+
+  it("is not missed where tx.select was unanswered, unless that is made again", async () => {
+    for (const retryIdempotent of [false, true]) {
+      const { io, channel, cut, comeBack } = await recoveringChannel(
+        { recovery: { retryIdempotent } },
+        (server, number) => {
+          if (number === 0) server.on("tx.select");
+        },
+      );
+      const selected = channel.txSelect();
+      selected.catch(() => {});
+      await channel.basicPublish(message("m"));
+      await io.settle();
+      await cut();
+      await comeBack();
+      if (retryIdempotent) {
+        await settled(io, selected);
+        expect(await failure(io, channel.txCommit())).toMatchObject(aborted);
+      } else {
+        expect(await failure(io, selected)).toMatchObject(lostUnknown);
+        await settled(io, channel.basicPublish(message("without a transaction")));
+      }
+    }
+  });
+
   it("may be an acknowledgement alone", async () => {
     const { io, channel, cut, comeBack, server } = await transactional();
     const consumer = await settled(io, channel.basicConsume({ queue: "q", consumerTag: "c" }));
