@@ -180,10 +180,14 @@ export class ChannelCore implements PublishingHost {
   }
 
   /** Sends a method that is not answered. While the channel is lost it waits. */
-  tell<M extends OneWayName>(method: M, fields: Arguments<M>): Promise<void> {
+  tell<M extends OneWayName>(
+    method: M,
+    fields: Arguments<M>,
+    again = (): Promise<void> => this.tell(method, fields),
+  ): Promise<void> {
     const end = this.#unusable();
     if (end !== undefined) return rejection(() => endedWith(end, "not-sent"));
-    if (!this.live) return this.gate.pass(() => this.tell(method, fields));
+    if (!this.live) return this.gate.pass(again);
     return this.#send(method, fields);
   }
 

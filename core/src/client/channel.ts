@@ -160,8 +160,8 @@ export class Channel extends Topology {
   /** Limits how many unacknowledged messages consumers get. */
   async basicQos({ prefetchCount, prefetchSize = 0, global = false, signal }: BasicQosOptions): Promise<void> {
     if (prefetchSize !== 0) throw notSupported("basic.qos with a prefetchSize other than 0");
+    if (!global) return this.#core.subscriptions.setPrefetch(prefetchCount, signal);
     await this.#core.call("basic.qos", { prefetchCount, prefetchSize, global }, signal);
-    if (!global) this.#core.subscriptions.setPrefetch(prefetchCount);
   }
 
   /** Takes one message out of a queue; `undefined` when it is empty. To get more than one, consume. */

@@ -201,6 +201,18 @@ describe("a handler", () => {
 });
 
 describe("prefetch", () => {
+  it("is the consumer's own though a basicQos is not answered yet", async () => {
+    const { io, server, channel } = await withChannel();
+    server.on("basic.qos");
+    void channel.basicQos({ prefetchCount: 5 }).catch(() => {});
+    void channel.basicConsume({ queue: "q", consumerTag: "all", prefetch: 0 }).catch(() => {});
+    await io.settle();
+    server.on("basic.qos", ({ channel: on }) => server.method(on, "basic.qos-ok", {}));
+    server.method(1, "basic.qos-ok", {});
+    await io.settle();
+    expect(server.log).toEqual(["1 basic.qos 5", "1 basic.qos 0", "1 basic.consume all"]);
+  });
+
   it("is 256 unless told, is told to the server once, and is what basicQos said", async () => {
     const { io, server, channel } = await withChannel();
     const start = (options = {}): Promise<unknown> =>

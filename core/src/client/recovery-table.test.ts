@@ -515,15 +515,50 @@ describe("a consumer that waits for its prefetch to be set when the channel is l
     await cut();
     await comeBack();
     const consumer = await settled(io, starting);
-    expect(server().log).toEqual(["1 channel.open", "1 basic.qos 7", "1 basic.qos 7", "1 basic.consume c"]);
+    expect(server().log).toEqual(["1 channel.open", "1 basic.qos 7", "1 basic.consume c"]);
     server().deliver(1, "c", ["a"]);
     await io.settle();
     expect((await consumer.take())?.ack()).toBe("settled");
     await io.settle();
-    expect(server().log.slice(4)).toEqual(["1 basic.ack 1"]);
+    expect(server().log.slice(3)).toEqual(["1 basic.ack 1"]);
     await cut();
     await io.advance(2 * firstDelay);
     expect(server().log).toEqual(["1 channel.open", "1 basic.qos 7", "1 basic.consume c"]);
+  });
+});
+
+describe("consumers that wait to be started when the channel is lost", () => {
+  const started = ["1 channel.open", "1 basic.consume a", "1 basic.qos 2", "1 basic.consume b"];
+
+  it("are started with a prefetch of their own each", async () => {
+    const { io, channel, cut, comeBack, server } = await recoveringChannel();
+    server().on("queue.declare");
+    const declared = errorOf(channel.queueDeclare({ queue: "q" }));
+    const first = channel.basicConsume({ queue: "q", consumerTag: "a", prefetch: 0 });
+    const second = channel.basicConsume({ queue: "q", consumerTag: "b", prefetch: 2 });
+    await io.settle();
+    await cut();
+    await comeBack();
+    await settled(io, Promise.all([first, second]));
+    expect(await declared).toMatchObject({ outcome: "unknown" });
+    expect(server().log).toEqual(started);
+  });
+
+  it("are, whether asked for before the loss or after it, and whoever gives up", async () => {
+    const { io, channel, cut, comeBack, server } = await recoveringChannel();
+    server().on("basic.qos");
+    const aborting = new AbortController();
+    const { signal } = aborting;
+    const unwanted = errorOf(channel.basicConsume({ queue: "q", consumerTag: "c", prefetch: 7, signal }));
+    await io.settle();
+    await cut();
+    const first = channel.basicConsume({ queue: "q", consumerTag: "a", prefetch: 0 });
+    const second = channel.basicConsume({ queue: "q", consumerTag: "b", prefetch: 2 });
+    aborting.abort();
+    expect(await unwanted).toMatchObject({ code: "ABORTED" });
+    await comeBack();
+    await settled(io, Promise.all([first, second]));
+    expect(server().log).toEqual(started);
   });
 });
 

@@ -526,5 +526,5 @@ function endOthers({ subscriptions }: ChannelCore, steps: readonly ChannelStep[]
 
 function recordOf(core: ChannelCore): ChannelRecord {
   const { id, mode, prefetchGlobal } = core.memory;
-  return { id, number: core.number, mode, prefetch: core.subscriptions.toldPrefetch, prefetchGlobal };
+  return { id, number: core.number, mode, prefetch: core.subscriptions.agreedPrefetch, prefetchGlobal };
 }

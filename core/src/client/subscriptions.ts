@@ -2,11 +2,13 @@
 
 import type { DeliverEvent } from "../engine/events.ts";
 import { UsageError } from "../wire/errors.ts";
+import type { Arguments } from "../wire/method-types.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import { type ConsumeOptions, type ConsumerEnd, defaultPrefetch, type HandlerOptions } from "./consumer-options.ts";
 import { AbortError, ConsumerRecoveryError } from "./errors.ts";
 import { integer } from "./option-checks.ts";
 import type { Recorder } from "./recording.ts";
+import type { CallOptions } from "./replies.ts";
 import type { Removal } from "../recovery/topology.ts";
 import { DeliveryBuffer } from "./delivery-buffer.ts";
 import { oneOf } from "./option-checks.ts";
@@ -25,8 +27,10 @@ export class Subscriptions implements SubscriptionHost {
   #tagsMade = 0;
   /** What `basicQos` set for consumers to come. */
   #prefetch: number | undefined;
-  /** What the server was told last. */
-  #toldPrefetch = 0;
+  /** What the server is told last by what was sent; `undefined` when nobody knows. */
+  #toldPrefetch: number | undefined = 0;
+  /** What it has agreed to. */
+  #agreedPrefetch = 0;
   #latest: Subscription | undefined;
 
   constructor(channel: ChannelCore) {
@@ -38,10 +42,11 @@ export class Subscriptions implements SubscriptionHost {
     return [...this.#byTag.keys()];
   }
 
-  /** The application set the prefetch of consumers to come. */
-  setPrefetch(count: number): void {
+  /** Sets the prefetch of consumers to come, as the application asks for it. */
+  async setPrefetch(count: number, signal: AbortSignal | undefined): Promise<void> {
+    const ask = (): Promise<void> => this.#tellPrefetch(count, { signal, again: ask });
+    await ask();
     this.#prefetch = count;
-    this.#toldPrefetch = count;
   }
 
   find(consumerTag: string): Subscription | undefined {
@@ -75,13 +80,7 @@ export class Subscriptions implements SubscriptionHost {
     this.#byTag.set(consumerTag, subscription);
     this.#channel.engine.lendBodies(consumerTag, lendsBody);
     try {
-      const qos = this.#tellPrefetch(noAck ? this.#toldPrefetch : prefetch);
-      const consume = noWait
-        ? this.#channel.tell("basic.consume", fields)
-        : this.#channel.call("basic.consume", fields, signal);
-      // What ends the one ends the other as well; and when only the consumer comes about, it is there.
-      qos.catch(() => {});
-      await consume;
+      await this.#start(fields, noAck ? undefined : prefetch, signal);
       subscription.queue ||= memory.lastDeclared ?? "";
       if (this.#byTag.get(consumerTag) === subscription) {
         subscription.isStarted = true;
@@ -126,13 +125,14 @@ export class Subscriptions implements SubscriptionHost {
     for (const { info } of this.all()) this.#channel.engine.lendBodies(info.consumerTag, info.lendsBody);
   }
 
-  /** What the server was told last to be the prefetch of consumers to come. */
-  get toldPrefetch(): number {
-    return this.#toldPrefetch;
+  /** What the server has agreed to be the prefetch of consumers to come. What it has not is asked for again. */
+  get agreedPrefetch(): number {
+    return this.#agreedPrefetch;
   }
 
   /** The channel was lost, and will be recovered. */
   lost(): void {
+    this.#toldPrefetch = this.#agreedPrefetch;
     this.#gone.clear();
     for (const subscription of this.all()) subscription.lost();
   }
@@ -215,16 +215,31 @@ export class Subscriptions implements SubscriptionHost {
     return noAck ? 0 : (prefetch ?? this.#prefetch ?? defaultPrefetch);
   }
 
-  async #tellPrefetch(prefetchCount: number): Promise<void> {
-    if (prefetchCount === this.#toldPrefetch) return;
-    const before = this.#toldPrefetch;
-    this.#toldPrefetch = prefetchCount;
+  /**
+   * Asks the server to send what it has for a consumer, with the prefetch that is the consumer's. On a channel that is
+   * lost both wait, and are made together: what the server knows then is not what it knows now.
+   */
+  #start(fields: Arguments<"basic.consume">, prefetch: number | undefined, signal?: AbortSignal): Promise<void> {
+    const again = (): Promise<void> => this.#start(fields, prefetch, signal);
+    if (this.#channel.live && prefetch !== undefined && prefetch !== this.#toldPrefetch) {
+      // What ends it ends the consumer as well, or has it started again.
+      this.#tellPrefetch(prefetch, { again: async () => {} }).catch(() => {});
+    }
+    if (fields.noWait === true) return this.#channel.tell("basic.consume", fields, again);
+    return this.#channel.ask("basic.consume", fields, { signal, value: () => {}, again });
+  }
+
+  async #tellPrefetch(prefetchCount: number, options: Pick<CallOptions<void>, "signal" | "again">): Promise<void> {
+    if (this.#channel.live) this.#toldPrefetch = prefetchCount;
+    const value = (): void => {
+      this.#agreedPrefetch = prefetchCount;
+    };
+    const fields = { prefetchSize: 0, prefetchCount, global: false };
     try {
-      // It keeps its place ahead of the consumer that it is for, which may not have been sent when the channel is lost.
-      const options = { value: () => {}, idempotent: true };
-      await this.#channel.ask("basic.qos", { prefetchSize: 0, prefetchCount, global: false }, options);
+      await this.#channel.ask("basic.qos", fields, { ...options, value });
     } catch (error) {
-      this.#toldPrefetch = before;
+      // On a channel that is lost it is known.
+      if (this.#channel.live) this.#toldPrefetch = undefined;
       throw error;
     }
   }
