@@ -487,6 +487,12 @@ export const mutations: readonly Mutation[] = [
     "    void cause;\n",
   ),
   recovery(
+    "an acknowledgement at a handler's end that belongs to a lost transaction is thrown",
+    "client/handler-runner.ts",
+    "      // The transaction that it would belong to was lost.\n      this.#options.report(error);\n",
+    "      throw error;\n",
+  ),
+  recovery(
     "a commit that waited for the connection commits another transaction",
     "client/channel-core.ts",
     "{ signal, errorOf, again, value: () => transaction",
@@ -523,10 +529,16 @@ export const mutations: readonly Mutation[] = [
     "if (!(error instanceof AbortError)) this",
   ),
   recovery(
-    "a prefetch that was under way at a loss is forgotten",
+    "a prefetch that was under way at a loss is taken for set",
     "client/subscriptions.ts",
-    "idempotent: true }",
-    "idempotent: false }",
+    "    this.#toldPrefetch = this.#agreedPrefetch;\n",
+    "",
+  ),
+  recovery(
+    "a recovered channel has the prefetch of whoever came last",
+    "client/subscriptions.ts",
+    "    return this.#agreedPrefetch;\n",
+    "    return this.#toldPrefetch ?? 0;\n",
   ),
   recovery(
     "the number of a channel that is to be reopened is given away",

@@ -185,8 +185,9 @@ export class ChannelUser {
       done: () => {
         if (session.believes) {
           queue.state = action === "purge" ? before : action === "declare" ? "present" : "absent";
+          if (action === "declare") session.surroundings.keepers.declared(queue, session);
           if (queue.disturbed) queue.state = "unknown";
-          for (const binding of bindings) binding.state = "absent";
+          for (const binding of bindings) binding.state = binding.disturbed ? "unknown" : "absent";
         }
         ended();
       },

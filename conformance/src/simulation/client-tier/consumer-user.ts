@@ -1,19 +1,20 @@
 /** What an application does with a consumer: its handler, or its loop. */
 
-import type {
-  Consumer,
-  ConsumeOptions,
-  ConsumerDelivery,
-  DeliveryHandler,
-  HandlerOptions,
-  IterableConsumer,
+import {
+  ChannelError,
+  type Consumer,
+  type ConsumeOptions,
+  type ConsumerDelivery,
+  type DeliveryHandler,
+  type HandlerOptions,
+  type IterableConsumer,
 } from "@leveret/core/client";
 import type { SeenInOrder } from "../ledger.ts";
 import { invariant } from "../violation.ts";
 import type { Millis } from "../world.ts";
 import { type DeliveryLog, settleWays } from "./delivery-log.ts";
 import { arrivalOf, isPermanent, readLetter } from "./messages.ts";
-import { OnPurpose } from "./promises.ts";
+import { OnPurpose, orderedText } from "./promises.ts";
 import type { Session } from "./session.ts";
 
 /** How to start a consumer: on a channel, or with one of its own. */
@@ -284,8 +285,14 @@ export class ConsumerUser {
         if (!this.#noAck) this.#log.addConsumer(consumer);
         this.#session.watch("consumer.ended", consumer.ended, {
           kind: "life",
-          done: () => {
+          done: (end) => {
             this.#isOver = true;
+            const { keepers } = this.#session.surroundings;
+            invariant(
+              end.type !== "not-recovered" || !keepers.hasAlwaysBeen(this.#queue) || wasOrdered(end.error),
+              "a consumer whose queue is there is recovered",
+              () => `${consumer.consumerTag} of ${this.#queue}: ${String((end as { error?: Error }).error?.cause)}`,
+            );
           },
         });
         started(consumer);
@@ -295,4 +302,9 @@ export class ConsumerUser {
       },
     });
   }
+}
+
+/** The simulation closed the channel while it was being recovered. */
+function wasOrdered({ cause }: Error): boolean {
+  return cause instanceof ChannelError && cause.replyText === orderedText;
 }

@@ -61,7 +61,10 @@ function change(
   };
   session.watch(`a change of ${exchange.name}`, call(), {
     done: () => {
-      if (session.believes) for (const one of affected) one.state = one.disturbed ? "unknown" : becomes;
+      for (const one of session.believes ? affected : []) {
+        one.state = one.disturbed ? "unknown" : becomes;
+        if (becomes === "present") session.surroundings.keepers.declared(one, session);
+      }
       ended();
     },
     failed: (error) => {

@@ -22,7 +22,7 @@ const harmless: ReadonlySet<FaultName> = new Set([
   "delete-queue",
 ]);
 /** What hits everybody. */
-const whole: ReadonlySet<FaultName> = new Set(["block", "restart", "crash-broker"]);
+const whole: ReadonlySet<FaultName> = new Set(["block", "restart", "crash-broker", "wipe-broker"]);
 
 /** Whom a fault can hit. */
 export interface FaultScene {
@@ -32,6 +32,8 @@ export interface FaultScene {
   readonly driver: BrokerDriver;
   readonly applications: readonly Application[];
   readonly queues: Queues;
+  /** The broker loses everything, and the book knows. */
+  wipe(): void;
   /** Deletes a queue as an operator, and keeps the book. */
   deleteQueue(name: string): void;
 }
@@ -82,6 +84,9 @@ export function strike(fault: FaultName, scene: FaultScene): void {
     case "restart":
     case "crash-broker":
       broker.restart({ isGraceful: fault === "restart" });
+      break;
+    case "wipe-broker":
+      scene.wipe();
       break;
     case "close-connection-by-server":
       brokerConnection?.close({ replyCode: random.pick([320, 501, 505, 530, 541]), replyText: orderedText });

@@ -36,7 +36,7 @@ export function isPermanent({ name }: OwnedQueue): boolean {
   return isPermanentName(name);
 }
 
-function isPermanentName(name: string): boolean {
+export function isPermanentName(name: string): boolean {
   return name.endsWith("-0");
 }
 

@@ -45,6 +45,7 @@ export const faultWeights = {
   unblock: 6,
   restart: 1,
   "crash-broker": 1,
+  "wipe-broker": 1,
   "close-connection-by-server": 2,
   "close-channel-by-server": 3,
   "cancel-consumer": 3,

@@ -4,12 +4,13 @@ import type { ConnectOptions, RecoveryOptions } from "@leveret/core/client";
 import { Broker, BrokerDriver } from "../../broker/index.ts";
 import { checkTopology } from "../engine-tier/agreement.ts";
 import { Exchanges } from "../engine-tier/exchanges.ts";
-import { Queues } from "../engine-tier/queues.ts";
+import { type Owned, Queues } from "../engine-tier/queues.ts";
 import { Random } from "../random.ts";
 import { invariant, InvariantViolation } from "../violation.ts";
 import { World } from "../world.ts";
 import { Application } from "./application.ts";
 import { type FaultScene, strike } from "./faults.ts";
+import { Keepers } from "./keepers.ts";
 import { MessageBook } from "./message-book.ts";
 import { actionWeights, type ClientPlan, type FaultName, faultWeights } from "./plan.ts";
 import { Promises } from "./promises.ts";
@@ -76,6 +77,7 @@ class ClientRun {
   readonly #promises = new Promises();
   readonly #queues: Queues;
   readonly #exchanges: Exchanges;
+  readonly #keepers = new Keepers();
   readonly #applications: Application[] = [];
   #faults = 0;
   #happenings = 0;
@@ -127,9 +129,13 @@ class ClientRun {
     };
   }
 
-  /** Who recovers would go on with a connection after bits were changed on it, and no book could be kept of that. */
+  /**
+   * Who recovers would go on with a connection after bits were changed on it, and no book could be kept of that; who
+   * does not has nothing to do with a broker that is new.
+   */
   #leavesOut(fault: FaultName): boolean {
-    return this.#plan.without.has(fault) || (this.#plan.recovery === true && fault === "corrupt");
+    const belongsElsewhere = this.#plan.recovery === true ? "corrupt" : "wipe-broker";
+    return this.#plan.without.has(fault) || fault === belongsElsewhere;
   }
 
   #createApplications(count: number): void {
@@ -139,6 +145,7 @@ class ClientRun {
       world: this.#world,
       queues: this.#queues,
       exchanges: this.#exchanges,
+      keepers: this.#keepers,
       book: this.#book,
       promises: this.#promises,
       nextPublisher: () => publishers++,
@@ -168,6 +175,11 @@ class ClientRun {
       driver: this.#driver,
       applications: this.#applications,
       queues: this.#queues,
+      wipe: () => {
+        for (const { name } of this.#queues.all) this.#book.ledger.fleeting(name);
+        this.#keepers.allLost(this.#queues, this.#exchanges);
+        broker.restart({ keepDurable: false, isGraceful: this.#random.chance(0.5) });
+      },
       deleteQueue: (name) => {
         this.#book.ledger.emptying(name)();
         for (const queue of this.#queues.all) {
@@ -210,6 +222,7 @@ class ClientRun {
     const { overdue } = this.#promises;
     invariant(overdue.length === 0, "every call is answered", () => overdue.join(", "));
     for (const { session } of this.#applications) session.checkAtRest();
+    this.#checkTopology();
     this.#book.checkAcknowledged(this.#broker.queues());
     for (const application of this.#applications) application.retire();
     await this.#settle();
@@ -229,7 +242,12 @@ class ClientRun {
 
   #checkAtRest(): void {
     this.#book.checkAtRest(this.#broker.queues());
-    checkTopology(this.#broker, this.#queues, this.#exchanges, this.#plan.recovery);
+    this.#checkTopology();
+  }
+
+  #checkTopology(): void {
+    const isDoubtful = (one: Owned): boolean => this.#keepers.isDoubtful(one);
+    checkTopology(this.#broker, this.#queues, this.#exchanges, this.#plan.recovery, isDoubtful);
   }
 }
 

@@ -9,6 +9,7 @@ import type { Queues } from "../engine-tier/queues.ts";
 import type { ChannelUser } from "./channel-user.ts";
 import type { DeliveryLog } from "./delivery-log.ts";
 import type { ConsumerUser } from "./consumer-user.ts";
+import type { Keepers } from "./keepers.ts";
 import type { MessageBook } from "./message-book.ts";
 import { type Circumstances, OnPurpose, Promises, type WatchOptions } from "./promises.ts";
 import type { PublisherUser } from "./publisher-user.ts";
@@ -19,6 +20,7 @@ export interface Surroundings {
   readonly world: World;
   readonly queues: Queues;
   readonly exchanges: Exchanges;
+  readonly keepers: Keepers;
   readonly book: MessageBook;
   readonly promises: Promises;
   /** Numbers the publishing channels, for the ledger. */

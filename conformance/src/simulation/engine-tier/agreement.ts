@@ -9,12 +9,20 @@ import type { Owned, Queues } from "./queues.ts";
  * Both sides agree on which exchanges, queues and bindings there are.
  *
  * @param mayComeBack - What an operator deleted may have been declared again, by a client that recovered.
+ * @param isDoubtful - Whether nobody can say if something is there.
  */
-export function checkTopology(broker: Broker, queues: Queues, exchanges: Exchanges, mayComeBack = false): void {
-  const check = ({ name, state, busy }: Owned, exists: boolean): void => {
+export function checkTopology(
+  broker: Broker,
+  queues: Queues,
+  exchanges: Exchanges,
+  mayComeBack = false,
+  isDoubtful: (one: Owned) => boolean = () => false,
+): void {
+  const check = (one: Owned, exists: boolean): void => {
+    const { name, state, busy } = one;
     const agrees = exists ? state === "present" || mayComeBack : state === "absent";
     invariant(
-      state === "unknown" || busy || agrees,
+      state === "unknown" || busy || agrees || isDoubtful(one),
       "both sides agree on the topology",
       () => `${name}, ${state} for its owner`,
     );
