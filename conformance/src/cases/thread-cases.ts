@@ -6,7 +6,9 @@
 import { type Connection, type Millis, TypedValue, UnroutableError } from "@leveret/core/client";
 import {
   handleDeliveries,
+  iterateDeliveries,
   openWorkerPool,
+  openWorkerPublisher,
   type PoolHandler,
   serveChannel,
   type ServedChannel,
@@ -340,6 +342,149 @@ export const threadCases: readonly ConformanceCase[] = [
       same(await got[0]?.ack(), "stale", "settling the first");
       same(await got[1]?.ack(), "settled", "settling the second");
       same([text(got[1]), got[1]?.redelivered], ["a", true], "the second");
+    },
+  },
+  {
+    name: "a worker has a publisher: confirms, failures that are tied to their messages, and sending without promises",
+    async run(scene) {
+      const { worker } = await threads(scene);
+      const queue = await queueOf(scene, worker);
+      const publisher = await openWorkerPublisher(worker, {
+        routingKey: queue,
+        mandatory: true,
+        maxUnconfirmed: 10,
+        properties: { appId: "worker" },
+      });
+      const nowhere = scene.name("nowhere");
+      const outcomes = await Promise.allSettled(
+        numbered(20).map((one, i) => publisher.publish(bytes(one), i % 5 === 0 ? { routingKey: nowhere } : {})),
+      );
+      same(
+        outcomes.map((outcome) => (outcome.status === "fulfilled" ? "well" : (outcome.reason as Error).name)),
+        outcomes.map((_, i) => (i % 5 === 0 ? "UnroutableError" : "well")),
+        "what became of each",
+      );
+      same(publisher.unconfirmed, 0, "unconfirmed");
+      const message = await worker.basicGet({ queue, noAck: true });
+      like(message?.properties, { appId: "worker", deliveryMode: 2 }, "the properties");
+      await worker.queuePurge({ queue });
+
+      let waits = 0;
+      for (const one of numbered(100)) {
+        if (publisher.send(bytes(one), { properties: { type: "sent" } })) continue;
+        waits += 1;
+        await publisher.ready();
+      }
+      await publisher.flush();
+      ok(waits > 0, "it says when there is no room");
+      same(await readyIn(worker, queue), 100, "messages that were sent");
+
+      const failed: unknown[] = [];
+      publisher.on("failed", ({ error, message: { routingKey } }) => failed.push([error.code, routingKey]));
+      publisher.send(bytes("lost"), { routingKey: nowhere });
+      const expected = { name: "FlushError", failed: 1, errors: [{ code: "UNROUTABLE" }] };
+      await fails(publisher.flush(), expected, "flushing");
+      same(failed, [["UNROUTABLE", nowhere]], "what listeners heard");
+      await publisher.flush();
+      throws(() => publisher.send("text" as never), { code: "INVALID_ARGUMENT" }, "a text");
+      throws(
+        () => publisher.send(bytes(""), { properties: { expiration: "soon" } }),
+        { code: "INVALID_ARGUMENT" },
+        "an expiration that is none",
+      );
+      await worker.close();
+      await fails(publisher.publish(bytes("late")), { name: "ChannelError", outcome: "not-sent" }, "after the end");
+    },
+  },
+  {
+    name: "a worker iterates over deliveries; leaving the loop gives back what nobody took",
+    async run(scene) {
+      const { worker, served } = await threads(scene, { maxDeliveries: 5 });
+      const queue = await queueOf(scene, worker);
+      await fill(worker, queue, ...numbered(40));
+      const got: (string | undefined)[] = [];
+      for await (const delivery of await iterateDeliveries(worker, { queue, prefetch: 20 })) {
+        got.push(text(delivery));
+        void delivery.ack();
+        if (got.length === 30) break;
+      }
+      same(got, numbered(30), "what was taken, in order");
+      await scene.until(() => served.outstanding === 0, "everything to be settled or back");
+      await scene.until(async () => (await readyIn(worker, queue)) === 10, "the rest in the queue");
+
+      const consumer = await iterateDeliveries(worker, { queue });
+      await scene.until(() => served.outstanding === 6, "the window, and the one at hand");
+      like(await consumer.take(), { redelivered: true }, "the first");
+      same(await consumer.cancel(), 9, "what went back");
+      same(await consumer.cancel(), 9, "cancelling again");
+      same(await consumer.take(), undefined, "a message after the end");
+      await scene.until(() => served.outstanding === 1, "the one that was taken");
+    },
+  },
+  {
+    name: "a loop in a worker ends with what ended its consumer",
+    async run(scene) {
+      const { worker, connection } = await threads(scene);
+      const queue = await queueOf(scene, worker);
+      const controller = new AbortController();
+      const first = await iterateDeliveries(worker, { queue });
+      const given = first.take({ signal: controller.signal });
+      controller.abort("enough");
+      await fails(given, { name: "AbortError", cause: "enough" }, "a take that was given up");
+      const waiting = first.take();
+      await fill(worker, queue, "a", "b");
+      same(text(await scene.soon(waiting, "the message")), "a", "a message that was waited for");
+      const { channel } = await scene.open();
+      await fails(channel.queueDelete({ queue }), { replyCode: 405 }, "another connection");
+      await worker.queueDelete({ queue });
+      await scene.soon(first.consumer.ended, "the end");
+      same(text(await first.take()), "b", "what was here already");
+      await fails(first.take(), { name: "ConsumerCancelledError" }, "the deleted queue's consumer");
+
+      const other = await queueOf(scene, worker);
+      const second = await iterateDeliveries(worker, { queue: other, noAck: true });
+      const refused = fails(second.take(), { name: "ChannelError", replyCode: 404 }, "the loop");
+      await fails(worker.basicGet({ queue: scene.name("none") }), { replyCode: 404 }, "getting from nowhere");
+      await scene.soon(refused, "the end of the loop");
+
+      const { worker: third } = await apart(scene, connection);
+      const consumer = await iterateDeliveries(third, { queue: other });
+      const last = consumer.take();
+      await connection.close();
+      same(await scene.soon(last, "the end of the last loop"), undefined, "an end in order");
+    },
+  },
+  {
+    name: "what waits for a handler in a worker when the connection is lost is handled once, when it comes again",
+    needs: ["proxy"],
+    async run(scene) {
+      const proxy = await scene.proxy();
+      const { connection } = await scene.openThrough(proxy, { recovery: { backoff: { base: 50, max: 500 } } });
+      const { worker, served } = await apart(scene, connection, { maxDeliveries: 4 });
+      const queue = scene.name("queue");
+      const { channel: onlooker } = await scene.open();
+      scene.after(() => onlooker.queueDelete({ queue }));
+      await worker.queueDeclare({ queue });
+      await fill(worker, queue, ...numbered(6));
+      const got: (string | undefined)[] = [];
+      let goOn = (): void => {};
+      const goesOn = new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+      const consumer = await worker.basicConsume({ queue, concurrency: 1 }, async (delivery) => {
+        got.push(text(delivery));
+        await goesOn;
+      });
+      await scene.until(() => consumer.buffered === 4, "the window to be full");
+      const recovered = new Promise((resolve) => connection.on("recovered", resolve));
+      await proxy.break("cut");
+      await scene.soon(recovered, "recovery");
+      await scene.until(() => worker.outstanding === 4 && consumer.buffered === 4, "the window to be full again");
+      goOn();
+      await scene.until(() => served.outstanding === 0 && got.length === 7, "all to be handled");
+      same(got, ["message 0", ...numbered(6)], "what was handled: twice what was being handled");
+      same(await consumer.close(), { requeued: 0 }, "closing");
+      same((await onlooker.queueDeclare({ queue, passive: true })).messageCount, 0, "what is left");
     },
   },
   {

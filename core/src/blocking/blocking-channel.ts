@@ -129,7 +129,10 @@ export class BlockingChannel {
   }
 
   /** Adds a listener, which is called when events are dispatched; the returned function removes it. */
-  on<Name extends keyof ChannelEvents>(name: Name, listener: (value: ChannelEvents[Name]) => unknown): () => void {
+  on<Name extends Exclude<keyof ChannelEvents, "lost">>(
+    name: Name,
+    listener: (value: ChannelEvents[Name]) => unknown,
+  ): () => void {
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners);
     listeners.add(listener);

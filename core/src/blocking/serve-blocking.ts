@@ -92,9 +92,6 @@ class ConnectionLane implements Lane {
     const connection = await this.#connect({ ...options, signal });
     this.#connection = connection;
     for (const name of forwarded) connection.on(name, (value: unknown) => this.#event(name, value));
-    connection.on("disconnected", () => {
-      for (const service of this.#services.values()) service.lost();
-    });
     return look(connection);
   }
 

@@ -32,6 +32,8 @@ export interface ChannelEvents {
   readonly cancel: { readonly consumerTag: string };
   /** The server asked for a pause in publishing (`active: false`), which is obeyed, or ended it. RabbitMQ never does. */
   readonly flow: { readonly active: boolean };
+  /** The channel was lost, and comes back: deliveries that came on it are stale. What waits goes on waiting. */
+  readonly lost: { readonly error: EndError };
   /** The channel is closed; `error` is `undefined` when this client closed it, or its connection. */
   readonly closed: { readonly error: EndError | undefined };
 }
@@ -336,6 +338,7 @@ export class ChannelCore implements PublishingHost {
     this.#transaction?.lost(end);
     this.host.replies.end(requests, end, true);
     this.publishing.lost(end);
+    this.listeners.emit("lost", { error: end });
     this.host.observer?.channelClosed(this, end);
   }
 

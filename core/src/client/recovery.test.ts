@@ -6,7 +6,10 @@ import { firstDelay, recovering, recoveringChannel } from "./testing/recovering.
 describe("an outage", () => {
   it("is told in order, and ends with everything open", async () => {
     const { io, connection, channel, events, cut, comeBack, server } = await recoveringChannel();
+    const lost: unknown[] = [];
+    channel.on("lost", ({ error }) => lost.push(error.code));
     await cut();
+    expect(lost).toEqual(["CONNECTION_LOST"]);
     expect(connection.state).toBe("connecting");
     expect(channel.state).toBe("recovering");
     await comeBack();

@@ -82,6 +82,10 @@ export class ChannelService {
       channel.on("return", (message) => this.#event("return", { returned: packReturn(message) })),
       channel.on("cancel", (value) => this.#event("cancel", { value: pack(value, "event") })),
       channel.on("flow", (value) => this.#event("flow", { value: pack(value, "event") })),
+      channel.on("lost", () => {
+        this.#lending.forget();
+        this.#outbox.post({ type: "lost", lane });
+      }),
       channel.on("closed", ({ error }) => {
         this.#lending.forget();
         this.#event("closed", { error: error && packError(error) });
@@ -117,12 +121,6 @@ export class ChannelService {
       case "done":
         return;
     }
-  }
-
-  /** The channel was lost, and comes back: what was delivered is stale now. */
-  lost(): void {
-    this.#lending.forget();
-    this.#outbox.post({ type: "lost", lane: this.#lane });
   }
 
   /**

@@ -58,7 +58,7 @@ export async function handleDeliveries(
   guest.addLane(poolLane, {
     handle: (item) => {
       if (item.type === "deliver") handlers.push(new WorkerConsumerDelivery(item, lane));
-      if (item.type === "lost") outstanding.clear();
+      if (item.type === "lost") outstanding.lose();
     },
     closed: () => outstanding.clear(),
   });

@@ -25,6 +25,13 @@ export {
   type WorkerHandlerOptions,
 } from "./worker-channel.ts";
 export type { WorkerConsumer, WorkerConsumerEnd } from "./worker-consumer.ts";
+export { iterateDeliveries, type WorkerIterableConsumer, type WorkerIterateOptions } from "./worker-iterator.ts";
+export {
+  openWorkerPublisher,
+  type WorkerPublisher,
+  type WorkerPublisherOptions,
+  type WorkerPublishOptions,
+} from "./worker-publisher.ts";
 export type { SettleOptions, WorkerConsumerDelivery, WorkerDelivery, WorkerGotMessage } from "./worker-delivery.ts";
 export type { WorkerHandler } from "./worker-handlers.ts";
 export type { WorkerLike, WorkerScope } from "./worker-like.ts";

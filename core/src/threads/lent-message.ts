@@ -63,6 +63,8 @@ export abstract class LentMessage {
 /** What this thread knows of the deliveries of a lane: which of them it has not settled. */
 export class Outstanding {
   readonly #tags = new Set<number>();
+  /** Those that were lost with their connection. */
+  readonly #stale = new Set<number>();
 
   get count(): number {
     return this.#tags.size;
@@ -76,13 +78,23 @@ export class Outstanding {
     return this.#tags.has(tag);
   }
 
+  isStale(tag: number): boolean {
+    return this.#stale.has(tag);
+  }
+
   /** A delivery is settled, or with `multiple` all up to it; with tag 0 all there are. */
   settled(tag: number, multiple: boolean): void {
     if (!multiple) this.#tags.delete(tag);
     else for (const one of this.#tags) if (tag === 0 || one <= tag) this.#tags.delete(one);
   }
 
-  /** The channel is lost or closed: nothing can be settled any more. */
+  /** The channel was lost, and comes back: the server delivers all of it again. */
+  lose(): void {
+    for (const tag of this.#tags) this.#stale.add(tag);
+    this.#tags.clear();
+  }
+
+  /** The channel is closed: nothing can be settled any more. */
   clear(): void {
     this.#tags.clear();
   }

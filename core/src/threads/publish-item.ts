@@ -23,13 +23,8 @@ export interface ThreadPublishOptions extends BasicPublishOptions {
  * @throws UsageError INVALID_ARGUMENT for what cannot be sent.
  */
 export function publishItem(message: ThreadPublishOptions, lane: number, abortable: boolean): PublishItem {
-  if (typeof message !== "object" || message === null) {
-    throw new UsageError("INVALID_ARGUMENT", "basicPublish takes an object");
-  }
-  const { exchange, routingKey, mandatory = false, body, properties, timeout } = message;
-  if (!isBytes(body)) throw new UsageError("INVALID_ARGUMENT", "A body is a Uint8Array");
-  requireText(exchange, "exchange");
-  requireText(routingKey, "routingKey");
+  checkPublishItem(message);
+  const { exchange, routingKey, mandatory = false, properties, timeout } = message;
   return {
     type: "publish",
     lane,
@@ -42,6 +37,17 @@ export function publishItem(message: ThreadPublishOptions, lane: number, abortab
     abortable,
     body: 0,
   };
+}
+
+/** @throws UsageError INVALID_ARGUMENT for what cannot be sent, but for its properties. */
+export function checkPublishItem(message: ThreadPublishOptions): void {
+  if (typeof message !== "object" || message === null) {
+    throw new UsageError("INVALID_ARGUMENT", "basicPublish takes an object");
+  }
+  const { exchange, routingKey, body } = message;
+  if (!isBytes(body)) throw new UsageError("INVALID_ARGUMENT", "A body is a Uint8Array");
+  requireText(exchange, "exchange");
+  requireText(routingKey, "routingKey");
 }
 
 function encoded(properties: NonNullable<BasicPublishOptions["properties"]>): EncodedProperties {

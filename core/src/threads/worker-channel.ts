@@ -44,7 +44,9 @@ import { type DeliveryLane, sendSettlement, WorkerConsumerDelivery, WorkerGotMes
 import { type WorkerHandler, WorkerHandlers } from "./worker-handlers.ts";
 
 /** What the listeners of a worker's channel are given: what those of a channel are, and what happens in this thread. */
-export interface WorkerChannelEvents extends ChannelEvents {
+export interface WorkerChannelEvents extends Omit<ChannelEvents, "lost"> {
+  /** The channel was lost, and comes back: deliveries that came on it are stale. */
+  readonly lost: undefined;
   /** A listener or a handler in this thread threw. The thread with the connection hears of it as well. */
   readonly "callback-error": { readonly error: unknown };
 }
@@ -57,6 +59,7 @@ export interface WorkerHandlerOptions extends Omit<HandlerOptions, "requeue" | "
 
 interface StartedConsumer {
   readonly handlers: WorkerHandlers;
+  readonly noAck: boolean;
   consumer: WorkerConsumer | undefined;
   /** Why it is over, where that was heard before it had begun. */
   end: PackedEnd | undefined;
@@ -75,7 +78,7 @@ export class WorkerChannel {
   readonly #deliveryLane: DeliveryLane;
   readonly #window = new PublishWindow();
   readonly #consumers = new Map<number, StartedConsumer>();
-  readonly #listeners = new Listeners<WorkerChannelEvents>((error) => this.#report(error));
+  readonly #listeners = new Listeners<WorkerChannelEvents>((error) => this.report(error));
   readonly #closed = new Future<Error | undefined>();
   #state: ChannelState;
   #mode: "plain" | "confirm" | "tx";
@@ -187,10 +190,10 @@ export class WorkerChannel {
       concurrency: concurrency ?? (prefetch === 0 ? defaultConcurrency : prefetch),
       settle: noAck ? "manual" : settle,
       requeue,
-      report: (error) => this.#report(error),
+      report: (error) => this.report(error),
       taken: ({ body }) => this.#taken(number, body.length),
     });
-    const started: StartedConsumer = { handlers, consumer: undefined, end: undefined };
+    const started: StartedConsumer = { handlers, noAck, consumer: undefined, end: undefined };
     const starting = this.#guest.call(this.#lane, "basicConsume", plain, {
       signal,
       numbered: (id) => {
@@ -377,7 +380,7 @@ export class WorkerChannel {
       case "event":
         return this.#event(item.name as keyof ChannelEvents, item.value);
       case "lost":
-        return this.#outstanding.clear();
+        return this.#lost();
       case "consumer-ended": {
         const started = this.#consumers.get(item.consumer);
         if (started !== undefined) started.end = item.end;
@@ -395,6 +398,15 @@ export class WorkerChannel {
     // Whoever asked for the consumer has given up waiting for it.
     if (started === undefined) return void (delivery.outstanding && delivery.nack());
     started.handlers.push(delivery);
+  }
+
+  /** The channel was lost, and comes back. What waits for a handler comes again; what needs no acknowledgement stays. */
+  #lost(): void {
+    this.#outstanding.lose();
+    for (const [consumer, { handlers, noAck }] of this.#consumers) {
+      if (!noAck) for (const { body } of handlers.drain()) this.#taken(consumer, body.length);
+    }
+    this.#listeners.emit("lost", undefined);
   }
 
   #event(name: keyof ChannelEvents, { value, error, returned }: PackedEvent): void {
@@ -422,7 +434,8 @@ export class WorkerChannel {
     this.#guest.outbox.post({ type: "taken", lane: this.#lane, consumer, count: 1, bytes });
   }
 
-  #report(error: unknown): void {
+  /** @internal A listener or a handler in this thread threw. */
+  report(error: unknown): void {
     if (this.#reporting) return;
     this.#reporting = true;
     contain(

@@ -97,6 +97,7 @@ export class WorkerGotMessage extends WorkerDelivery {
 
 /** Settles a delivery that this thread knows to be outstanding. */
 function settle(at: DeliveryLane, verb: Verb, tag: number, options: SettleOptions): Promise<SettleResult> {
+  if (at.outstanding.isStale(tag)) return Promise.resolve("stale");
   if (!at.outstanding.has(tag)) throw new SettlementError("ALREADY_SETTLED", tag);
   if (options.multiple === true && !at.allowsMultiple) {
     throw new UsageError("NOT_SUPPORTED", "A delivery of a pool is settled alone: others have deliveries below it");
