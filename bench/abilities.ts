@@ -24,6 +24,7 @@ export function can(client: Client, workload: Workload, onNullBroker: boolean): 
   if (kinds !== undefined && !kinds.includes(work.kind)) return false;
   if (work.kind === "consume" && work.lent === true && client.runtime === "python") return false;
   if (client.runtime === "python" && !blockingWorks(work)) return false;
+  if (work.kind === "ack" && work.order === "batch" && client.role === "limit") return false;
   if (work.kind === "consume" && work.by !== "handler" && client.role === "limit") return false;
   return client.role !== "limit" || onNullBroker;
 }

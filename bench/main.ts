@@ -3,6 +3,7 @@
  *
  *     npm run bench                              everything, on the null broker and on RabbitMQ
  *     npm run bench -- --quick                   two minutes
+ *     npm run bench -- --brief                   everything in some 20 minutes: shorter runs, curves and RabbitMQ once
  *     npm run bench -- --only "publish 16"       workloads whose names have all these words; may be given again
  *     npm run bench -- --clients leveret,amqplib
  *     npm run bench -- --on null                 or rabbitmq
@@ -36,6 +37,7 @@ const { values } = parseArgs({
   allowNegative: true,
   options: {
     quick: { type: "boolean", default: false },
+    brief: { type: "boolean", default: false },
     only: { type: "string", multiple: true },
     clients: { type: "string" },
     on: { type: "string", default: "null,rabbitmq" },
@@ -52,8 +54,11 @@ const { values } = parseArgs({
 });
 
 const quick = { rounds: 1, warmUp: 150, measure: 150 };
+const brief = { rounds: 3, warmUp: 200, measure: 250 };
 const thorough = { rounds: 5, warmUp: 400, measure: 500 };
-const pace = values.quick ? quick : thorough;
+const pace = values.quick ? quick : values.brief ? brief : thorough;
+/** Of what takes long, and of what is no comparison. */
+const fewerRounds = values.quick || values.brief ? 1 : Infinity;
 
 function chosenWorkloads(counterpart: string): Workload[] {
   const words = values.only?.map((each) => each.toLowerCase().split(/\s+/));
@@ -79,7 +84,8 @@ function planFor(counterpart: Counterpart, present: readonly Client[]): Plan {
     workloads: chosenWorkloads(counterpart.name),
     sources: values.sources,
     nodeOptions: values["node-options"].split(" ").filter((option) => option !== ""),
-    allocations: values.allocations && !values.quick,
+    allocations: values.allocations && !values.quick && !values.brief,
+    fewerRounds,
     ...paceNumbers(),
   };
 }

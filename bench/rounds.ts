@@ -16,6 +16,8 @@ export interface Plan {
   readonly nodeOptions: readonly string[];
   readonly allocations: boolean;
   readonly rounds: number;
+  /** At most so many on RabbitMQ, and of the points of a curve. Default: as many as otherwise. */
+  readonly fewerRounds?: number;
   /** Milliseconds of CPU time. */
   readonly warmUp: number;
   readonly measure: number;
@@ -32,14 +34,18 @@ const within = 120_000;
 export async function measureAll(plan: Plan): Promise<{ cells: Cell[]; failures: string[] }> {
   const { counterpart, workloads } = plan;
   const isReal = counterpart.name !== nullBroker;
-  const rounds = isReal ? Math.min(plan.rounds, realRounds) : plan.rounds;
+  const fewerRounds = Math.min(plan.rounds, plan.fewerRounds ?? Infinity);
+  const roundsOf = ({ growth }: Workload): number => {
+    if (isReal) return Math.min(fewerRounds, realRounds);
+    return growth === undefined ? plan.rounds : fewerRounds;
+  };
   const pairs = workloads.map((workload) => ({
     workload,
     clients: plan.clients.filter((client) => can(client, workload, !isReal)),
   }));
   // A last round counts what is allocated, on Node: counting takes time, so its times do not count.
   const total = pairs.reduce(
-    (sum, { clients, workload }) => sum + clients.length * rounds + profiled(clients, workload).length,
+    (sum, { clients, workload }) => sum + clients.length * roundsOf(workload) + profiled(clients, workload).length,
     0,
   );
   const progress = new Progress(total);
@@ -56,8 +62,9 @@ export async function measureAll(plan: Plan): Promise<{ cells: Cell[]; failures:
     const key = `${workload.name}\n${client.name}`;
     reports.set(key, [...(reports.get(key) ?? []), report]);
   };
-  for (let round = 0; round < rounds; round += 1) {
+  for (let round = 0; round < plan.rounds; round += 1) {
     for (const { workload, clients } of pairs) {
+      if (round >= roundsOf(workload)) continue;
       // Nobody is always the first.
       for (let turn = 0; turn < clients.length; turn += 1) {
         await add(workload, clients[(turn + round) % clients.length]!, false);

@@ -79,6 +79,7 @@ const ack = (prefetch: number, order: AckLoad["order"] = "in", handler: AckLoad[
   handler,
 });
 const rpc = (inFlight: number): Work => ({ kind: "rpc", shape: shape16, inFlight });
+const ownRpc = (inFlight: number): Work => ({ kind: "rpc", shape: shape16, inFlight, own: true });
 
 const all = { quick: true, rabbitmq: true, everywhere: true };
 const never = { atLeast: 1 };
@@ -114,12 +115,15 @@ const consuming: readonly Workload[] = [
   { name: "ack each, prefetch 1", work: ack(1), slice: 2_000, goal: never },
   { name: "ack each out of order, prefetch 250", work: ack(250, "out"), slice: 32_000, goal: never },
   { name: "ack each, async handler, prefetch 250", work: ack(250, "in", "async"), slice: 32_000, goal: never },
+  { name: "consume in batches of 80", work: ack(160, "batch"), slice: 32_000, goal: never, rabbitmq: true },
   { name: "get 16 B", work: { kind: "get", shape: shape16 }, slice: 2_000, goal: never, rabbitmq: true },
 ];
 
 const calling: readonly Workload[] = [
   { name: "RPC, one in flight", work: rpc(1), slice: 2_000, goal: { atLeast: 1.2 }, ...all },
   { name: "RPC, 100 in flight", work: rpc(100), slice: 8_000, goal: never, rabbitmq: true },
+  { name: "RPC by the library's client, one in flight", work: ownRpc(1), slice: 2_000 },
+  { name: "RPC by the library's client, 100 in flight", work: ownRpc(100), slice: 8_000, goal: never },
   {
     name: "open and close a channel, of 500",
     work: { kind: "channels", shape: shape16, together: false },

@@ -4,6 +4,9 @@ import { readFile } from "node:fs/promises";
 import { type Connection, type ConnectOptions, connect as connectWith } from "@leveret/core/client";
 import { nodeIo } from "./node-io.ts";
 
+/** One for all connections: it has no state. */
+const io = nodeIo();
+
 /**
  * Connects to RabbitMQ, over TCP, TLS or a unix domain socket.
  *
@@ -15,5 +18,5 @@ import { nodeIo } from "./node-io.ts";
  */
 export function connect(options: ConnectOptions | string = {}): Promise<Connection> {
   const given = typeof options === "string" ? { uri: options } : options;
-  return connectWith(nodeIo(), { readFile, ...given });
+  return connectWith(io, { readFile, ...given });
 }

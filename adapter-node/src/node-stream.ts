@@ -19,11 +19,13 @@ import { transportError } from "./transport-errors.ts";
  */
 const lingerLimit = 1_000;
 
+const noDial = (): void => {};
+
 /** See the file's comment. */
 export class NodeStream implements ByteStream {
   readonly #gate: StreamGate;
   readonly #where: string;
-  readonly #cancelDial: () => void;
+  #cancelDial: () => void;
   #socket: Socket | undefined;
   #paused = false;
   /** Was `end` or `abort` called? */
@@ -100,6 +102,8 @@ export class NodeStream implements ByteStream {
 
   #opened(socket: Socket): void {
     this.#socket = socket;
+    // Nothing of the dialing is kept.
+    this.#cancelDial = noDial;
     let cause: TransportError | undefined;
     let linger: NodeJS.Timeout | undefined;
     let peerEnded = false;

@@ -124,9 +124,9 @@ class AmqplibSession implements Session {
       const queue = this.#broker.nextQueue(shape, count);
       const inspector = new Inspector(shape.size);
       const countdown = new Countdown(count);
-      const settle = settler<ConsumeMessage>(load, (message) => {
-        channel.ack(message);
-        countdown.tick();
+      const settle = settler<ConsumeMessage>(load, (message, multiple, each) => {
+        channel.ack(message, multiple);
+        countdown.tick(each);
       });
       const take = (message: ConsumeMessage | null): void => {
         if (message === null) throw new Error("the consumer was cancelled");

@@ -127,9 +127,9 @@ class CloudamqpSession implements Session {
       const queue = this.#broker.nextQueue(shape, count);
       const inspector = new Inspector(shape.size);
       const countdown = new Countdown(count);
-      const settle = settler<AMQPMessage>(load, (message) => {
-        void message.ack();
-        countdown.tick();
+      const settle = settler<AMQPMessage>(load, (message, multiple, each) => {
+        void message.ack(multiple);
+        countdown.tick(each);
       });
       const take = (message: AMQPMessage): void => {
         inspector.inspect(message.body as Uint8Array);

@@ -49,14 +49,16 @@ export interface ConsumeLoad {
 export interface AckLoad {
   readonly shape: Shape;
   readonly prefetch: number;
-  /** In the order of delivery, or in groups from the last to the first. */
-  readonly order: "in" | "out";
+  /** In the order of delivery, in groups from the last to the first, or in batches that are acknowledged as one. */
+  readonly order: "in" | "out" | "batch";
   readonly handler: "sync" | "async";
 }
 
 export interface RpcLoad {
   readonly shape: Shape;
   readonly inFlight: number;
+  /** By the client for remote calls that a library has; a library without one takes part with the same by hand. */
+  readonly own?: boolean;
 }
 
 /** Told how long each operation took that waits for the one before, in nanoseconds. */
@@ -108,8 +110,8 @@ export class Countdown {
     this.done = new Promise((resolve) => (this.#resolve = resolve));
   }
 
-  tick(): void {
-    this.#left -= 1;
+  tick(count = 1): void {
+    this.#left -= count;
     if (this.#left === 0) this.#resolve();
     else if (this.#left < 0) throw new Error("more happened than was asked for");
   }
@@ -171,15 +173,33 @@ export class Ledger {
   }
 }
 
-/** Acknowledges deliveries in the order of delivery, or in groups of up to eight from the last to the first. */
-export function settler<T>(load: AckLoad, ack: (delivery: T) => void): (delivery: T) => void {
-  if (load.order === "in") return ack;
-  const group = Math.min(8, load.prefetch);
+/** Deliveries of a batch that is acknowledged as one: a part of every slice, in tests too. */
+export const batchSize = 80;
+
+/**
+ * Acknowledges deliveries in the order of delivery, in groups of up to eight from the last to the first, or in batches.
+ *
+ * @param ack - acknowledges a delivery; with `multiple` all before it as well, which are so many.
+ */
+export function settler<T>(
+  load: AckLoad,
+  ack: (delivery: T, multiple: boolean, count: number) => void,
+): (delivery: T) => void {
+  if (load.order === "in") return (delivery) => ack(delivery, false, 1);
   const held: T[] = [];
+  if (load.order === "batch") {
+    return (delivery) => {
+      held.push(delivery);
+      if (held.length < batchSize) return;
+      ack(delivery, true, held.length);
+      held.length = 0;
+    };
+  }
+  const group = Math.min(8, load.prefetch);
   return (delivery) => {
     held.push(delivery);
     if (held.length < group) return;
-    for (let index = group - 1; index >= 0; index -= 1) ack(held[index]!);
+    for (let index = group - 1; index >= 0; index -= 1) ack(held[index]!, false, 1);
     held.length = 0;
   };
 }

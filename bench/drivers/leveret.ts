@@ -1,6 +1,12 @@
 /** Leveret, whatever the runtime. */
 
-import { type Channel, type Connection, type ConnectOptions, type ConsumerDelivery } from "@leveret/core/client";
+import {
+  type Channel,
+  type Connection,
+  type ConnectOptions,
+  type ConsumerDelivery,
+  openRpcClient,
+} from "@leveret/core/client";
 import { replyQueue, richProperties, type Shape } from "../messages.ts";
 import {
   type AckLoad,
@@ -129,9 +135,10 @@ class LeveretSession implements Session {
       const queue = this.#broker.nextQueue(shape, count);
       const inspector = new Inspector(shape.size);
       const countdown = new Countdown(count);
-      const settle = settler<ConsumerDelivery>(load, (delivery) => {
-        delivery.ack();
-        countdown.tick();
+      const settle = settler<ConsumerDelivery>(load, (delivery, multiple, each) => {
+        if (multiple) delivery.ack({ multiple });
+        else delivery.ack();
+        countdown.tick(each);
       });
       const take = (delivery: ConsumerDelivery): void => {
         inspector.inspect(delivery.body);
@@ -166,7 +173,22 @@ class LeveretSession implements Session {
     };
   }
 
-  async rpc({ shape, inFlight }: RpcLoad, stopwatch: Stopwatch): Promise<Slice> {
+  async rpc(load: RpcLoad, stopwatch: Stopwatch): Promise<Slice> {
+    return load.own === true ? this.#callByClient(load, stopwatch) : this.#callByHand(load, stopwatch);
+  }
+
+  async #callByClient({ shape, inFlight }: RpcLoad, stopwatch: Stopwatch): Promise<Slice> {
+    const bodies = bodiesOf(shape.size);
+    const client = await openRpcClient(this.#connection, { routingKey: echoKey });
+    const call = async (index: number): Promise<void> => {
+      const body = bodies[index & (cycle - 1)]!;
+      const { value } = await client.call(body);
+      if (value.length !== shape.size || value[0] !== body[0]) throw new Error("the answer belongs to another call");
+    };
+    return (count) => (inFlight === 1 ? oneByOne(count, stopwatch, call) : pipelined(count, inFlight, call));
+  }
+
+  async #callByHand({ shape, inFlight }: RpcLoad, stopwatch: Stopwatch): Promise<Slice> {
     const bodies = bodiesOf(shape.size);
     const channel = await this.#connection.openChannel();
     const calls = new Calls(shape);

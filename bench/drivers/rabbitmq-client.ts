@@ -113,9 +113,9 @@ class RabbitmqClientSession implements Session {
       const queue = this.#broker.nextQueue(shape, count);
       const inspector = new Inspector(shape.size);
       const countdown = new Countdown(count);
-      const settle = settler<AsyncMessage>(load, ({ deliveryTag }) => {
-        channel.basicAck({ deliveryTag });
-        countdown.tick();
+      const settle = settler<AsyncMessage>(load, ({ deliveryTag }, multiple, each) => {
+        channel.basicAck({ deliveryTag, multiple });
+        countdown.tick(each);
       });
       const take = (message: AsyncMessage): void => {
         inspector.inspect(message.body as Buffer);

@@ -13,7 +13,7 @@ import { ConsumerDelivery, GotMessage, LentDelivery } from "./delivery.ts";
 import { AbortError, type EndError, endedWith, TransactionError } from "./errors.ts";
 import type { Gate } from "./gate.ts";
 import type { Observer } from "./instrumentation.ts";
-import { done, Future, rejection } from "./futures.ts";
+import { done, Future, Milestone, rejection } from "./futures.ts";
 import type { Link } from "./link.ts";
 import { Listeners, type Report } from "./listeners.ts";
 import { Publishing, type PublishingHost, type PublishingPolicy, type PublishWindow } from "./publishing.ts";
@@ -77,9 +77,10 @@ export class ChannelCore implements PublishingHost {
   readonly publishing: Publishing;
   readonly subscriptions: Subscriptions;
   readonly listeners: Listeners<ChannelEvents>;
-  readonly #opened = new Future<void>();
-  readonly #closed = new Future<EndError | undefined>();
-  readonly #over = new Future<void>();
+  /** `undefined` once it is open. */
+  #opened: Future<void> | undefined = new Future<void>();
+  readonly #closed = new Milestone<EndError | undefined>();
+  readonly #over = new Milestone<void>();
   /** Whoever waits for the channel to be open again. */
   #attached: Future<void> | undefined;
   #engine: ChannelEngine;
@@ -140,7 +141,7 @@ export class ChannelCore implements PublishingHost {
 
   /** Settles when the channel is open, or could not be opened. */
   get opened(): Promise<void> {
-    return this.#opened.promise;
+    return this.#opened?.promise ?? done;
   }
 
   get state(): ChannelState {
@@ -320,7 +321,7 @@ export class ChannelCore implements PublishingHost {
         // A channel that is recovered is open when everything on it is as it was.
         if (!this.live) return this.#isAttached();
         this.#wasOpened = true;
-        return this.#opened.resolve();
+        return this.#isOpened();
     }
   }
 
@@ -362,6 +363,11 @@ export class ChannelCore implements PublishingHost {
     );
   }
 
+  #isOpened(): void {
+    this.#opened?.resolve();
+    this.#opened = undefined;
+  }
+
   #isAttached(): void {
     this.#attached?.resolve();
     this.#attached = undefined;
@@ -372,7 +378,7 @@ export class ChannelCore implements PublishingHost {
     const isNew = !this.#wasOpened;
     this.#wasOpened = true;
     this.gate.open();
-    if (isNew) this.#opened.resolve();
+    if (isNew) this.#isOpened();
     this.publishing.resume(() => this.gate.admit());
   }
 
@@ -386,7 +392,7 @@ export class ChannelCore implements PublishingHost {
   ended({ error, requests }: ChannelClosedEvent): void {
     const end = error ?? this.#closedByClient();
     const reason = error?.code === "CONNECTION_CLOSED" ? undefined : error;
-    if (!this.#wasOpened) this.#opened.fail(() => endedWith(end, end instanceof ChannelError ? "refused" : "unknown"));
+    if (!this.#wasOpened) this.#opened?.fail(() => endedWith(end, end instanceof ChannelError ? "refused" : "unknown"));
     this.#end = end;
     this.host.forget(this);
     this.#blame(end);
@@ -398,8 +404,8 @@ export class ChannelCore implements PublishingHost {
     this.host.replies.end(requests, end);
     this.publishing.end(end);
     this.subscriptions.end(reason === undefined ? { type: "closed" } : { type: "lost", error: end });
-    this.#closed.resolve(reason);
-    this.#over.resolve();
+    this.#closed.reach(reason);
+    this.#over.reach();
     this.listeners.emit("closed", { error: reason });
     this.host.observer?.channelClosed(this, reason);
   }

@@ -22,7 +22,7 @@ import { CredentialsRenewal } from "./credentials-renewal.ts";
 import { Deadlines } from "./deadlines.ts";
 import { dial, type Dialed, endpointName } from "./dialing.ts";
 import { AbortError, endedWith } from "./errors.ts";
-import { done, Future, onAbort, rejection } from "./futures.ts";
+import { done, Future, Milestone, onAbort, rejection } from "./futures.ts";
 import { alwaysOpen, type Gate } from "./gate.ts";
 import type { Observer } from "./instrumentation.ts";
 import type { ObservedConnection } from "./instrumentation-hooks.ts";
@@ -109,14 +109,15 @@ export class Connection {
   readonly #replies = new Replies();
   readonly #deadlines: Deadlines;
   readonly #channels = new ChannelRegistry();
-  readonly #closed = new Future<ConnectionError | undefined>();
-  readonly #over = new Future<void>();
+  readonly #closed = new Milestone<ConnectionError | undefined>();
+  readonly #over = new Milestone<void>();
   readonly #gate: Gate;
-  readonly #host: ChannelHost;
+  readonly #host: ChannelHost & { link: Link };
   readonly #recovery: Recovery | undefined;
   readonly #plan: ConnectPlan;
   readonly #observer: Observer | undefined;
-  readonly #renewal: CredentialsRenewal;
+  /** Made for credentials that expire. */
+  #renewal: CredentialsRenewal | undefined;
   /** The state that listeners know of. */
   #toldState: ConnectionState = "open";
   /** What links that are gone counted. */
@@ -145,15 +146,8 @@ export class Connection {
     this.#plan = plan;
     this.#io = io;
     this.#deadlines = new Deadlines(io);
-    this.#renewal = new CredentialsRenewal({
-      io,
-      timeout: plan.openTimeout,
-      updateSecret: (secret) => this.#sendSecret(secret, "The old one expires", undefined),
-      renewed: (validFor) => this.#emit("credentials-renewed", { validFor }),
-      failed: (error, attempt, delay) => this.#emit("credentials-failed", { error, attempt, delay }),
-    });
     const { recovery } = plan;
-    this.#recovery = recovery && recoveryPart?.start(this.#recoveryHost(io, plan), recovery);
+    this.#recovery = recovery && recoveryPart?.start(() => this.#recoveryHost(io, plan), recovery);
     this.#gate = this.#newGate();
     this.#host = this.#channelHost(this.#recovery?.recorder, this.#observer);
   }
@@ -398,7 +392,7 @@ export class Connection {
       this.#closing = true;
       this.#link?.abort();
       this.#finish(undefined);
-      this.#over.resolve();
+      this.#over.reach();
       return this.#over.promise;
     }
     try {
@@ -409,7 +403,7 @@ export class Connection {
     }
     this.#closing = true;
     this.#recovery?.stop();
-    this.#renewal.stop();
+    this.#renewal?.stop();
     this.#link?.touch();
     this.#tellState();
     if (timeout !== undefined) {
@@ -430,10 +424,11 @@ export class Connection {
     this.#dialed = dialed;
     this.#countedBefore = this.totals;
     this.#link = link;
+    this.#host.link = link;
     this.#linkClosed = false;
-    this.#renewal.begin(dialed.target.credentials, dialed.credentialsAt);
+    this.#renewCredentials(dialed);
     this.#negotiated = { mechanism, channelMax, frameMax, heartbeat };
-    if (isFirst) this.#recovery?.begin();
+    if (isFirst) this.#recovery?.begin(this.#io.now());
     else this.#recovery?.adopted(link);
     if (isFirst) this.#observer?.event("connected", { epoch: 1 });
     return {
@@ -443,16 +438,26 @@ export class Connection {
     };
   }
 
+  #renewCredentials({ target, credentialsAt }: Dialed): void {
+    if (target.credentials.validFor !== undefined) {
+      this.#renewal ??= new CredentialsRenewal({
+        io: this.#io,
+        timeout: this.#plan.openTimeout,
+        updateSecret: (secret) => this.#sendSecret(secret, "The old one expires", undefined),
+        renewed: (validFor) => this.#emit("credentials-renewed", { validFor }),
+        failed: (error, attempt, delay) => this.#emit("credentials-failed", { error, attempt, delay }),
+      });
+    }
+    this.#renewal?.begin(target.credentials, credentialsAt);
+  }
+
   /** What channels are lent. Those of recovery's own are not recorded. */
-  #channelHost(recorder: Recorder | undefined, observer: Observer | undefined): ChannelHost {
-    const link = (): Link => this.#link as Link;
+  #channelHost(recorder: Recorder | undefined, observer: Observer | undefined): ChannelHost & { link: Link } {
     return {
-      get link() {
-        return link();
-      },
+      link: this.#link as Link,
       replies: this.#replies,
       deadlines: this.#deadlines,
-      report: (error) => this.#report(error),
+      report: this.#listeners.report,
       recorder,
       policy: this.#recovery?.policy ?? neverDown,
       newGate: () => this.#newGate(),
@@ -463,7 +468,7 @@ export class Connection {
   }
 
   #newGate(): Gate {
-    return this.#recovery?.newGate() ?? alwaysOpen;
+    return this.#recovery?.newGate(this.#deadlines) ?? alwaysOpen;
   }
 
   #recoveryHost(io: IoServices, connectPlan: ConnectPlan): RecoveryHost {
@@ -607,7 +612,7 @@ export class Connection {
 
   #connectionClosed({ error, requests }: ClosedEvent): void {
     this.#linkClosed = true;
-    this.#renewal.stop();
+    this.#renewal?.stop();
     const end = error ?? closedByClient();
     this.#replies.end(requests, end);
     if (error !== undefined && !this.#closing && this.#recovery?.recoversFrom(error) === true) {
@@ -627,7 +632,7 @@ export class Connection {
     const end = error ?? closedByClient();
     this.#end = end;
     this.#recovery?.stop();
-    this.#renewal.stop();
+    this.#renewal?.stop();
     this.#cancelCloseDeadline?.();
     this.#deadlines.end();
     this.#gate.end(end);
@@ -635,16 +640,16 @@ export class Connection {
       this.#endChannel(core, { error: end, requests: [] });
     }
     this.#ready?.fail(() => endedWith(end, "not-sent"));
-    this.#closed.resolve(error);
+    this.#closed.reach(error);
     this.#emit("closed", { error });
-    if (this.#linkClosed && this.#link?.isClosed === true) this.#over.resolve();
+    if (this.#linkClosed && this.#link?.isClosed === true) this.#over.reach();
   }
 
   /** A transport is closed. Its engine has said its last word, unless it has a bug: nobody may hang for that either. */
   #ended(link: Link): void {
     if (link !== this.#link) return;
     if (!this.#linkClosed) this.#finish(new ConnectionError("CONNECTION_LOST", "The connection was lost"));
-    if (this.#end !== undefined) this.#over.resolve();
+    if (this.#end !== undefined) this.#over.reach();
   }
 
   /** Everything is back. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Future, isThenable, onAbort, rejection } from "./futures.ts";
+import { Future, isThenable, onAbort, rejection, Milestone } from "./futures.ts";
 
 describe("a future", () => {
   it("is settled by whoever holds it, once", async () => {
@@ -51,5 +51,20 @@ describe("thenables", () => {
   it("are promises, and nothing that has no then", () => {
     expect(isThenable(Promise.resolve())).toBe(true);
     expect([undefined, null, 1, "then", {}, () => {}].map(isThenable)).toEqual(new Array(6).fill(false));
+  });
+});
+
+describe("a milestone", () => {
+  it("tells those who asked before it was reached, and those who ask after", async () => {
+    const milestone = new Milestone<number>();
+    const before = milestone.promise;
+    milestone.reach(1);
+    milestone.reach(2);
+    await expect(before).resolves.toBe(1);
+    await expect(milestone.promise).resolves.toBe(1);
+    expect(milestone.promise).toBe(before);
+    const late = new Milestone<string>();
+    late.reach("done");
+    await expect(late.promise).resolves.toBe("done");
   });
 });

@@ -34,6 +34,27 @@ export class Future<T> {
   }
 }
 
+/** What happens once, and few wait for: the promise is made when it is asked for. */
+export class Milestone<T> {
+  #future: Future<T> | undefined;
+  #reached: { readonly value: T } | undefined;
+
+  get promise(): Promise<T> {
+    if (this.#future === undefined) {
+      this.#future = new Future<T>();
+      if (this.#reached !== undefined) this.#future.resolve(this.#reached.value);
+    }
+    return this.#future.promise;
+  }
+
+  /** It has happened. Counts once. */
+  reach(value: T): void {
+    if (this.#reached !== undefined) return;
+    this.#reached = { value };
+    this.#future?.resolve(value);
+  }
+}
+
 /** A promise that is resolved for good. What was handed over at once shares it. */
 export const done: Promise<void> = Promise.resolve();
 

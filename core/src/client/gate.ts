@@ -4,6 +4,7 @@
  */
 
 import type { Millis } from "../engine/config.ts";
+import { LazyMap } from "../engine/lazy-map.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import { AbortError, type EndError, endedWith, NotConnectedError } from "./errors.ts";
 import { Future, onAbort, rejection } from "./futures.ts";
@@ -96,7 +97,7 @@ export const alwaysOpen: Gate = {
 export class OutageGate implements Gate {
   readonly #allowance: Allowance;
   readonly #deadlines: Deadlines;
-  readonly #callers = new Set<Caller>();
+  readonly #callers = new LazyMap<Caller, true>();
   /** Why it is shut. */
   #cause: EndError | undefined;
 
@@ -131,7 +132,7 @@ export class OutageGate implements Gate {
         for (const stop of stops) stop();
       },
     };
-    this.#callers.add(caller);
+    this.#callers.set(caller, true);
     this.#allowance.take(0);
     const tooLate: Expiring = {
       expire: () => this.#refuse(caller, () => new NotConnectedError(waitedTooLong, this.#cause)),
@@ -148,14 +149,14 @@ export class OutageGate implements Gate {
   }
 
   admit(): void {
-    for (const caller of [...this.#callers]) {
+    for (const caller of [...this.#callers.keys()]) {
       caller.forget();
       caller.run();
     }
   }
 
   end(end: EndError): void {
-    for (const caller of [...this.#callers]) this.#refuse(caller, () => endedWith(end, "not-sent"));
+    for (const caller of [...this.#callers.keys()]) this.#refuse(caller, () => endedWith(end, "not-sent"));
   }
 
   #refuse(caller: Caller, makeError: () => Error): void {

@@ -1,5 +1,6 @@
 /** Listeners by name. They are the application's: an exception in one of them hurts neither the others nor the connection. */
 
+import { LazyMap } from "../engine/lazy-map.ts";
 import { isThenable } from "./futures.ts";
 
 /** Takes what a listener or a handler of the application threw. */
@@ -9,11 +10,12 @@ type Listener<T> = (value: T) => unknown;
 
 /** The listeners of one object. `Events` maps the name of an event to what its listeners are given. */
 export class Listeners<Events> {
-  readonly #listeners = new Map<keyof Events, readonly Listener<never>[]>();
-  readonly #report: Report;
+  readonly #listeners = new LazyMap<keyof Events, readonly Listener<never>[]>();
+  /** Takes what a listener throws. */
+  readonly report: Report;
 
   constructor(report: Report) {
-    this.#report = report;
+    this.report = report;
   }
 
   /** Adds a listener; the returned function removes it. A listener that was added twice is called twice. */
@@ -35,7 +37,7 @@ export class Listeners<Events> {
   emit<Name extends keyof Events>(name: Name, value: Events[Name]): void {
     const listeners = this.#listeners.get(name) as readonly Listener<Events[Name]>[] | undefined;
     if (listeners === undefined) return;
-    for (const listener of listeners) contain(() => listener(value), this.#report);
+    for (const listener of listeners) contain(() => listener(value), this.report);
   }
 }
 

@@ -38,12 +38,13 @@ export class Reconnector {
   #dialing: AbortController | undefined;
   #stopped = false;
 
-  constructor(io: IoServices, connectPlan: ConnectPlan, plan: RecoveryPlan, host: ReconnectingHost) {
+  /** @param openedAt - when the connection was open for the first time. */
+  constructor(io: IoServices, connectPlan: ConnectPlan, plan: RecoveryPlan, openedAt: Millis, host: ReconnectingHost) {
     this.#io = io;
     this.#connectPlan = connectPlan;
     this.#plan = plan;
     this.#host = host;
-    this.#backoff = opened(neverOpened, io.now());
+    this.#backoff = opened(neverOpened, openedAt);
   }
 
   /** The connection is usable again. Whether the outage is over shows when it stays so. */

@@ -49,7 +49,13 @@ const directReplies = "amq.rabbitmq.reply-to";
 
 /** The calls of one connection. */
 export class Recorder {
-  readonly topology: Topology = new Topology();
+  #topology: Topology | undefined;
+
+  /** Made with the first look at it: most connections that only publish record nothing. */
+  get topology(): Topology {
+    this.#topology ??= new Topology();
+    return this.#topology;
+  }
 
   /** The call with names in place of the empty one, which means nothing any more after a recovery. */
   resolve<M extends MethodName>(memory: ChannelMemory, method: M, fields: Arguments<M>): Arguments<M> {

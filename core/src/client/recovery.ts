@@ -7,6 +7,7 @@ import type { ConnectionError } from "../engine/errors.ts";
 import { ChannelError } from "../engine/errors.ts";
 import type { ChannelRequestName } from "../engine/channel-engine.ts";
 import type { Millis } from "../engine/config.ts";
+import { LazyMap } from "../engine/lazy-map.ts";
 import { type BackoffState, lost, neverOpened, nextAttempt, opened } from "../recovery/backoff.ts";
 import { isRecoverable } from "../recovery/causes.ts";
 import { mayRepeat } from "../recovery/idempotence.ts";
@@ -65,14 +66,18 @@ export class Recovery {
   readonly recorder: Recorder = new Recorder();
   /** What becomes of the publishes of a channel that comes back. */
   readonly policy: PublishingPolicy;
-  readonly #host: RecoveryHost;
-  readonly #plan: RecoveryPlan;
   readonly #allowance: Allowance;
-  readonly #reconnector: Reconnector;
-  readonly #restoringHost: RestoringHost;
-  readonly #reopenings = new Map<ChannelCore, Reopening>();
+  readonly #makeHost: () => RecoveryHost;
+  readonly #plan: RecoveryPlan;
+  /** These are made when they are needed: most connections are never lost. */
+  #madeHost: RecoveryHost | undefined;
+  #madeReconnector: Reconnector | undefined;
+  #madeRestoringHost: RestoringHost | undefined;
+  /** When the first link was open. */
+  #openedAt: Millis = 0;
+  readonly #reopenings = new LazyMap<ChannelCore, Reopening>();
   /** Channels that wait for their reopening until the connection has recovered. */
-  readonly #closedMeanwhile = new Set<ChannelCore>();
+  readonly #closedMeanwhile = new LazyMap<ChannelCore, true>();
   #restoration: Restoration | undefined;
   #state: "open" | "connecting" | "recovering" = "open";
   #epoch = 1;
@@ -81,33 +86,12 @@ export class Recovery {
   #verdict: boolean | undefined;
   #stopped = false;
 
-  constructor(host: RecoveryHost, plan: RecoveryPlan) {
-    this.#host = host;
+  /** @param makeHost - called once, when there is something to recover from. */
+  constructor(makeHost: () => RecoveryHost, plan: RecoveryPlan) {
+    this.#makeHost = makeHost;
     this.#plan = plan;
     this.#allowance = new Allowance(plan);
     this.policy = { allowance: this.#allowance, republish: plan.republish, republishLimit: plan.republishLimit };
-    const { topology } = this.recorder;
-    this.#reconnector = new Reconnector(host.io, host.connectPlan, plan, {
-      dropTransport: () => host.link.abort(),
-      adopt: host.adopt,
-      waiting: (attempt, delay) => host.emit("reconnecting", { attempt, delay }),
-      failed: (attempt, error) => host.emit("reconnect-failed", { attempt, error }),
-      gaveUp: (error) => host.gaveUp(error),
-    });
-    this.#restoringHost = {
-      io: host.io,
-      deadlines: host.deadlines,
-      topology,
-      plan,
-      report: host.report,
-      channels: () => host.channels,
-      openPrivateChannel: (othersHaveNumbers) => host.openPrivateChannel(othersHaveNumbers),
-      queueRenamed: (oldName, newName) => this.#queueRenamed(oldName, newName),
-      topologyError: (failure) => host.emit("topology-error", failure),
-      channelRecovered: (core) => host.emit("channel-recovered", { channel: core.number }),
-      channelFailed: (core, error) => host.channelFailed(core, error),
-      close: () => host.close(),
-    };
   }
 
   get state(): "open" | "connecting" | "recovering" {
@@ -115,8 +99,8 @@ export class Recovery {
   }
 
   /** A gate, for the calls of one channel or of the connection. All of them share one allowance. */
-  newGate(): Gate {
-    return new OutageGate(this.#allowance, this.#host.deadlines);
+  newGate(deadlines: Deadlines): Gate {
+    return new OutageGate(this.#allowance, deadlines);
   }
 
   /** Whether a request that a loss leaves unanswered is made again. */
@@ -139,8 +123,8 @@ export class Recovery {
   }
 
   /** The first link is open. */
-  begin(): void {
-    this.#reconnector.opened();
+  begin(now: Millis): void {
+    this.#openedAt = now;
   }
 
   /** The connection was lost. Its channels know already. */
@@ -157,7 +141,7 @@ export class Recovery {
 
   /** See {@link Reconnector.hurry}. */
   hurry(): void {
-    this.#reconnector.hurry();
+    this.#madeReconnector?.hurry();
   }
 
   /** There is a link again. */
@@ -173,13 +157,13 @@ export class Recovery {
   channelLost(core: ChannelCore): void {
     if (this.#isRestoring(core)) return;
     if (this.#state === "open") this.#reopenSoon(core);
-    else this.#closedMeanwhile.add(core);
+    else this.#closedMeanwhile.set(core, true);
   }
 
   /** Nobody needs recovery any more: no dial, no timer, nothing. */
   stop(): void {
     this.#stopped = true;
-    this.#reconnector.stop();
+    this.#madeReconnector?.stop();
     this.#endAttempts();
   }
 
@@ -200,7 +184,7 @@ export class Recovery {
     this.#state = "open";
     this.#restoration = undefined;
     this.#reconnector.opened();
-    const waiting = [...this.#closedMeanwhile];
+    const waiting = [...this.#closedMeanwhile.keys()];
     this.#closedMeanwhile.clear();
     this.#host.open();
     for (const core of this.#host.channels) if (!waiting.includes(core)) core.resume();
@@ -241,6 +225,42 @@ export class Recovery {
   }
 
   // Inside
+
+  get #host(): RecoveryHost {
+    this.#madeHost ??= this.#makeHost();
+    return this.#madeHost;
+  }
+
+  get #reconnector(): Reconnector {
+    const host = this.#host;
+    this.#madeReconnector ??= new Reconnector(host.io, host.connectPlan, this.#plan, this.#openedAt, {
+      dropTransport: () => host.link.abort(),
+      adopt: host.adopt,
+      waiting: (attempt, delay) => host.emit("reconnecting", { attempt, delay }),
+      failed: (attempt, error) => host.emit("reconnect-failed", { attempt, error }),
+      gaveUp: (error) => host.gaveUp(error),
+    });
+    return this.#madeReconnector;
+  }
+
+  get #restoringHost(): RestoringHost {
+    const host = this.#host;
+    this.#madeRestoringHost ??= {
+      io: host.io,
+      deadlines: host.deadlines,
+      topology: this.recorder.topology,
+      plan: this.#plan,
+      report: host.report,
+      channels: () => host.channels,
+      openPrivateChannel: (othersHaveNumbers) => host.openPrivateChannel(othersHaveNumbers),
+      queueRenamed: (oldName, newName) => this.#queueRenamed(oldName, newName),
+      topologyError: (failure) => host.emit("topology-error", failure),
+      channelRecovered: (core) => host.emit("channel-recovered", { channel: core.number }),
+      channelFailed: (core, error) => host.channelFailed(core, error),
+      close: () => host.close(),
+    };
+    return this.#madeRestoringHost;
+  }
 
   #isWanted(error: ConnectionError): boolean {
     let wanted = true;
@@ -297,5 +317,5 @@ function isOver({ state }: ChannelCore): boolean {
 export const recovery: RecoveryPart = {
   check: checkRecovery,
   plan: planRecovery,
-  start: (host, plan) => new Recovery(host, plan),
+  start: (makeHost, plan) => new Recovery(makeHost, plan),
 };

@@ -1,6 +1,7 @@
 /** Calls that wait for the server's reply. */
 
 import type { ReplyEvent, GetOkEvent } from "../engine/events.ts";
+import { LazyMap } from "../engine/lazy-map.ts";
 import type { Request } from "../engine/request.ts";
 import type { Outcome } from "../wire/errors.ts";
 import { callSite, calledFrom, noSite } from "./call-site.ts";
@@ -39,7 +40,7 @@ export interface CallOptions<T> {
 
 /** The requests of one connection that are not answered yet. Each ends once: answered, or with its channel. */
 export class Replies {
-  readonly #waiting = new Map<Request, Waiting>();
+  readonly #waiting = new LazyMap<Request, Waiting>();
 
   get size(): number {
     return this.#waiting.size;

@@ -8,6 +8,7 @@
  */
 
 import type { Publication } from "../engine/frame-writer.ts";
+import { LazyMap } from "../engine/lazy-map.ts";
 import type { FieldTable, FieldValue } from "../wire/field-values.ts";
 import { Decimal, TypedValue } from "../wire/field-values.ts";
 import { type BasicProperties, decodeProperties, EncodedProperties } from "../wire/properties.ts";
@@ -15,7 +16,7 @@ import type { ReturnedMessage } from "./returned-message.ts";
 
 /** Returned messages whose publish is not confirmed yet, by exchange and routing key. */
 export class ReturnedMessages {
-  readonly #byAddress = new Map<string, ReturnedMessage[]>();
+  readonly #byAddress = new LazyMap<string, ReturnedMessage[]>();
 
   add(returned: ReturnedMessage): void {
     const address = addressOf(returned);

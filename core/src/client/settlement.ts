@@ -7,6 +7,7 @@
  */
 
 import type { ChannelEngine } from "../engine/channel-engine.ts";
+import { LazyMap } from "../engine/lazy-map.ts";
 import { UsageError } from "../wire/errors.ts";
 import { SettlementError } from "./errors.ts";
 import type { Link, TurnEnd } from "./link.ts";
@@ -25,6 +26,9 @@ const acknowledged = 2;
 
 const smallestWindow = 64;
 
+/** Of a channel that has received nothing. */
+const noStates = new Uint8Array(0);
+
 /** Tags, from the lowest outstanding one, that the window spans at most. Older ones, one in a million, are kept in a set. */
 const largestWindow = 1024 * 1024;
 
@@ -34,11 +38,11 @@ export class Settlement implements TurnEnd {
   readonly #engine: ChannelEngine;
   readonly #link: Link;
   /** States by tag, for tags from `#low` to `#high`; a ring whose length is a power of two. */
-  #states = new Uint8Array(smallestWindow);
+  #states: Uint8Array = noStates;
   #low = 1;
   #high = 0;
   /** Outstanding tags below the window. */
-  readonly #stragglers = new Set<number>();
+  readonly #stragglers = new LazyMap<number, true>();
   /** Acknowledged in this turn, in the order of the calls. */
   readonly #acknowledged: number[] = [];
   #turnEndAsked = false;
@@ -102,7 +106,7 @@ export class Settlement implements TurnEnd {
   /** Acknowledges all deliveries up to `tag`, or all there are with tag 0. Those that are settled stay as they are. */
   ackUpTo(tag: number): void {
     this.#requireReceived(tag);
-    for (const straggler of this.#stragglers) if (tag === 0 || straggler <= tag) this.#ackStraggler(straggler);
+    for (const straggler of this.#stragglers.keys()) if (tag === 0 || straggler <= tag) this.#ackStraggler(straggler);
     const last = tag === 0 ? this.#high : Math.min(tag, this.#high);
     for (let t = this.#low; t <= last; t += 1) if (this.#state(t) === outstanding) this.ack(t);
   }
@@ -127,7 +131,7 @@ export class Settlement implements TurnEnd {
     if (this.transaction !== undefined) work(this.transaction);
     this.#engine.nack(last, true, requeue);
     this.#link.touch();
-    for (const straggler of this.#stragglers) if (straggler <= last) this.#stragglers.delete(straggler);
+    for (const straggler of this.#stragglers.keys()) if (straggler <= last) this.#stragglers.delete(straggler);
     for (let t = this.#low; t <= last; t += 1) this.#states[t & (this.#states.length - 1)] = settled;
     this.#skipSettled();
   }
@@ -257,7 +261,7 @@ export class Settlement implements TurnEnd {
     // Nothing is outstanding: the window begins anew.
     if (this.#low > this.#high) this.#low = tag;
     while (tag - this.#low >= largestWindow) this.#leaveBehind();
-    let length = this.#states.length;
+    let length = Math.max(smallestWindow, this.#states.length);
     while (tag - this.#low >= length) length *= 2;
     if (length === this.#states.length) return;
     const states = new Uint8Array(length);
@@ -267,7 +271,7 @@ export class Settlement implements TurnEnd {
 
   #leaveBehind(): void {
     this.flush();
-    if (this.#state(this.#low) !== settled) this.#stragglers.add(this.#low);
+    if (this.#state(this.#low) !== settled) this.#stragglers.set(this.#low, true);
     this.#states[this.#low & (this.#states.length - 1)] = settled;
     this.#low += 1;
     this.#skipSettled();
@@ -278,7 +282,7 @@ export class Settlement implements TurnEnd {
       if (this.#state(tag) === outstanding) return tag;
     }
     let highest: number | undefined;
-    for (const straggler of this.#stragglers) if (straggler <= upTo) highest = Math.max(highest ?? 0, straggler);
+    for (const straggler of this.#stragglers.keys()) if (straggler <= upTo) highest = Math.max(highest ?? 0, straggler);
     return highest;
   }
 

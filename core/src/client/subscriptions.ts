@@ -1,6 +1,7 @@
 /** The consumers of one channel, by tag. */
 
 import type { DeliverEvent } from "../engine/events.ts";
+import { LazyMap } from "../engine/lazy-map.ts";
 import { UsageError } from "../wire/errors.ts";
 import type { Arguments } from "../wire/method-types.ts";
 import type { ChannelCore } from "./channel-core.ts";
@@ -21,9 +22,9 @@ const rememberedTags = 64;
 
 export class Subscriptions implements SubscriptionHost {
   readonly #channel: ChannelCore;
-  readonly #byTag = new Map<string, Subscription>();
+  readonly #byTag = new LazyMap<string, Subscription>();
   /** Whether consumers that are gone were consuming without acknowledgements. */
-  readonly #gone = new Map<string, boolean>();
+  readonly #gone = new LazyMap<string, boolean>();
   #tagsMade = 0;
   /** What `basicQos` set for consumers to come. */
   #prefetch: number | undefined;

@@ -2,6 +2,7 @@
 
 import type { SettledEvent } from "../engine/events.ts";
 import type { Publication } from "../engine/frame-writer.ts";
+import { LazyMap } from "../engine/lazy-map.ts";
 import { NackError, UnroutableError } from "./errors.ts";
 import type { Resolve } from "./futures.ts";
 import { rejection } from "./futures.ts";
@@ -39,8 +40,8 @@ export class Unconfirmed {
   #sizes: number[] = [];
   #low = 1;
   #high = 0;
-  readonly #stragglers = new Map<number, { readonly waiter: ConfirmWaiter; readonly size: number }>();
-  readonly #mandatory = new Map<number, Publication>();
+  readonly #stragglers = new LazyMap<number, { readonly waiter: ConfirmWaiter; readonly size: number }>();
+  readonly #mandatory = new LazyMap<number, Publication>();
   /** What could be published again, where that is asked for. */
   readonly #kept: Map<number, Publication> | undefined;
   readonly #returned = new ReturnedMessages();

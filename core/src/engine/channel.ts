@@ -19,6 +19,7 @@ import { ChannelError, type ConnectionError } from "./errors.ts";
 import type { ChannelClosedEvent, ConnectionEvent, DeliverEvent, ReplyEvent } from "./events.ts";
 import type { FrameWriter, MutableCounters, Publication } from "./frame-writer.ts";
 import { HeldOutput } from "./held-output.ts";
+import { LazyMap } from "./lazy-map.ts";
 import { type ChannelPhase, channelPhases, nextPhase } from "./phases.ts";
 import { asksForNoReply, PendingRequest, type Request } from "./request.ts";
 import { RequestQueue } from "./request-queue.ts";
@@ -58,7 +59,7 @@ export class Channel implements ChannelEngine {
   #mode: ChannelMode = "plain";
   #flowActive = true;
   /** The consumers whose bodies are lent. */
-  readonly #borrowers = new Set<string>();
+  readonly #borrowers = new LazyMap<string, true>();
   #closeRequested = false;
   readonly #output: HeldOutput;
   /** Why the channel ends, where that was settled before the closing handshake is over. */
@@ -164,7 +165,7 @@ export class Channel implements ChannelEngine {
   }
 
   lendBodies(consumerTag: string, lend: boolean): void {
-    if (lend) this.#borrowers.add(consumerTag);
+    if (lend) this.#borrowers.set(consumerTag, true);
     else if (this.#borrowers.delete(consumerTag) && this.#borrowers.size === 0) this.#assembler.endLending();
   }
 

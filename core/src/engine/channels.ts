@@ -31,8 +31,14 @@ export class Channels {
 
   constructor(host: ChannelsHost) {
     const strings = new ShortStrings();
+    const { writer, limits, counters, frameByFrame, emit, requestWritten } = host;
     this.#host = {
-      ...host,
+      writer,
+      limits,
+      counters,
+      frameByFrame,
+      emit,
+      requestWritten,
       slab: new Slab(),
       strings,
       delivers: new DeliverDecoder(strings),

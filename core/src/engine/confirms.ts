@@ -1,6 +1,7 @@
 /** Publisher confirms: which publishes of a channel are settled. */
 
 import { ProtocolError } from "../wire/errors.ts";
+import { LazyMap } from "./lazy-map.ts";
 
 /** How the server settled a publish. */
 export type Outcome = "ack" | "nack";
@@ -17,7 +18,7 @@ export type SettledListener = (first: number, last: number, outcome: Outcome) =>
 export class Confirms {
   /** Every number up to this one is settled. */
   #settledUpTo = 0;
-  readonly #settledEarly = new Set<number>();
+  readonly #settledEarly = new LazyMap<number, true>();
   #next = 1;
   readonly #settled: SettledListener;
 
@@ -61,7 +62,7 @@ export class Confirms {
       this.#settledUpTo = deliveryTag;
       this.#settled(deliveryTag, deliveryTag, outcome);
     } else if (deliveryTag > this.#settledUpTo && !this.#settledEarly.has(deliveryTag)) {
-      this.#settledEarly.add(deliveryTag);
+      this.#settledEarly.set(deliveryTag, true);
       this.#settled(deliveryTag, deliveryTag, outcome);
     }
     while (this.#settledEarly.size > 0 && this.#settledEarly.delete(this.#settledUpTo + 1)) this.#settledUpTo += 1;

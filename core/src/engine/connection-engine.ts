@@ -50,7 +50,6 @@ export class ConnectionEngine {
     this.#limits = withLimits(config.limits);
     this.#tap = config.tap === undefined ? undefined : new FrameTap(config.tap);
     const host = {
-      config,
       limits: this.#limits,
       counters: this.#counters,
       writer: this.#writer,
@@ -58,7 +57,7 @@ export class ConnectionEngine {
       frameByFrame: this.#tap !== undefined,
       emit: (event: ConnectionEvent) => this.#events.push(event),
     };
-    this.#connection = new Connection(host, now);
+    this.#connection = new Connection(host, config, now);
   }
 
   // What the engine knows
@@ -85,7 +84,7 @@ export class ConnectionEngine {
 
   /** What the server says of itself; empty before `connection.start`. */
   get serverProperties(): FieldTable {
-    return this.#connection.handshake.serverProperties;
+    return this.#connection.serverProperties;
   }
 
   /** The server's reason while it blocks this connection. */
@@ -264,7 +263,7 @@ export class ConnectionEngine {
   /** Looks at the first octets. Whether they begin a frame: a first octet that does is decided at once. */
   #greet(chunk: Uint8Array): boolean {
     try {
-      this.#greeted = this.#connection.handshake.greet(chunk);
+      this.#greeted = this.#connection.greet(chunk);
     } catch (error) {
       this.#connection.failed(error);
     }

@@ -3,6 +3,7 @@
 import { frameType } from "../wire/constants.ts";
 import { decodeMethod } from "../wire/decode.ts";
 import { ProtocolError, UsageError } from "../wire/errors.ts";
+import type { FieldTable } from "../wire/field-values.ts";
 import type { FrameReader } from "../wire/frame-reader.ts";
 import type { Arguments, Fields, Method, ServerMethodName } from "../wire/method-types.ts";
 import type { ChannelEngine, Farewell } from "./channel-engine.ts";
@@ -25,18 +26,22 @@ const defaultRequestTimeout: Millis = 60_000;
 
 /** What a connection needs of its engine. */
 export interface ConnectionHost extends Omit<ChannelsHost, "requestWritten"> {
-  readonly config: ConnectionConfig;
   /** Stands at the frame that {@link Connection.frame} takes. */
   readonly reader: FrameReader;
 }
 
 export class Connection {
   readonly channels: Channels;
-  readonly handshake: Handshake;
   readonly #host: ConnectionHost;
   readonly #deadlines: Deadlines;
   /** The requests of channel 0. */
   readonly #requests: RequestQueue;
+  readonly #closeTimeout: Millis;
+  readonly #blockedTimeout: Millis;
+  /** Gone when the connection is open, and with it the credentials. */
+  #shakingHands: Handshake | undefined;
+  /** What the server says of itself. */
+  #serverProperties: FieldTable = {};
   #heartbeat: Heartbeat;
   #phase: ConnectionPhase = "header";
   #now: Millis;
@@ -44,8 +49,8 @@ export class Connection {
   #tuning: Tuning = { channelMax: 0, frameMax: 0, heartbeat: 0 };
   #blocked: string | undefined;
 
-  constructor(host: ConnectionHost, now: Millis) {
-    const { config, limits, writer, counters, frameByFrame } = host;
+  constructor(host: ConnectionHost, config: ConnectionConfig, now: Millis) {
+    const { limits, writer, counters, frameByFrame } = host;
     this.#host = host;
     this.#now = now;
     this.#deadlines = new Deadlines(config.requestTimeout ?? defaultRequestTimeout);
@@ -53,7 +58,9 @@ export class Connection {
     const requestWritten = (request: PendingRequest): void => this.#deadlines.requests.written(request);
     this.#requests = new RequestQueue(limits.maxWaitingRequests, { writer, requestWritten });
     this.channels = new Channels({ writer, limits, counters, frameByFrame, emit: host.emit, requestWritten });
-    this.handshake = new Handshake(config, writer);
+    this.#closeTimeout = config.closeTimeout ?? defaultCloseTimeout;
+    this.#blockedTimeout = config.blockedTimeout ?? 0;
+    this.#shakingHands = new Handshake(config, writer);
     this.#deadlines.handshake.start(config.handshakeTimeout ?? defaultHandshakeTimeout);
     this.#deadlines.learn(now);
   }
@@ -71,6 +78,20 @@ export class Connection {
 
   get tuning(): Tuning {
     return this.#tuning;
+  }
+
+  get serverProperties(): FieldTable {
+    return this.#shakingHands?.serverProperties ?? this.#serverProperties;
+  }
+
+  /** Looks at the server's first octets: see {@link Handshake.greet}. */
+  greet(chunk: Uint8Array): boolean {
+    return this.#handshake.greet(chunk);
+  }
+
+  get #handshake(): Handshake {
+    if (this.#shakingHands === undefined) throw new Error("The handshake is over");
+    return this.#shakingHands;
   }
 
   /** The time that the engine was told last. */
@@ -103,7 +124,7 @@ export class Connection {
     this.#host.writer.method(0, "connection.close", { replyCode, replyText, classId: 0, methodId: 0 });
     this.#phase = "closing";
     this.#deadlines.blocked.stop();
-    this.#deadlines.close.start(this.#host.config.closeTimeout ?? defaultCloseTimeout);
+    this.#deadlines.close.start(this.#closeTimeout);
     this.#suspendRequests();
     this.channels.connectionClosed(closedByUs());
   }
@@ -139,13 +160,13 @@ export class Connection {
   #handle(method: Method<ServerMethodName>, phase: ConnectionPhase): ConnectionEvent | undefined {
     switch (method.name) {
       case "connection.start":
-        this.handshake.start(method.fields);
+        this.#handshake.start(method.fields);
         break;
       case "connection.secure":
-        this.handshake.secure(method.fields);
+        this.#handshake.secure(method.fields);
         break;
       case "connection.tune":
-        this.#tuned(this.handshake.tune(method.fields));
+        this.#tuned(this.#handshake.tune(method.fields));
         break;
       case "connection.open-ok":
         this.#phase = phase;
@@ -178,13 +199,15 @@ export class Connection {
 
   #opened(): ConnectionEvent {
     this.#deadlines.handshake.stop();
-    const { mechanism, serverProperties } = this.handshake;
+    const { mechanism, serverProperties } = this.#handshake;
+    this.#serverProperties = serverProperties;
+    this.#shakingHands = undefined;
     return { type: "open", serverProperties, mechanism, ...this.#tuning };
   }
 
   #setBlocked(reason: string): ConnectionEvent {
     // A server may change its reason; the time runs from the first one.
-    if (this.#blocked === undefined) this.#deadlines.blocked.start(this.#host.config.blockedTimeout ?? 0);
+    if (this.#blocked === undefined) this.#deadlines.blocked.start(this.#blockedTimeout);
     this.#blocked = reason;
     this.#suspendRequests();
     return { type: "connection.blocked", reason };
@@ -234,7 +257,7 @@ export class Connection {
     if (this.#phase === "closed") return;
     const now = this.#now;
     const { handshake, close, blocked } = this.#deadlines;
-    if (handshake.isOver(now)) return this.#end(this.handshake.timedOut(this.#phase));
+    if (handshake.isOver(now)) return this.#end(this.#handshake.timedOut(this.#phase));
     if (close.isOver(now)) {
       return this.#end(
         new ConnectionError("CLOSE_TIMEOUT", "The server did not answer connection.close in time (closeTimeout)"),
@@ -292,7 +315,7 @@ export class Connection {
 
   #closedByServer(fields: Fields<"connection.close">): void {
     const reason = closeReason(fields);
-    if (this.#phase !== "open") return this.#end(this.handshake.refused(this.#phase, reason));
+    if (this.#phase !== "open") return this.#end(this.#handshake.refused(this.#phase, reason));
     const message = `The server closed the connection: ${reason.replyCode} ${reason.replyText}`;
     this.#end(new ConnectionError("CONNECTION_CLOSED_BY_SERVER", message, { reason }));
   }
@@ -301,7 +324,7 @@ export class Connection {
   transportLost(cause: unknown): void {
     // After a farewell it makes no difference who hangs up.
     if (this.#phase === "closing") return this.#end(undefined);
-    if (this.#phase !== "open") return this.#end(this.handshake.lost(this.#phase, cause));
+    if (this.#phase !== "open") return this.#end(this.#handshake.lost(this.#phase, cause));
     this.#end(new ConnectionError("CONNECTION_LOST", "The connection was lost", cause === undefined ? {} : { cause }));
   }
 

@@ -5,6 +5,7 @@ import { writeAck, writeHeartbeat, writeMethod, writeNack, writePublish, writeRe
 import type { Arguments, MethodName } from "../wire/method-types.ts";
 import { Output } from "../wire/output.ts";
 import type { BasicProperties, EncodedProperties } from "../wire/properties.ts";
+import { LazyMap } from "./lazy-map.ts";
 
 /** A message to publish. A body of some KiB or more is sent without a copy: it may not change until it has left. */
 export interface Publication {
@@ -50,7 +51,7 @@ export class FrameWriter {
   readonly #counters: MutableCounters;
   readonly #output = new Output();
   /** The writers beside this one whose output waits. */
-  readonly #holds = new Set<FrameWriter>();
+  readonly #holds = new LazyMap<FrameWriter, true>();
 
   constructor(counters: MutableCounters) {
     this.#counters = counters;
@@ -64,7 +65,7 @@ export class FrameWriter {
   /** Bytes that wait, to be taken or for a {@link hold} to end. */
   get totalSize(): number {
     let size = this.#output.size;
-    if (this.#holds.size > 0) for (const hold of this.#holds) size += hold.size;
+    if (this.#holds.size > 0) for (const hold of this.#holds.keys()) size += hold.size;
     return size;
   }
 
@@ -127,7 +128,7 @@ export class FrameWriter {
   hold(): FrameWriter {
     const hold = new FrameWriter(newCounters());
     hold.frameMax = this.frameMax;
-    this.#holds.add(hold);
+    this.#holds.set(hold, true);
     return hold;
   }
 

@@ -20,7 +20,8 @@ export const defaultLimits: EngineLimits = {
  *
  * @throws UsageError INVALID_ARGUMENT when a limit is not a positive integer.
  */
-export function withLimits(given: Partial<EngineLimits> = {}): EngineLimits {
+export function withLimits(given?: Partial<EngineLimits>): EngineLimits {
+  if (given === undefined) return defaultLimits;
   const limits: Record<keyof EngineLimits, number> = { ...defaultLimits };
   for (const name of Object.keys(limits) as (keyof EngineLimits)[]) {
     const value = given[name];

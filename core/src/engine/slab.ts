@@ -12,11 +12,13 @@ const largestShared = largestSlab / 8;
 /** Up to this many bytes a loop beats the call into the runtime. */
 const loopCopyLimit = 32;
 
+const noMemory: Uint8Array = new Uint8Array(0);
+
 /** Hands out copies, front to back. Memory that was handed out is never written again. */
 export class Slab {
   /** Where in its memory the copy is that {@link put} made last. */
   start = 0;
-  #memory = new Uint8Array(0);
+  #memory: Uint8Array = noMemory;
   #used = 0;
 
   /** A copy of `bytes[start..end)`. */

@@ -59,7 +59,8 @@ export class FrameReader {
   #queueOwned = 0;
 
   #state: typeof inHeader | typeof inHeldPayload | typeof inBody = inHeader;
-  readonly #header: Uint8Array = new Uint8Array(frameHeaderSize);
+  /** Allocated for the first header that crosses chunks. */
+  #header: Uint8Array = nothing;
   /** How much of `#header`, or of `#held`, is filled. */
   #filled = 0;
   #held: Uint8Array = nothing;
@@ -192,6 +193,7 @@ export class FrameReader {
 
   /** Takes what there is of a frame header, and enters the frame when that completes it. */
   #fillHeader(): void {
+    if (this.#header.length === 0) this.#header = new Uint8Array(frameHeaderSize);
     if (this.#take(this.#header, frameHeaderSize) < frameHeaderSize) return;
     const size = this.#enter(this.#header, 0);
     this.#filled = 0;

@@ -20,12 +20,15 @@ export interface Mark {
   readonly takes: number;
 }
 
-const firstSegmentSize = 1024;
+const firstSegmentSize = 512;
 const defaultSegmentSize = 64 * 1024;
 const defaultReferenceThreshold = 4096;
 
 /** An output that took less than this part of a segment per `take()` goes back to smaller segments. */
 const quietPart = 16;
+
+/** As much of a segment, at most, is left unused, so that what is taken next is one piece. */
+const smallTake = 256;
 
 const noSegment = new Uint8Array(0);
 
@@ -70,6 +73,8 @@ export class Output {
     this.#closedSize = 0;
     this.#takes++;
     if (taken * quietPart < this.#nextSegmentSize) this.#shrink();
+    // Who writes as much again each time would get it in two pieces.
+    if (this.#buffer.length - this.position < Math.min(taken, smallTake)) this.#drop();
     return pieces;
   }
 
@@ -182,7 +187,10 @@ export class Output {
   #shrink(): void {
     const smallest = Math.min(firstSegmentSize, this.#segmentSize);
     this.#nextSegmentSize = Math.max(smallest, this.#nextSegmentSize / 2);
-    if (this.#buffer.length <= 4 * this.#nextSegmentSize) return;
+    if (this.#buffer.length > 4 * this.#nextSegmentSize) this.#drop();
+  }
+
+  #drop(): void {
     this.#buffer = noSegment;
     this.#start = 0;
     this.position = 0;

@@ -8,6 +8,9 @@ export const shortStringCacheSlots = 256;
 /** The longest string that is kept, in bytes. Decoding a longer one costs no more than finding it would. */
 export const shortStringCacheMaxSize = 64;
 
+const nothing: Uint8Array = new Uint8Array(0);
+const noTexts: string[] = [];
+
 /**
  * A bounded cache of decoded strings, by their bytes.
  *
@@ -15,11 +18,11 @@ export const shortStringCacheMaxSize = 64;
  * time and nothing else, because the whole bytes are compared.
  */
 export class ShortStrings {
-  /** These two are allocated for the first string: an idle connection has none. */
-  #texts: string[] = [];
+  /** All three are allocated for the first string: an idle connection has none. */
+  #texts: string[] = noTexts;
   /** The bytes of the strings, each in its part. */
-  #bytes: Uint8Array = new Uint8Array(0);
-  readonly #sizes: Uint8Array = new Uint8Array(shortStringCacheSlots);
+  #bytes: Uint8Array = nothing;
+  #sizes: Uint8Array = nothing;
 
   /** The string whose UTF-8 is at `start`; malformed sequences are read as U+FFFD. */
   decode(bytes: Uint8Array, start: number, length: number): string {
@@ -42,6 +45,7 @@ export class ShortStrings {
   #store(slot: number, bytes: Uint8Array, start: number, length: number): string {
     if (this.#bytes.length === 0) {
       this.#bytes = new Uint8Array(shortStringCacheSlots * shortStringCacheMaxSize);
+      this.#sizes = new Uint8Array(shortStringCacheSlots);
       this.#texts = new Array<string>(shortStringCacheSlots).fill("");
     }
     const text = decodeText(bytes, start, start + length);
