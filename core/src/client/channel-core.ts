@@ -259,11 +259,10 @@ export class ChannelCore implements PublishingHost {
   }
 
   /** Rolls back. What was lost with a connection is rolled back already. */
-  async rollback(signal: AbortSignal | undefined): Promise<void> {
+  async rollback(signal: AbortSignal | undefined, done: number = this.#transaction?.done ?? 0): Promise<void> {
     const transaction = this.#transaction;
-    if (transaction?.aborted === true) return transaction.rolledBack();
-    const done = transaction?.done ?? 0;
-    const again = (): Promise<void> => this.rollback(signal);
+    if (transaction?.aborted === true) return transaction.rolledBack(done);
+    const again = (): Promise<void> => this.rollback(signal, done);
     await this.ask("tx.rollback", {}, { signal, again, value: () => transaction?.finished(done) });
   }
 

@@ -600,6 +600,23 @@ describe("the work of a transaction", () => {
     expect(server().sentOf("tx.rollback")).toEqual([]);
   });
 
+  it("is missed when it was done after a rollback that had not been sent", async () => {
+    const { io, channel, cut, comeBack, server } = await transactional();
+    server().on("basic.qos");
+    await channel.basicPublish(message("first"));
+    const before = errorOf(channel.basicQos({ prefetchCount: 1 }));
+    const rollback = channel.txRollback();
+    await channel.basicPublish(message("second"));
+    await io.settle();
+    await cut();
+    await comeBack();
+    expect(await before).toMatchObject(lostUnknown);
+    await settled(io, rollback);
+    expect(await failure(io, channel.txCommit())).toMatchObject(aborted);
+    await settled(io, channel.txRollback());
+    await settled(io, channel.txCommit());
+  });
+
   it("is missed when it was done after a commit that was answered", async () => {
     const { io, channel, cut, comeBack, server } = await transactional();
     server().on("tx.commit");

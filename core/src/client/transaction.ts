@@ -37,9 +37,9 @@ export class Transaction {
     return this.#cause !== undefined;
   }
 
-  /** The application knows. */
-  rolledBack(): void {
-    this.#cause = undefined;
+  /** The application gives up the work up to `done`. What it did after that, and was lost as well, it still has to miss. */
+  rolledBack(done: number): void {
+    if (done >= this.#finished) this.#cause = undefined;
   }
 
   /** Why nothing can be added to the transaction, and nothing of it committed. */
