@@ -188,6 +188,22 @@ describe("a signal", () => {
     expect(await settled(io, next)).toEqual({ messageCount: 7 });
   });
 
+  it("does not take back a call that waits for its turn, and says so", async () => {
+    const { io, server, channel } = await withChannel();
+    server.on("queue.declare");
+    const before = channel.queueDeclare({ queue: "slow" });
+    const controller = new AbortController();
+    const error = errorOf(channel.queuePurge({ queue: "q", signal: controller.signal }));
+    await io.settle();
+    controller.abort();
+    await io.settle();
+    expect(server.sentOf("queue.purge")).toEqual([]);
+    expect(await error).toMatchObject({ code: "ABORTED", outcome: "unknown" });
+    server.method(1, "queue.declare-ok", { queue: "slow", messageCount: 0, consumerCount: 0 });
+    await settled(io, before);
+    expect(server.sentOf("queue.purge")).toHaveLength(1);
+  });
+
   it("that is aborted already sends nothing", async () => {
     const { io, server, channel } = await withChannel();
     const signal = AbortSignal.abort();

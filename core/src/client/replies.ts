@@ -54,9 +54,8 @@ export class Replies {
     let givenUp = false;
     const giveUp = (reason: unknown): void => {
       givenUp = true;
-      // The request itself cannot be taken back; its answer is waited for, so that it is not taken for another's.
-      const outcome = request.sent ? "unknown" : "not-sent";
-      future.fail(() => calledFrom(site, new AbortError(reason, outcome)));
+      // The request itself cannot be taken back, sent or not; its answer is waited for, so that it is not taken for another's.
+      future.fail(() => calledFrom(site, new AbortError(reason, "unknown")));
     };
     const stopListening = signal && onAbort(signal, giveUp);
     this.#waiting.set(request, {
