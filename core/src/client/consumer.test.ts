@@ -200,6 +200,24 @@ describe("a handler", () => {
   });
 });
 
+it("a message that waited while its consumer was paused goes to who waits for it, also when it was the last", async () => {
+  for (const noAck of [false, true]) {
+    const { io, server, channel } = await withChannel();
+    const consumer = await settled(io, channel.basicConsume({ queue: "q", consumerTag: "t", noAck }));
+    const taking = consumer.take();
+    consumer.pause();
+    server.deliver(1, "t", ["last"]);
+    server.method(1, "basic.cancel", { consumerTag: "t", noWait: true });
+    await io.settle();
+    expect([await stateOf(taking), consumer.state]).toEqual(["pending", "ended"]);
+    consumer.resume();
+    const delivery = await settled(io, taking);
+    expect(delivery?.outstanding).toBe(!noAck);
+    if (!noAck) expect(delivery?.ack()).toBe("settled");
+    expect(await failure(io, consumer.take())).toMatchObject({ code: "CONSUMER_CANCELLED" });
+  }
+});
+
 describe("prefetch", () => {
   it("is the consumer's own though a basicQos is not answered yet", async () => {
     const { io, server, channel } = await withChannel();

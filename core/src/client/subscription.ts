@@ -111,10 +111,15 @@ export class Subscription {
 
   /** Takes a delivery that waits, where it may be handed out. */
   shift(): ConsumerDelivery | undefined {
+    const delivery = this.#next();
+    this.#checkFinished();
+    return delivery;
+  }
+
+  #next(): ConsumerDelivery | undefined {
     if (this.#paused || this.#holdsBack) return undefined;
     const delivery = this.#buffer.shift();
     if (this.info.fromStream !== false && delivery !== undefined) this.#handedOut(delivery);
-    this.#checkFinished();
     return delivery;
   }
 
@@ -122,7 +127,8 @@ export class Subscription {
   pump(): void {
     const sink = this.#sink;
     while (sink?.takes === true) {
-      const delivery = this.shift();
+      // The last one is taken before the sink hears of the end.
+      const delivery = this.#next();
       if (delivery === undefined) break;
       sink.take(delivery);
       if (delivery instanceof LentDelivery) delivery.handled();
