@@ -535,12 +535,6 @@ export const mutations: readonly Mutation[] = [
     "",
   ),
   recovery(
-    "a recovered channel has the prefetch of whoever came last",
-    "client/subscriptions.ts",
-    "    return this.#agreedPrefetch;\n",
-    "    return this.#toldPrefetch ?? 0;\n",
-  ),
-  recovery(
     "the number of a channel that is to be reopened is given away",
     "client/channel-registry.ts",
     "    if (this.find(number) !== undefined) {\n",

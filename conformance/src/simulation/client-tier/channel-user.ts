@@ -13,6 +13,8 @@ import type { SimulatedLink } from "./simulated-link.ts";
 
 const largestBurst = 8;
 const largestPrefetch = 5;
+/** How long a request and its answer may be on their way, mostly. */
+const longestFlight = 60;
 const modeWeights = { confirm: 6, plain: 2, tx: 2 } as const;
 
 export class ChannelUser {
@@ -181,6 +183,7 @@ export class ChannelUser {
       queue.disturbed = false;
       emptied?.();
     };
+    if (action === "delete") this.#cutSoon();
     session.watch(`queue.${action}`, this.#requestOn(action, queue), {
       done: () => {
         if (session.believes) {
@@ -201,6 +204,15 @@ export class ChannelUser {
         else session.io.whenForgotten(ended);
       },
     });
+  }
+
+  /** Nobody hears what becomes of a deletion: a connection that recovers has to make up its mind. */
+  #cutSoon(): void {
+    const session = this.#session;
+    const { world, recovers } = session.surroundings;
+    if (!recovers || !session.random.chance(0.3)) return;
+    session.disturbed = true;
+    world.after(session.random.int(0, longestFlight), () => session.io.latest?.cut());
   }
 
   #requestOn(action: "declare" | "delete" | "purge", { name }: OwnedQueue): Promise<unknown> {

@@ -14,7 +14,7 @@ export const actionWeights = {
   "delete-exchange": 1,
   bind: 10,
   unbind: 1,
-  delete: 2,
+  delete: 4,
   purge: 1,
   get: 5,
   settle: 14,

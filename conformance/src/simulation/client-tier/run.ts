@@ -150,6 +150,7 @@ class ClientRun {
       promises: this.#promises,
       nextPublisher: () => publishers++,
       keepsOrder: this.#plan.recovery !== true,
+      recovers: this.#plan.recovery === true,
       isBlocked: () => this.#broker.alarm !== undefined,
     };
     const links: LinkSurroundings = {

@@ -30,6 +30,8 @@ export interface Surroundings {
    * not read of the last one may come after what was sent on the next.
    */
   readonly keepsOrder: boolean;
+  /** Whether connections recover. */
+  readonly recovers: boolean;
   /** Whether the broker reads from no publisher. */
   readonly isBlocked: () => boolean;
 }
