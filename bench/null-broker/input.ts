@@ -10,7 +10,7 @@ export interface Receiver {
   /** A whole method frame, but for `basic.publish`, `basic.ack` and the like. */
   method(channel: number, bytes: Buffer, start: number, end: number): void;
   ack(channel: number, tag: number, multiple: boolean): void;
-  /** A message is complete, on a channel that does not echo. */
+  /** A message is complete. */
   published(inbox: Inbox): void;
   /** A message that is to come back: its header frame and its body frame. */
   echo(header: Buffer, body: Buffer): void;
@@ -24,6 +24,8 @@ export class Inbox {
   /** Whether it is on the list of those that owe confirms. */
   owing = false;
   published = 0;
+  /** Those that came back as well: what is confirmed. */
+  taken = 0;
   /** The message on its way. */
   size = 0;
   left = 0;
@@ -93,8 +95,13 @@ export class Input {
           this.#skipping = inbox;
           return;
         }
-        if (inbox.echoes) this.#receiver.echo(inbox.header as Buffer, Buffer.from(chunk.subarray(at, end + 1)));
-        else this.#bodyEnded(inbox, chunk, end - 1);
+        if (inbox.echoes) {
+          this.#receiver.echo(inbox.header as Buffer, Buffer.from(chunk.subarray(at, end + 1)));
+          inbox.taken += 1;
+          this.#receiver.published(inbox);
+        } else {
+          this.#bodyEnded(inbox, chunk, end - 1);
+        }
       } else if (type === 1) {
         const id = (chunk[start]! << 24) | (chunk[start + 1]! << 16) | (chunk[start + 2]! << 8) | chunk[start + 3]!;
         if (id === publishId) {
@@ -124,6 +131,7 @@ export class Input {
     // The last byte may have come with the chunk before.
     if (last >= 0) this.#checkEnd(inbox, chunk[last]!);
     inbox.published += 1;
+    inbox.taken += 1;
     this.published += 1;
     this.#receiver.published(inbox);
   }

@@ -87,7 +87,7 @@ export class Session implements Receiver {
   #confirm(): void {
     for (const inbox of this.#owing) {
       inbox.owing = false;
-      writeMethod(this.#out, inbox.channel, "basic.ack", { deliveryTag: inbox.published, multiple: true }, 0);
+      writeMethod(this.#out, inbox.channel, "basic.ack", { deliveryTag: inbox.taken, multiple: true }, 0);
     }
     this.#owing.length = 0;
   }
