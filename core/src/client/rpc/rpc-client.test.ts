@@ -220,6 +220,22 @@ describe("replies", () => {
   });
 });
 
+describe("an error that a server answers with", () => {
+  it("has a stack that names whoever waits for the call", async () => {
+    const { io, server, client } = await calling();
+    async function whoeverCalls(): Promise<void> {
+      await client.call(bytes("a"));
+    }
+    const error = errorOf(whoeverCalls());
+    await io.settle();
+    const correlationId = requests(server())[0]?.properties?.correlationId as string;
+    server().deliver(1, "ctag1.1", [""], { correlationId, headers: { "x-rpc-error-code": "NOT_FOUND" } });
+    await io.settle();
+    expect(await error).toMatchObject({ name: "RpcError", remoteCode: "NOT_FOUND" });
+    expect(String(((await error) as Error).stack)).toContain("whoeverCalls");
+  });
+});
+
 describe("opening", () => {
   it("fails with what the server says, and leaves nothing behind", async () => {
     const { io, connection, server } = await recovering({}, (one) =>

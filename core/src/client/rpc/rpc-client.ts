@@ -13,7 +13,7 @@ import { Future, rejection } from "../futures.ts";
 import { illegal } from "../option-checks.ts";
 import { ReplyChannel, type ReplyChannelOptions } from "./reply-channel.ts";
 import { RpcCall } from "./rpc-call.ts";
-import { errorIn } from "./rpc-error.ts";
+import { errorIn, isError } from "./rpc-error.ts";
 import {
   defaultCallTimeout,
   defaultDrain,
@@ -200,8 +200,8 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
       this.#lateReplies += 1;
       return;
     }
-    const error = errorIn(properties);
-    if (error !== undefined) call.fail(() => error);
+    // The error is made where its stack names whoever awaits the call.
+    if (isError(properties)) call.fail(() => errorIn(properties));
     else call.answered(this.#decode(delivery));
   }
 

@@ -44,13 +44,16 @@ export function errorHeaders(remoteCode: string, message: string): Readonly<Reco
   };
 }
 
-/** The error in a reply, if it is one. */
-export function errorIn({ headers }: BasicProperties): RpcError | undefined {
-  const code = headers?.[errorCodeHeader];
-  if (code === undefined) return undefined;
+/** Whether a reply is an error. */
+export function isError({ headers }: BasicProperties): boolean {
+  return headers?.[errorCodeHeader] !== undefined;
+}
+
+/** The error in a reply that is one. */
+export function errorIn({ headers }: BasicProperties): RpcError {
   const message = headers?.[errorMessageHeader];
   return new RpcError(
-    textOf(code).slice(0, longestCode),
+    textOf(headers?.[errorCodeHeader]).slice(0, longestCode),
     textOf(message ?? internalError.message).slice(0, longestMessage),
   );
 }
