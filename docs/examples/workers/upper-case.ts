@@ -1,7 +1,7 @@
 /** The worker of threads-channel.ts: a queue of its own, from which it forwards. */
 
 import { decodeText, encodeText, UnroutableError } from "@leveret/node";
-import { workerChannel } from "@leveret/core/threads";
+import { openWorkerPublisher, workerChannel } from "@leveret/core/threads";
 import { once } from "node:events";
 import { parentPort } from "node:worker_threads";
 
@@ -16,12 +16,11 @@ await channel.basicConsume({ queue: own, settle: "manual", prefetch: 4 }, async 
   await channel.basicPublish({ exchange: "", routingKey: queue, body, mandatory: true });
   await delivery.ack(); // "settled", or "stale" when the connection was lost meanwhile
 });
-for (const word of ["one", "two", "three"]) {
-  await channel.basicPublish({ exchange: "", routingKey: own, body: encodeText(word) });
-}
+const publisher = await openWorkerPublisher(channel, { routingKey: own, mandatory: true });
+for (const word of ["one", "two", "three"]) await publisher.publish(encodeText(word));
 
 try {
-  await channel.basicPublish({ exchange: "", routingKey: "nowhere", body: encodeText("lost"), mandatory: true });
+  await publisher.publish(encodeText("lost"), { routingKey: "nowhere" });
 } catch (error) {
   if (!(error instanceof UnroutableError)) throw error; // the same class, with the message that came back
 }
