@@ -54,7 +54,7 @@ const { values } = parseArgs({
 });
 
 const quick = { rounds: 1, warmUp: 150, measure: 150 };
-const brief = { rounds: 3, warmUp: 200, measure: 250 };
+const brief = { rounds: 3, warmUp: 400, measure: 250 };
 const thorough = { rounds: 5, warmUp: 400, measure: 500 };
 const pace = values.quick ? quick : values.brief ? brief : thorough;
 /** Of what takes long, and of what is no comparison. */
