@@ -15,9 +15,11 @@ interface Result {
 }
 
 /** Runs one of the programs. Each of them makes a connection of its own. */
-async function tool(name: string, args: readonly string[], input = ""): Promise<Result> {
+async function tool(name: string, args: readonly string[], input?: string): Promise<Result> {
   const child = spawn(`amqp-${name}`, [`--url=${url}`, ...args], { stdio: ["pipe", "pipe", "pipe"] });
-  child.stdin.end(input);
+  // A program that is not given anything may be gone before it could be given nothing.
+  if (input === undefined) child.stdin.destroy();
+  else child.stdin.end(input);
   const [output, errors, [code]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),
