@@ -84,7 +84,8 @@ const examples: Readonly<Record<string, Example>> = {
     arguments: ["4000"],
     prints: /^one done, two done; connection open, heartbeat 1 s$/m,
   },
-  "threads-channel.ts": { prints: /^ONE TWO THREE\nPORT_CLOSED, 0 requeued$/m },
+  // The worker may be ended before it acknowledges what it forwarded last.
+  "threads-channel.ts": { prints: /^ONE TWO THREE\nPORT_CLOSED, [01] requeued$/m },
   "topics.ts": { prints: /^kitchen\.# got 2, \*\.temperature got 2, \*\.\*\.battery got 1$/m },
   "transactions.ts": { prints: /^1 invoice, 0 orders left$/m },
   "worker.ts": { prints: /^4 tasks done, 1 given up after a second try$/m },
