@@ -31,7 +31,7 @@ it("is described alike for npm and for JSR", async () => {
 it("takes the core of its own version from npm", async () => {
   const core = await read("../core/package.json");
   const jsr = await read("deno.json");
-  const entries = ["blocking", "client"];
+  const entries = ["blocking", "blocking/adapter", "client"];
   expect(jsr.imports).toEqual(
     Object.fromEntries(entries.map((name) => [`@leveret/core/${name}`, `npm:@leveret/core@^${core.version}/${name}`])),
   );
