@@ -99,8 +99,10 @@ export class DeliveryLog {
     const { deliveryTag } = delivery;
     invariant(!this.#tags.has(deliveryTag), "a delivery tag is used once", () => `tag ${deliveryTag}`);
     this.#tags.add(deliveryTag);
-    // What was settled is of no interest any more.
-    for (const other of this.#copies.keys()) if (!other.outstanding) this.#copies.delete(other);
+    // What was settled is of no interest any more, unless a rollback may undo it.
+    for (const other of this.inTransactions ? [] : this.#copies.keys()) {
+      if (!other.outstanding) this.#copies.delete(other);
+    }
     this.#copies.set(delivery, copy);
   }
 
@@ -139,9 +141,10 @@ export class DeliveryLog {
     if (way.startsWith("ack") || way.startsWith("drop")) {
       this.mayBeGone(delivery);
       for (const [other, copy] of multiple ? this.#copies : []) {
-        if (!other.outstanding || other.deliveryTag > deliveryTag) continue;
-        this.mayBeGone(other);
-        taken.push(copy);
+        if (other.deliveryTag > deliveryTag) continue;
+        // After a rollback the server has what was settled as unsettled: several at a time means that as well.
+        if (other.outstanding || this.inTransactions) this.mayBeGone(other);
+        if (other.outstanding) taken.push(copy);
       }
     }
     try {
