@@ -1,7 +1,6 @@
 /** What an application does with a consumer: its handler, or its loop. */
 
 import {
-  ChannelError,
   type Consumer,
   type ConsumeOptions,
   type ConsumerDelivery,
@@ -14,7 +13,7 @@ import { invariant } from "../violation.ts";
 import type { Millis } from "../world.ts";
 import { type DeliveryLog, settleWays } from "./delivery-log.ts";
 import { arrivalOf, isPermanent, readLetter } from "./messages.ts";
-import { OnPurpose, orderedText } from "./promises.ts";
+import { OnPurpose, wasOrdered } from "./promises.ts";
 import type { Session } from "./session.ts";
 
 /** How to start a consumer: on a channel, or with one of its own. */
@@ -289,7 +288,7 @@ export class ConsumerUser {
             this.#isOver = true;
             const { keepers } = this.#session.surroundings;
             invariant(
-              end.type !== "not-recovered" || !keepers.hasAlwaysBeen(this.#queue) || wasOrdered(end.error),
+              end.type !== "not-recovered" || !keepers.hasAlwaysBeen(this.#queue) || wasOrdered(end.error.cause),
               "a consumer whose queue is there is recovered",
               () => `${consumer.consumerTag} of ${this.#queue}: ${String((end as { error?: Error }).error?.cause)}`,
             );
@@ -302,9 +301,4 @@ export class ConsumerUser {
       },
     });
   }
-}
-
-/** The simulation closed the channel while it was being recovered. */
-function wasOrdered({ cause }: Error): boolean {
-  return cause instanceof ChannelError && cause.replyText === orderedText;
 }

@@ -12,11 +12,18 @@ export class Keepers {
   readonly #keepers = new Map<Owned, Session>();
   /** What was lost, and is there again if its keeper has recovered. */
   readonly #lost = new Set<Owned>();
+  /** Sessions that could not bring back everything. */
+  readonly #failed = new Set<Session>();
 
   /** A session declared it, and was answered. */
   declared(one: Owned, session: Session): void {
     this.#keepers.set(one, session);
     this.#lost.delete(one);
+  }
+
+  /** A session told of something that it could not bring back, because the simulation kept it from that. */
+  failed(session: Session): void {
+    this.#failed.add(session);
   }
 
   /** The broker lost everything. */
@@ -37,7 +44,8 @@ export class Keepers {
   isDoubtful(one: Owned): boolean {
     if (!this.#lost.has(one)) return false;
     const keeper = this.#keepers.get(one);
-    return keeper?.active !== true || keeper.connection?.state !== "open";
+    if (keeper === undefined || this.#failed.has(keeper)) return true;
+    return !keeper.active || keeper.connection?.state !== "open";
   }
 
   #lose(one: Owned, comesBack = true): void {

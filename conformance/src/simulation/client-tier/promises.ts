@@ -7,6 +7,11 @@ import { invariant, InvariantViolation } from "../violation.ts";
 export const orderedCode = 311;
 export const orderedText = "ordered by the simulation";
 
+/** Whether the simulation closed the channel that this is about. */
+export function wasOrdered(error: unknown): boolean {
+  return error instanceof ChannelError && error.replyText === orderedText;
+}
+
 /** Reply codes that a channel may end with, unless it was ordered: a queue is not there. */
 const expectedChannelCodes: readonly (number | undefined)[] = [404];
 

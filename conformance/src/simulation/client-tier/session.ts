@@ -11,7 +11,7 @@ import type { DeliveryLog } from "./delivery-log.ts";
 import type { ConsumerUser } from "./consumer-user.ts";
 import type { Keepers } from "./keepers.ts";
 import type { MessageBook } from "./message-book.ts";
-import { type Circumstances, OnPurpose, Promises, type WatchOptions } from "./promises.ts";
+import { type Circumstances, OnPurpose, Promises, type WatchOptions, wasOrdered } from "./promises.ts";
 import type { PublisherUser } from "./publisher-user.ts";
 import { SessionIo, type SimulatedIo } from "./simulated-io.ts";
 
@@ -88,6 +88,10 @@ export class Session implements Circumstances {
       // What a handler's end would settle belongs to a transaction that was lost, and that nobody has rolled back yet.
       const isAborted = error instanceof TransactionError && error.code === "TRANSACTION_ABORTED";
       if (!(error instanceof OnPurpose) && !isLate && !isAborted) promises.keep(error);
+    });
+    connection.on("recovered", ({ failures }) => {
+      // The channel on which things are brought back may be one that the simulation closes.
+      if (failures.some(({ error }) => wasOrdered(error))) this.surroundings.keepers.failed(this);
     });
     // Listeners may throw: it hurts nobody.
     connection.on("blocked", () => {
