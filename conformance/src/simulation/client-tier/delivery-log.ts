@@ -41,6 +41,8 @@ export class DeliveryLog {
   readonly #handled = new Set<Delivery>();
   /** All numbers that deliveries ever had, in all lives of the channel. */
   readonly #tags = new Set<number>();
+  /** The numbers of the channels on which deliveries came. */
+  readonly #channels = new Set<number>();
   /** Messages of what is outstanding, and of some that is not. */
   readonly #copies = new Map<Delivery, HeldCopy>();
   /** Deliveries that wait for the application to settle them. */
@@ -76,6 +78,8 @@ export class DeliveryLog {
   /** Whether the channel lives, and nothing happened to its connection: what was sent on it has arrived. */
   get isIntact(): boolean {
     if (this.#session.disturbed || this.inTransactions) return false;
+    // A consumer's own channel is opened again, and what was on its way to the last one is lost.
+    if ([...this.#channels].some((number) => this.#session.closedChannels.has(number))) return false;
     if (this.#channel !== undefined) return this.#channel.state === "open";
     return this.#consumers.every(({ state }) => state === "consuming");
   }
@@ -99,6 +103,7 @@ export class DeliveryLog {
     const { deliveryTag } = delivery;
     invariant(!this.#tags.has(deliveryTag), "a delivery tag is used once", () => `tag ${deliveryTag}`);
     this.#tags.add(deliveryTag);
+    this.#channels.add(delivery.channel);
     // What was settled is of no interest any more, unless a rollback may undo it.
     for (const other of this.inTransactions ? [] : this.#copies.keys()) {
       if (!other.outstanding) this.#copies.delete(other);

@@ -94,6 +94,7 @@ export function strike(fault: FaultName, scene: FaultScene): void {
     case "close-channel-by-server":
       if (channel !== undefined) {
         const replyCode = random.pick([orderedCode, 403, 404, 405, 406, 541]);
+        session.closedChannels.add(channel.number);
         brokerConnection?.closeChannel(channel.number, { replyCode, replyText: orderedText });
         // Somebody asks for the very number, which may be of a channel that is about to be reopened.
         if (random.chance(0.3)) {

@@ -60,6 +60,8 @@ export class Session implements Circumstances {
   readonly consumers: Set<ConsumerUser> = new Set();
   /** What was delivered, one for each channel that had deliveries. */
   readonly logs: Set<DeliveryLog> = new Set();
+  /** The numbers of channels that the simulation had the broker close. */
+  readonly closedChannels: Set<number> = new Set();
   readonly #controllers = new Set<AbortController>();
 
   constructor(surroundings: Surroundings, owner: number, random: Random, io: SimulatedIo) {
