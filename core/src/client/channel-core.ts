@@ -219,7 +219,7 @@ export class ChannelCore implements PublishingHost {
           if (method === "tx.select") this.#isTransactional = true;
           return options.value(answer);
         },
-        failed: (end) => sent?.failed(end),
+        failed: (end) => sent?.failed(end, request.sent),
       });
       if (method === "tx.select") result.catch((error: unknown) => this.#failedToBegin(error));
       return result;

@@ -38,8 +38,8 @@ export class ChannelMemory {
 export interface SentCall {
   /** The server answered, or was asked not to. */
   done(answer: Answer | undefined): void;
-  /** The call ended with its channel. */
-  failed(end: EndError): void;
+  /** The call ended with its channel. What was not sent had no effect, and may be made again. */
+  failed(end: EndError, wasSent: boolean): void;
   /** Takes back what `done` did without an answer. */
   undo?(): void;
 }
@@ -212,8 +212,8 @@ function onAnswer(done: () => void): SentCall {
 }
 
 /**
- * Something is to go. With the connection it is gone: the application wanted that. What is to go may have been declared
- * a moment ago, without an answer yet, so it is looked for again at the end.
+ * Something is to go. With the connection it is gone if the server was asked: the application wanted that. What is to go
+ * may have been declared a moment ago, without an answer yet, so it is looked for again at the end.
  */
 function removed(remove: () => Removal): SentCall {
   const removal = remove();
@@ -221,5 +221,8 @@ function removed(remove: () => Removal): SentCall {
     removal.done();
     remove().done();
   };
-  return { done: gone, failed: (end) => (end instanceof ConnectionError ? gone() : removal.refused()) };
+  return {
+    done: gone,
+    failed: (end, wasSent) => (wasSent && end instanceof ConnectionError ? gone() : removal.refused()),
+  };
 }

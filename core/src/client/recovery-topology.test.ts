@@ -171,6 +171,27 @@ describe("what is brought back", () => {
     expect(declared(server())).toEqual(["queue.declare in use"]);
   });
 
+  it("is what was to be deleted when the connection was lost, where that was not sent", async () => {
+    const { io, channel, cut, comeBack, server } = await recoveringChannel({}, (prepared, number) => {
+      if (number === 0) prepared.on("queue.purge");
+      prepared.on("queue.delete", ({ channel: on }) =>
+        prepared.method(on, "channel.close", { replyCode: 406, replyText: "in use", classId: 50, methodId: 40 }),
+      );
+    });
+    await settled(io, channel.queueDeclare({ queue: "q" }));
+    // One request of a channel is in flight, and the others wait for its answer.
+    const purging = errorOf(channel.queuePurge({ queue: "q" }));
+    const deleting = errorOf(channel.queueDelete({ queue: "q", ifEmpty: true }));
+    await cut();
+    await comeBack();
+    expect(await purging).toMatchObject({ outcome: "unknown" });
+    expect(await deleting).toMatchObject({ outcome: "refused" });
+    expect(declared(server())).toEqual(["queue.declare q"]);
+    await cut();
+    await comeBack();
+    expect(declared(server())).toEqual(["queue.declare q"]);
+  });
+
   it("is not what the server refused without being asked for an answer", async () => {
     const { io, connection, channel, server } = await recoveringChannel();
     await settled(io, channel.queueDeclare({ queue: "bad", noWait: true }));
