@@ -211,12 +211,14 @@ export class ChannelCore implements PublishingHost {
       this.link.touch();
       // What is published or settled from now on may belong to a transaction.
       if (method === "tx.select") this.#beginTransactions();
+      if (method === "basic.recover") this.settlement.beginRecover();
       const result = this.host.replies.expect(request, {
         ...options,
         value: (answer) => {
           sent?.done(answer);
           this.#unproven = [];
           if (method === "tx.select") this.#isTransactional = true;
+          if (method === "basic.recover") this.settlement.endRecover();
           return options.value(answer);
         },
         failed: (end) => sent?.failed(end, request.sent),
@@ -234,6 +236,7 @@ export class ChannelCore implements PublishingHost {
     try {
       const fields = recorder?.resolve(this.memory, method, given) ?? given;
       this.engine.send(method, fields);
+      if (method === "basic.recover-async") this.settlement.forgetAll();
       const sent = recorder?.sent(this.memory, method as ChannelRequestName, fields as Arguments<ChannelRequestName>);
       sent?.done(undefined);
       if (sent?.undo !== undefined) this.#unproven.push({ method, undo: () => sent.undo?.() });

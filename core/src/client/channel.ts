@@ -235,20 +235,13 @@ export class Channel extends Topology {
   /** Has the server put back all outstanding deliveries of the channel. RabbitMQ does not support it without requeueing. */
   async basicRecover({ requeue = true, signal }: CallerOptions & { readonly requeue?: boolean } = {}): Promise<void> {
     if (!requeue) throw notSupported("basic.recover without requeue");
-    const answered = this.#core.ask(
-      "basic.recover",
-      { requeue },
-      { signal, value: () => this.#core.settlement.endRecover() },
-    );
-    this.#core.settlement.beginRecover();
-    await answered;
+    await this.#core.call("basic.recover", { requeue }, signal);
   }
 
   /** As {@link basicRecover}, without an answer. Deprecated in AMQP. */
   async basicRecoverAsync({ requeue = true }: { readonly requeue?: boolean } = {}): Promise<void> {
     if (!requeue) throw notSupported("basic.recover-async without requeue");
     await this.#core.tell("basic.recover-async", { requeue });
-    this.#core.settlement.forgetAll();
   }
 
   // Transactions and flow

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { ConsumerDelivery } from "./delivery.ts";
 import { TransportError } from "./io-services.ts";
 import { errorOf, failure, settled, stateOf } from "./testing/fixture.ts";
 import { firstDelay, recovering, recoveringChannel } from "./testing/recovering.ts";
@@ -393,4 +394,43 @@ it("a blocked connection is told to be unblocked when it is lost", async () => {
   await comeBack();
   expect(events.slice(0, 3)).toEqual(["blocked disk", "unblocked", "disconnected CONNECTION_LOST"]);
   expect(connection.blocked).toBeUndefined();
+});
+
+describe("basic.recover", () => {
+  it("voids what arrives before its answer, also when it waited for the connection to come back", async () => {
+    const { io, channel, cut, comeBack, server } = await recoveringChannel({}, (prepared, number) => {
+      if (number > 0) prepared.on("basic.recover");
+    });
+    const deliveries: ConsumerDelivery[] = [];
+    const options = { queue: "q", consumerTag: "c", settle: "manual" } as const;
+    await settled(
+      io,
+      channel.basicConsume(options, (delivery) => void deliveries.push(delivery)),
+    );
+    await cut();
+    const recovered = channel.basicRecover();
+    await comeBack();
+    server().deliver(1, "c", ["a"]);
+    await io.settle();
+    const [delivery] = deliveries;
+    expect(() => delivery?.ack()).toThrow(expect.objectContaining({ code: "ALREADY_SETTLED" }));
+    await io.settle();
+    expect(server().log.filter((line) => /ack|recover/.test(line))).toEqual(["1 basic.recover"]);
+    server().method(1, "basic.recover-ok", {});
+    await settled(io, recovered);
+  });
+
+  it("that is not sent leaves what is outstanding as it is", async () => {
+    const { io, channel, server } = await recoveringChannel();
+    const deliveries: ConsumerDelivery[] = [];
+    const options = { queue: "q", consumerTag: "c", settle: "manual" } as const;
+    await settled(
+      io,
+      channel.basicConsume(options, (delivery) => void deliveries.push(delivery)),
+    );
+    server().deliver(1, "c", ["a"]);
+    await io.settle();
+    expect(await errorOf(channel.basicRecover({ signal: AbortSignal.abort() }))).toMatchObject({ outcome: "not-sent" });
+    expect(deliveries[0]?.outstanding).toBe(true);
+  });
 });
