@@ -71,7 +71,7 @@ export const mutations: readonly Mutation[] = [
     "if (!this.#settledEarly.delete(number)) continue;",
     "continue;",
   ),
-  engine("early confirms are forgotten", "confirms.ts", "      this.#settledEarly.add(deliveryTag);\n", ""),
+  engine("early confirms are forgotten", "confirms.ts", "      this.#settledEarly.set(deliveryTag, true);\n", ""),
   engine("the sequence begins at 0", "confirms.ts", "#next = 1;", "#next = 0;"),
   engine(
     "a nack is taken for an ack",
@@ -145,7 +145,7 @@ export const mutations: readonly Mutation[] = [
   engine(
     "a channel number is given out twice",
     "channel-numbers.ts",
-    "    this.#taken.add(this.#lowestCandidate);\n",
+    "    this.#taken.set(this.#lowestCandidate, true);\n",
     "",
   ),
 
