@@ -7,12 +7,11 @@ import type { Arguments } from "../wire/method-types.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import { type ConsumeOptions, type ConsumerEnd, defaultPrefetch, type HandlerOptions } from "./consumer-options.ts";
 import { AbortError, ConsumerRecoveryError } from "./errors.ts";
-import { integer } from "./option-checks.ts";
 import type { Recorder } from "./recording.ts";
 import type { CallOptions } from "./replies.ts";
 import type { Removal } from "../recovery/topology.ts";
 import { DeliveryBuffer } from "./delivery-buffer.ts";
-import { oneOf } from "./option-checks.ts";
+import { integer, oneOf } from "./option-checks.ts";
 import { Subscription, type SubscriptionHost, type SubscriptionInfo } from "./subscription.ts";
 
 const short = integer(0, 0xffff);
