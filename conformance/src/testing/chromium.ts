@@ -11,7 +11,7 @@ import type { PageProgram, Place } from "../runners/chromium/places.ts";
 import { ObjectServer } from "./remote-objects.ts";
 
 /** Without a sandbox, which the user root cannot have, and without a word to anyone outside. */
-const flags = [
+export const flags = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -75,7 +75,8 @@ interface Served {
   readonly program: PageProgram;
 }
 
-async function bundle(program: URL): Promise<string> {
+/** A program of the sources, in one script for a page. */
+export async function bundle(program: URL): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(program)],
     bundle: true,
@@ -90,7 +91,8 @@ async function bundle(program: URL): Promise<string> {
   return outputFiles.map(({ text }) => text).join("\n");
 }
 
-async function serve(program: string): Promise<Server> {
+/** Serves a page with a program, which is also at `/program.js`, for workers. */
+export async function serve(program: string): Promise<Server> {
   const server = createServer((request, response) => {
     if (request.url === "/program.js") response.setHeader("Content-Type", "text/javascript").end(program);
     else
