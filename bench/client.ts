@@ -7,7 +7,8 @@ import { PerformanceObserver } from "node:perf_hooks";
 import process from "node:process";
 import v8 from "node:v8";
 import type { Assignment, Latency, MemoryReport, Report, TimedReport } from "./assignment.ts";
-import { type Broker, type Driver, nextTurn, type Session, type Slice } from "./drivers/driver.ts";
+import type { Broker, Driver, Session, Slice } from "./drivers/driver.ts";
+import { nextTurn } from "./drivers/loops.ts";
 import { brokerOf, prepare } from "./slices.ts";
 import type { Holding, Work } from "./workloads.ts";
 

@@ -9,34 +9,30 @@ import {
   type Options,
 } from "amqplib";
 import { once } from "node:events";
-import { replyQueue, richProperties, type Shape } from "../messages.ts";
-import {
-  type AckLoad,
-  bodiesOf,
-  type Broker,
-  Calls,
-  type ConfirmLoad,
-  type ConsumeLoad,
-  Countdown,
-  cycle,
-  done,
-  type Driver,
-  echoKey,
-  exchange,
-  InFlight,
-  Inspector,
-  Ledger,
-  nextTurn,
-  oneByOne,
-  type PublishLoad,
-  pipelined,
-  routingKey,
-  type RpcLoad,
-  type Session,
-  settler,
-  type Slice,
-  type Stopwatch,
+import { bodiesOf, cycle, echoKey, exchange, replyQueue, richProperties, routingKey, type Shape } from "../messages.ts";
+import type {
+  AckLoad,
+  Broker,
+  ConfirmLoad,
+  ConsumeLoad,
+  Driver,
+  PublishLoad,
+  RpcLoad,
+  Session,
+  Slice,
+  Stopwatch,
 } from "./driver.ts";
+import {
+  acknowledging,
+  Calls,
+  checkAcknowledged,
+  getting,
+  InFlight,
+  nextTurn,
+  present,
+  receiving,
+  windowed,
+} from "./loops.ts";
 
 const rich: Options.Publish = richProperties;
 const bare: Options.Publish = {};
@@ -48,37 +44,21 @@ export const driver: Driver = {
 class AmqplibSession implements Session {
   readonly #broker: Broker;
   readonly #connection: ChannelModel;
-  readonly #ledger: Ledger;
 
   constructor(broker: Broker, connection: ChannelModel) {
     this.#broker = broker;
     this.#connection = connection;
-    this.#ledger = new Ledger(broker);
   }
 
-  async publish({ shape, pace, channels = 1 }: PublishLoad): Promise<Slice> {
+  async publish({ shape, pace }: PublishLoad): Promise<Slice> {
     const bodies = bodiesOf(shape.size);
     const options = shape.rich ? rich : bare;
-    const all = await Promise.all(Array.from({ length: channels }, () => this.#connection.createChannel()));
-    const channel = all[0]!;
+    const channel = await this.#connection.createChannel();
     return async (count) => {
-      if (channels > 1) {
-        for (let index = 0; index < count; index += 1) {
-          const next = all[index % channels]!;
-          const body = bodies[Math.floor(index / channels) & (cycle - 1)]!;
-          if (!next.publish(exchange, routingKey, body, options)) await once(next, "drain");
-        }
-        for (const each of all.slice(1)) await each.checkQueue(routingKey);
-      } else if (pace === "burst") {
-        for (let index = 0; index < count; index += 1) {
-          const hasRoom = channel.publish(exchange, routingKey, bodies[index & (cycle - 1)]!, options);
-          if (!hasRoom) await once(channel, "drain");
-        }
-      } else {
-        for (let index = 0; index < count; index += 1) {
-          channel.publish(exchange, routingKey, bodies[index & (cycle - 1)]!, options);
-          await nextTurn();
-        }
+      for (let index = 0; index < count; index += 1) {
+        const hasRoom = channel.publish(exchange, routingKey, bodies[index & (cycle - 1)]!, options);
+        if (pace === "turn") await nextTurn();
+        else if (!hasRoom) await once(channel, "drain");
       }
       await this.#check(channel, count);
     };
@@ -88,95 +68,58 @@ class AmqplibSession implements Session {
     const bodies = bodiesOf(shape.size);
     const options = shape.rich ? rich : bare;
     const channel = await this.#connection.createConfirmChannel();
+    const publishOne = (index: number) => publish(channel, bodies[index & (cycle - 1)]!, options);
     return async (count) => {
-      const publishOne = (index: number) => publish(channel, bodies[index & (cycle - 1)]!, options);
-      if (window === 1) await oneByOne(count, stopwatch, publishOne);
-      else if (promises) await pipelined(count, window, publishOne);
+      if (promises) await windowed(count, window, stopwatch, publishOne);
       else await publishWindow(channel, bodies, options, count, window);
       await this.#check(channel, count);
     };
   }
 
-  async consume({ shape, consumers = 1 }: ConsumeLoad): Promise<Slice> {
-    const channels = await Promise.all(Array.from({ length: consumers }, () => this.#connection.createChannel()));
+  async consume({ shape }: ConsumeLoad): Promise<Slice> {
+    const channel = await this.#connection.createChannel();
     return async (count) => {
-      const queue = this.#broker.nextQueue(shape, count, consumers);
-      const countdown = new Countdown(count);
-      const started = channels.map((channel) => {
-        const inspector = new Inspector(shape.size);
-        const take = (message: ConsumeMessage | null): void => {
-          if (message === null) throw new Error("the consumer was cancelled");
-          inspector.inspect(message.content);
-          countdown.tick();
-        };
-        return channel.consume(queue, take, { noAck: true });
-      });
-      await countdown.done;
-      for (const [index, reply] of started.entries()) await channels[index]!.cancel((await reply).consumerTag);
+      const { take, done } = receiving(shape, count);
+      const { consumerTag } = await channel.consume(
+        this.#broker.nextQueue(shape, count),
+        (message) => take(contentOf(message)),
+        { noAck: true },
+      );
+      await done;
+      await channel.cancel(consumerTag);
     };
   }
 
   async ack(load: AckLoad): Promise<Slice> {
-    const { shape, prefetch, handler } = load;
     const channel = await this.#connection.createChannel();
-    await channel.prefetch(prefetch);
+    await channel.prefetch(load.prefetch);
     return async (count) => {
-      const queue = this.#broker.nextQueue(shape, count);
-      const inspector = new Inspector(shape.size);
-      const countdown = new Countdown(count);
-      const settle = settler<ConsumeMessage>(load, (message, multiple, each) => {
-        channel.ack(message, multiple);
-        countdown.tick(each);
-      });
-      const take = (message: ConsumeMessage | null): void => {
-        if (message === null) throw new Error("the consumer was cancelled");
-        inspector.inspect(message.content);
-        settle(message);
-      };
-      const takeLater = async (message: ConsumeMessage | null): Promise<void> => {
-        if (message === null) throw new Error("the consumer was cancelled");
-        inspector.inspect(message.content);
-        await done;
-        settle(message);
-      };
-      const { consumerTag } = await channel.consume(
-        queue,
-        handler === "sync" ? take : (message) => void takeLater(message),
+      const queue = this.#broker.nextQueue(load.shape, count);
+      const { take, done } = acknowledging<ConsumeMessage>(load, count, contentOf, (message, multiple) =>
+        channel.ack(message, multiple),
       );
-      await countdown.done;
+      const { consumerTag } = await channel.consume(queue, (message) => void take(present(message)));
+      await done;
       await channel.cancel(consumerTag);
-      const { messageCount } = await channel.checkQueue(queue);
-      if (messageCount > 0) throw new Error(`${messageCount} messages are not acknowledged`);
+      checkAcknowledged((await channel.checkQueue(queue)).messageCount);
     };
   }
 
   async get({ shape }: { readonly shape: Shape }, stopwatch: Stopwatch): Promise<Slice> {
     const channel = await this.#connection.createChannel();
-    const inspector = new Inspector(shape.size);
-    return (count) => {
-      const queue = this.#broker.nextQueue(shape, 0);
-      return oneByOne(count, stopwatch, async () => {
-        const message = await channel.get(queue, { noAck: true });
-        if (message === false) throw new Error("the queue is empty");
-        inspector.inspect(message.content);
-      });
-    };
+    const get = (queue: string) => channel.get(queue, { noAck: true });
+    return getting(this.#broker, shape, stopwatch, get, (message) => present(message).content);
   }
 
-  async rpc({ shape, inFlight }: RpcLoad, stopwatch: Stopwatch): Promise<Slice> {
-    const bodies = bodiesOf(shape.size);
+  async rpc(load: RpcLoad, stopwatch: Stopwatch): Promise<Slice> {
     const channel = await this.#connection.createChannel();
-    const calls = new Calls(shape);
+    const calls = new Calls(load, stopwatch, (body, correlationId) =>
+      channel.publish("", echoKey, body, { correlationId, replyTo: replyQueue }),
+    );
     const take = (message: ConsumeMessage | null): void =>
-      calls.answered(message?.properties.correlationId, message?.content ?? Buffer.alloc(0));
+      calls.answered(present(message).properties.correlationId, contentOf(message));
     await channel.consume(replyQueue, take, { noAck: true });
-    const call = (index: number): Promise<void> => {
-      const body = bodies[index & (cycle - 1)]!;
-      return calls.call(body, (correlationId) =>
-        channel.publish("", echoKey, body, { correlationId, replyTo: replyQueue }),
-      );
-    };
-    return (count) => (inFlight === 1 ? oneByOne(count, stopwatch, call) : pipelined(count, inFlight, call));
+    return calls.slice;
   }
 
   async openChannel(): Promise<() => Promise<unknown>> {
@@ -185,13 +128,17 @@ class AmqplibSession implements Session {
   }
 
   async #check(channel: Channel, count: number): Promise<void> {
-    const { messageCount } = await channel.checkQueue(routingKey);
-    this.#ledger.check(count, messageCount);
+    this.#broker.checkPublished(count, (await channel.checkQueue(routingKey)).messageCount);
   }
 
   close(): Promise<void> {
     return this.#connection.close();
   }
+}
+
+/** A consumer that the broker cancelled is told so by `null`. */
+function contentOf(message: ConsumeMessage | null): Buffer {
+  return present(message).content;
 }
 
 function publish(channel: ConfirmChannel, body: Buffer, options: Options.Publish): Promise<void> {

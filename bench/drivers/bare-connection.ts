@@ -9,6 +9,7 @@ export type OnFrame = (type: number, bytes: Buffer, start: number, end: number) 
 
 const protocolHeader = Buffer.from("AMQP\0\0\x09\x01", "latin1");
 export const channelNumber = 1;
+const consumerTag = "bare";
 export const frameMax = 131_072;
 const nothing = Buffer.alloc(0);
 
@@ -72,6 +73,19 @@ export class BareConnection {
   async count(queue: string): Promise<number> {
     const answer = await this.ask(encodeCount(queue), "queue.declare-ok");
     return answer.readUInt32BE(answer.length - 8);
+  }
+
+  limit(prefetchCount: number): Promise<Buffer> {
+    return this.request("basic.qos", { prefetchSize: 0, prefetchCount, global: false }, "basic.qos-ok");
+  }
+
+  consume(queue: string, noAck: boolean): Promise<Buffer> {
+    const no = { noLocal: false, exclusive: false, noWait: false };
+    return this.request("basic.consume", { queue, consumerTag, noAck, ...no, arguments: {} }, "basic.consume-ok");
+  }
+
+  cancel(): Promise<Buffer> {
+    return this.request("basic.cancel", { consumerTag, noWait: false }, "basic.cancel-ok");
   }
 
   async close(): Promise<void> {

@@ -5,26 +5,20 @@
 
 import { Output, writePublish } from "@leveret/core/wire";
 import { encodable } from "../null-broker/deliveries.ts";
+import { bodiesOf, cycle, exchange, routingKey, type Shape } from "../messages.ts";
 import { BareConnection, channelNumber, encode, frameMax } from "./bare-connection.ts";
-import {
-  type AckLoad,
-  bodiesOf,
-  type Broker,
-  type ConfirmLoad,
-  type ConsumeLoad,
-  cycle,
-  type Driver,
-  exchange,
-  Ledger,
-  nextTurn,
-  oneByOne,
-  type PublishLoad,
-  routingKey,
-  type Session,
-  type Slice,
-  type Stopwatch,
+import type {
+  AckLoad,
+  Broker,
+  ConfirmLoad,
+  ConsumeLoad,
+  Driver,
+  PublishLoad,
+  Session,
+  Slice,
+  Stopwatch,
 } from "./driver.ts";
-import type { Shape } from "../messages.ts";
+import { checkAcknowledged, nextTurn, oneByOne } from "./loops.ts";
 
 const aboutChunk = 256 * 1024;
 
@@ -54,12 +48,10 @@ function encodePublishes({ size, rich }: Shape, about: number): { bytes: Buffer;
 class BareSession implements Session {
   readonly #broker: Broker;
   readonly #connection: BareConnection;
-  readonly #ledger: Ledger;
 
   constructor(broker: Broker, connection: BareConnection) {
     this.#broker = broker;
     this.#connection = connection;
-    this.#ledger = new Ledger(broker);
   }
 
   async publish({ shape, pace }: PublishLoad): Promise<Slice> {
@@ -68,7 +60,7 @@ class BareSession implements Session {
     return async (count) => {
       if (pace === "turn") await this.#writeByTurns(few, count);
       else await this.#writeAll(many, few, count);
-      this.#ledger.check(count, await this.#connection.count(routingKey));
+      this.#broker.checkPublished(count, await this.#connection.count(routingKey));
     };
   }
 
@@ -128,7 +120,7 @@ class BareSession implements Session {
         }
         await reach(sent);
       }
-      this.#ledger.check(count, await connection.count(routingKey));
+      this.#broker.checkPublished(count, await connection.count(routingKey));
     };
   }
 
@@ -137,11 +129,7 @@ class BareSession implements Session {
   }
 
   async ack({ shape, prefetch }: AckLoad): Promise<Slice> {
-    await this.#connection.request(
-      "basic.qos",
-      { prefetchSize: 0, prefetchCount: prefetch, global: false },
-      "basic.qos-ok",
-    );
+    await this.#connection.limit(prefetch);
     return (count) => this.#receive(shape, count, false);
   }
 
@@ -168,21 +156,12 @@ class BareSession implements Session {
       }
       if (bytesLeft <= 0) finish();
     };
-    const fields = {
-      queue,
-      consumerTag: "bare",
-      noLocal: false,
-      noAck,
-      exclusive: false,
-      noWait: false,
-      arguments: {},
-    };
-    await connection.request("basic.consume", fields, "basic.consume-ok");
+    await connection.consume(queue, noAck);
     await finished;
     connection.onChunk = () => {};
-    await connection.request("basic.cancel", { consumerTag: "bare", noWait: false }, "basic.cancel-ok");
+    await connection.cancel();
     if (bytesLeft !== 0) throw new Error(`${-bytesLeft} bytes more than were asked for`);
-    if (!noAck && (await connection.count(queue)) > 0) throw new Error("messages are not acknowledged");
+    if (!noAck) checkAcknowledged(await connection.count(queue));
   }
 
   close(): Promise<void> {

@@ -7,34 +7,40 @@ import {
   type AMQPMessage,
   type AMQPProperties,
 } from "@cloudamqp/amqp-client";
-import { replyQueue, richProperties, type Shape } from "../messages.ts";
 import {
-  type AckLoad,
   bodiesOf,
-  type Broker,
-  Calls,
-  type ConfirmLoad,
-  type ConsumeLoad,
-  Countdown,
   cycle,
-  done,
-  type Driver,
   echoKey,
   exchange,
   Inspector,
-  Ledger,
-  nextTurn,
-  oneByOne,
-  type PublishLoad,
-  pipelined,
-  publishesPerWait,
+  replyQueue,
+  richProperties,
   routingKey,
-  type RpcLoad,
-  type Session,
-  settler,
-  type Slice,
-  type Stopwatch,
+  type Shape,
+} from "../messages.ts";
+import type {
+  AckLoad,
+  Broker,
+  ConfirmLoad,
+  ConsumeLoad,
+  Driver,
+  PublishLoad,
+  RpcLoad,
+  Session,
+  Slice,
+  Stopwatch,
 } from "./driver.ts";
+import {
+  acknowledging,
+  Calls,
+  checkAcknowledged,
+  getting,
+  nextTurn,
+  present,
+  publishesPerWait,
+  receiving,
+  windowed,
+} from "./loops.ts";
 
 /** Bodies of this size and more do better with larger frames than this library asks for. */
 const large = 65_536;
@@ -61,28 +67,23 @@ export const driver: Driver = {
 class CloudamqpSession implements Session {
   readonly #broker: Broker;
   readonly #client: AMQPClient;
-  readonly #ledger: Ledger;
 
   constructor(broker: Broker, client: AMQPClient) {
     this.#broker = broker;
     this.#client = client;
-    this.#ledger = new Ledger(broker);
   }
 
-  async publish({ shape, pace, channels = 1 }: PublishLoad): Promise<Slice> {
+  async publish({ shape, pace }: PublishLoad): Promise<Slice> {
     const bodies = bodiesOf(shape.size);
     const properties = shape.rich ? rich : bare;
-    const all: AMQPChannel[] = [];
-    for (let index = 0; index < channels; index += 1) all.push(await this.#client.channel());
+    const channel = await this.#client.channel();
     return async (count) => {
       for (let index = 0; index < count; index += 1) {
-        const body = bodies[Math.floor(index / channels) & (cycle - 1)]!;
-        const written = all[index % channels]!.basicPublish(exchange, routingKey, body, properties);
+        const written = channel.basicPublish(exchange, routingKey, bodies[index & (cycle - 1)]!, properties);
         if (pace === "turn") await nextTurn();
         else if (index % publishesPerWait === publishesPerWait - 1) await written;
       }
-      for (const each of all.slice(1)) await each.queueDeclare(routingKey, { passive: true });
-      await this.#check(all[0]!, count);
+      await this.#check(channel, count);
     };
   }
 
@@ -94,87 +95,51 @@ class CloudamqpSession implements Session {
     const publish = (index: number) =>
       channel.basicPublish(exchange, routingKey, bodies[index & (cycle - 1)]!, properties);
     return async (count) => {
-      if (window === 1) await oneByOne(count, stopwatch, publish);
-      else await pipelined(count, window, publish);
+      await windowed(count, window, stopwatch, publish);
       await this.#check(channel, count);
     };
   }
 
-  async consume({ shape, by, consumers = 1 }: ConsumeLoad): Promise<Slice> {
-    const channels: AMQPChannel[] = [];
-    for (let index = 0; index < consumers; index += 1) channels.push(await this.#client.channel());
+  async consume({ shape, by }: ConsumeLoad): Promise<Slice> {
+    const channel = await this.#client.channel();
     return async (count) => {
-      const queue = this.#broker.nextQueue(shape, count, consumers);
-      if (by === "iterator") return iterate(channels[0]!, queue, shape, count);
-      const countdown = new Countdown(count);
-      const started = channels.map((channel) => {
-        const inspector = new Inspector(shape.size);
-        return channel.basicConsume(queue, { noAck: true }, ({ body }) => {
-          inspector.inspect(body as Uint8Array);
-          countdown.tick();
-        });
-      });
-      await countdown.done;
-      for (const consumer of started) await (await consumer).cancel();
+      const queue = this.#broker.nextQueue(shape, count);
+      if (by === "iterator") return iterate(channel, queue, shape, count);
+      const { take, done } = receiving(shape, count);
+      const consumer = await channel.basicConsume(queue, { noAck: true }, (message) => take(bodyOf(message)));
+      await done;
+      await consumer.cancel();
     };
   }
 
   async ack(load: AckLoad): Promise<Slice> {
-    const { shape, prefetch, handler } = load;
     const channel = await this.#client.channel();
-    await channel.basicQos(prefetch);
+    await channel.basicQos(load.prefetch);
     return async (count) => {
-      const queue = this.#broker.nextQueue(shape, count);
-      const inspector = new Inspector(shape.size);
-      const countdown = new Countdown(count);
-      const settle = settler<AMQPMessage>(load, (message, multiple, each) => {
-        void message.ack(multiple);
-        countdown.tick(each);
-      });
-      const take = (message: AMQPMessage): void => {
-        inspector.inspect(message.body as Uint8Array);
-        settle(message);
-      };
-      const takeLater = async (message: AMQPMessage): Promise<void> => {
-        inspector.inspect(message.body as Uint8Array);
-        await done;
-        settle(message);
-      };
-      const consumer = await channel.basicConsume(queue, { noAck: false }, handler === "sync" ? take : takeLater);
-      await countdown.done;
+      const queue = this.#broker.nextQueue(load.shape, count);
+      const { take, done } = acknowledging(load, count, bodyOf, (message, multiple) => void message.ack(multiple));
+      const consumer = await channel.basicConsume(queue, { noAck: false }, take);
+      await done;
       await consumer.cancel();
-      const { messageCount } = await channel.queueDeclare(queue, { passive: true });
-      if (messageCount > 0) throw new Error(`${messageCount} messages are not acknowledged`);
+      checkAcknowledged((await channel.queueDeclare(queue, { passive: true })).messageCount);
     };
   }
 
   async get({ shape }: { readonly shape: Shape }, stopwatch: Stopwatch): Promise<Slice> {
     const channel = await this.#client.channel();
-    const inspector = new Inspector(shape.size);
-    return (count) => {
-      const queue = this.#broker.nextQueue(shape, 0);
-      return oneByOne(count, stopwatch, async () => {
-        const message = await channel.basicGet(queue, { noAck: true });
-        if (message === null) throw new Error("the queue is empty");
-        inspector.inspect(message.body as Uint8Array);
-      });
-    };
+    const get = (queue: string) => channel.basicGet(queue, { noAck: true });
+    return getting(this.#broker, shape, stopwatch, get, (message) => bodyOf(present(message)));
   }
 
-  async rpc({ shape, inFlight }: RpcLoad, stopwatch: Stopwatch): Promise<Slice> {
-    const bodies = bodiesOf(shape.size);
+  async rpc(load: RpcLoad, stopwatch: Stopwatch): Promise<Slice> {
     const channel = await this.#client.channel();
-    const calls = new Calls(shape);
-    await channel.basicConsume(replyQueue, { noAck: true }, ({ properties, body }) =>
-      calls.answered(properties.correlationId, body as Uint8Array),
+    const calls = new Calls(load, stopwatch, (body, id) =>
+      channel.basicPublish("", echoKey, body, { correlationId: id, replyTo: replyQueue }),
     );
-    const call = (index: number): Promise<void> => {
-      const body = bodies[index & (cycle - 1)]!;
-      return calls.call(body, (id) => {
-        void channel.basicPublish("", echoKey, body, { correlationId: id, replyTo: replyQueue });
-      });
-    };
-    return (count) => (inFlight === 1 ? oneByOne(count, stopwatch, call) : pipelined(count, inFlight, call));
+    await channel.basicConsume(replyQueue, { noAck: true }, (message) =>
+      calls.answered(message.properties.correlationId, bodyOf(message)),
+    );
+    return calls.slice;
   }
 
   async openChannel(): Promise<() => Promise<unknown>> {
@@ -184,7 +149,7 @@ class CloudamqpSession implements Session {
 
   async #check(channel: AMQPChannel, count: number): Promise<void> {
     const { messageCount } = await channel.queueDeclare(routingKey, { passive: true });
-    this.#ledger.check(count, messageCount);
+    this.#broker.checkPublished(count, messageCount);
   }
 
   close(): Promise<void> {
@@ -192,11 +157,15 @@ class CloudamqpSession implements Session {
   }
 }
 
+function bodyOf({ body }: AMQPMessage): Uint8Array {
+  return body as Uint8Array;
+}
+
 async function iterate(channel: AMQPChannel, queue: string, shape: Shape, count: number): Promise<void> {
   const inspector = new Inspector(shape.size);
   const consumer: AMQPGeneratorConsumer = await channel.basicConsume(queue, { noAck: true });
-  for await (const { body } of consumer.messages) {
-    inspector.inspect(body as Uint8Array);
+  for await (const message of consumer.messages) {
+    inspector.inspect(bodyOf(message));
     if (inspector.count === count) break;
   }
 }

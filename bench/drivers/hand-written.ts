@@ -1,424 +1,136 @@
-/**
- * The smallest client that still does the work: a call for each publish, an object for each delivery, a promise for each
- * confirm, and one write for what a turn of the loop produces. It validates nothing, limits nothing, and recovers nothing.
- */
+/** What could be reached: the workloads by a client that is written for them alone. */
 
-import { replyQueue, type Shape } from "../messages.ts";
 import { encodeProperties } from "@leveret/core/wire";
+import { bodiesOf, cycle, echoKey, exchange, Inspector, replyQueue, routingKey, type Shape } from "../messages.ts";
 import { encodable } from "../null-broker/deliveries.ts";
-import { BareConnection, channelNumber } from "./bare-connection.ts";
-import {
-  type AckLoad,
-  bodiesOf,
-  type Broker,
-  Calls,
-  type ConfirmLoad,
-  type ConsumeLoad,
-  Countdown,
-  cycle,
-  done,
-  type Driver,
-  echoKey,
-  exchange,
-  Inspector,
-  Ledger,
-  nextTurn,
-  oneByOne,
-  pipelined,
-  type PublishLoad,
-  routingKey,
-  type RpcLoad,
-  type Session,
-  settler,
-  type Slice,
-  type Stopwatch,
+import { BareConnection, encode } from "./bare-connection.ts";
+import type {
+  AckLoad,
+  Broker,
+  ConfirmLoad,
+  ConsumeLoad,
+  Driver,
+  PublishLoad,
+  RpcLoad,
+  Session,
+  Slice,
+  Stopwatch,
 } from "./driver.ts";
+import { HandWrittenClient, type Message } from "./hand-written-client.ts";
+import { acknowledging, Calls, checkAcknowledged, nextTurn, oneByOne, receiving, windowed } from "./loops.ts";
 
-const segmentSize = 64 * 1024;
-/** Bodies from this size on are not copied. */
-const large = 16 * 1024;
-const deliverId = 0x3c;
-const ackId = 0x50;
-const getOkId = 0x47;
-const framePayload = 131_072 - 8;
+/** Two bytes of flags, which say that there are none. */
 const noProperties = new Uint8Array(2);
 const richBytes = Buffer.from(encodeProperties(encodable).bytes);
 
-interface Message {
-  readonly deliveryTag: number;
-  readonly redelivered: boolean;
-  readonly exchange: string;
-  readonly routingKey: string;
-  /** The header's payload from the property flags on, not decoded. */
-  properties: Uint8Array;
-  body: Uint8Array;
-}
-
 export const driver: Driver = {
-  connect: async (broker) => new HandWrittenSession(broker, await BareConnection.open(broker.port)),
+  connect: async (broker) =>
+    new HandWrittenSession(broker, new HandWrittenClient(await BareConnection.open(broker.port))),
 };
 
 class HandWrittenSession implements Session {
   readonly #broker: Broker;
-  readonly #connection: BareConnection;
-  readonly #ledger: Ledger;
+  readonly #client: HandWrittenClient;
 
-  // What goes out.
-  #segment = Buffer.allocUnsafeSlow(segmentSize);
-  #start = 0;
-  #position = 0;
-  #full: Buffer[] = [];
-  #scheduled = false;
-  #congested: Promise<void> | undefined;
-  #ackTo = 0;
-  #ackFrom = 0;
-
-  // What comes in.
-  #onMessage: (message: Message) => void = () => {};
-  #message: Message | undefined;
-  #left = 0;
-  #filled = 0;
-  #names = Buffer.alloc(0);
-  #exchange = "";
-  #routingKey = "";
-  readonly #confirms: (() => void)[] = [];
-  #published = 0;
-  #confirmed = 0;
-
-  constructor(broker: Broker, connection: BareConnection) {
+  constructor(broker: Broker, client: HandWrittenClient) {
     this.#broker = broker;
-    this.#connection = connection;
-    this.#ledger = new Ledger(broker);
-    connection.onFrame = (type, bytes, start, end) => this.#frame(type, bytes, start, end);
+    this.#client = client;
   }
-
-  // Output
-
-  #send(to: string, key: string, properties: Uint8Array, body: Uint8Array): void {
-    const size = body.length;
-    const small = size < large;
-    this.#reserve(64 + to.length + key.length + properties.length + (small ? size : 0));
-    const out = this.#segment;
-    let at = this.#position;
-    const methodSize = 4 + 2 + 1 + to.length + 1 + key.length + 1;
-    at = putFrame(out, at, 1, methodSize);
-    out[at] = 0;
-    out[at + 1] = 0x3c;
-    out[at + 2] = 0;
-    out[at + 3] = 0x28;
-    out[at + 4] = 0;
-    out[at + 5] = 0;
-    at = putText(out, at + 6, to);
-    at = putText(out, at, key);
-    out[at] = 0;
-    out[at + 1] = 0xce;
-    at = putFrame(out, at + 2, 2, 12 + properties.length);
-    out[at] = 0;
-    out[at + 1] = 0x3c;
-    out.fill(0, at + 2, at + 8);
-    out.writeUInt32BE(size, at + 8);
-    out.set(properties, at + 12);
-    at += 12 + properties.length;
-    out[at] = 0xce;
-    at += 1;
-    if (small) {
-      at = putFrame(out, at, 3, size);
-      out.set(body, at);
-      out[at + size] = 0xce;
-      this.#position = at + size + 1;
-    } else {
-      this.#position = at;
-      this.#sendLarge(body);
-    }
-    this.#schedule();
-  }
-
-  #sendLarge(body: Uint8Array): void {
-    for (let from = 0; from < body.length; from += framePayload) {
-      const to = Math.min(body.length, from + framePayload);
-      this.#reserve(16);
-      this.#position = putFrame(this.#segment, this.#position, 3, to - from);
-      this.#close();
-      this.#full.push(body.subarray(from, to) as Buffer);
-      this.#reserve(16);
-      this.#segment[this.#position] = 0xce;
-      this.#position += 1;
-    }
-  }
-
-  #reserve(size: number): void {
-    if (this.#position + size <= segmentSize) return;
-    this.#close();
-    this.#segment = Buffer.allocUnsafeSlow(segmentSize);
-    this.#start = 0;
-    this.#position = 0;
-    this.#flush();
-  }
-
-  #close(): void {
-    if (this.#position > this.#start) this.#full.push(this.#segment.subarray(this.#start, this.#position));
-    this.#start = this.#position;
-  }
-
-  #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    process.nextTick(() => {
-      this.#scheduled = false;
-      this.#putAck();
-      this.#close();
-      this.#flush();
-    });
-  }
-
-  #flush(): void {
-    const { socket } = this.#connection;
-    let roomy = true;
-    if (this.#full.length > 1) socket.cork();
-    for (const piece of this.#full) roomy = socket.write(piece);
-    if (this.#full.length > 1) process.nextTick(() => socket.uncork());
-    this.#full = [];
-    if (roomy) return;
-    this.#congested ??= new Promise((resolve) => {
-      socket.once("drain", () => {
-        this.#congested = undefined;
-        resolve();
-      });
-    });
-  }
-
-  /** Deliveries that are acknowledged one after the other are so at once. */
-  #ack(tag: number): void {
-    if (tag !== this.#ackTo + 1 || this.#ackFrom === 0) {
-      this.#putAck();
-      this.#ackFrom = tag;
-    }
-    this.#ackTo = tag;
-    this.#schedule();
-  }
-
-  #putAck(): void {
-    if (this.#ackFrom === 0) return;
-    this.#reserve(32);
-    const out = this.#segment;
-    const at = putFrame(out, this.#position, 1, 13);
-    out.fill(0, at, at + 13);
-    out[at + 1] = 0x3c;
-    out[at + 3] = ackId;
-    out.writeUInt32BE(this.#ackTo, at + 8);
-    out[at + 12] = this.#ackTo > this.#ackFrom ? 1 : 0;
-    out[at + 13] = 0xce;
-    this.#position = at + 14;
-    this.#ackFrom = 0;
-  }
-
-  // Input
-
-  #frame(type: number, bytes: Buffer, start: number, end: number): void {
-    if (type === 3) return this.#body(bytes, start, end);
-    if (type === 2) {
-      const message = this.#message!;
-      this.#left = bytes.readUInt32BE(start + 8);
-      message.properties = bytes.subarray(start + 12, end);
-      return;
-    }
-    const method = bytes[start + 3];
-    if (method === ackId) return this.#settle(bytes.readUInt32BE(start + 8));
-    if (method !== deliverId && method !== getOkId) return;
-    const at = method === deliverId ? start + 5 + bytes[start + 4]! : start + 4;
-    const names = at + 9;
-    const last = method === deliverId ? end : end - 4;
-    // Names that repeat are compared with the last ones.
-    if (this.#names.length !== last - names || this.#names.compare(bytes, names, last) !== 0) {
-      this.#names = Buffer.from(bytes.subarray(names, last));
-      const to = this.#names[0]!;
-      this.#exchange = this.#names.toString("latin1", 1, 1 + to);
-      this.#routingKey = this.#names.toString("latin1", 2 + to);
-    }
-    this.#message = {
-      deliveryTag: bytes.readUInt32BE(at + 4),
-      redelivered: bytes[at + 8] === 1,
-      exchange: this.#exchange,
-      routingKey: this.#routingKey,
-      properties: noProperties,
-      body: noProperties,
-    };
-  }
-
-  #body(bytes: Buffer, start: number, end: number): void {
-    const message = this.#message!;
-    const size = end - start;
-    if (size === this.#left && this.#filled === 0) {
-      message.body = bytes.subarray(start, end);
-    } else {
-      if (this.#filled === 0) message.body = Buffer.allocUnsafeSlow(this.#left);
-      message.body.set(bytes.subarray(start, end), this.#filled);
-      this.#filled += size;
-    }
-    this.#left -= size;
-    if (this.#left > 0) return;
-    this.#filled = 0;
-    this.#onMessage(message);
-  }
-
-  #settle(upTo: number): void {
-    while (this.#confirmed < upTo) {
-      this.#confirmed += 1;
-      const index = this.#confirmed & 0x3fff;
-      this.#confirms[index]!();
-    }
-  }
-
-  // Workloads
 
   async publish({ shape, pace }: PublishLoad): Promise<Slice> {
+    const client = this.#client;
     const bodies = bodiesOf(shape.size);
     const properties = shape.rich ? richBytes : noProperties;
     return async (count) => {
       for (let index = 0; index < count; index += 1) {
-        this.#send(exchange, routingKey, properties, bodies[index & (cycle - 1)]!);
+        client.publish(exchange, routingKey, properties, bodies[index & (cycle - 1)]!);
         if (pace === "turn") await nextTurn();
-        else if (this.#congested !== undefined) await this.#congested;
+        else if (client.congested !== undefined) await client.congested;
       }
       await nextTurn();
-      this.#ledger.check(count, await this.#connection.count(routingKey));
+      await this.#check(count);
     };
   }
 
   async confirm({ shape, window }: ConfirmLoad, stopwatch: Stopwatch): Promise<Slice> {
+    const client = this.#client;
     const bodies = bodiesOf(shape.size);
     const properties = shape.rich ? richBytes : noProperties;
-    await this.#connection.request("confirm.select", { noWait: false }, "confirm.select-ok");
-    const publish = (index: number): Promise<void> => {
-      this.#send(exchange, routingKey, properties, bodies[index & (cycle - 1)]!);
-      this.#published += 1;
-      const slot = this.#published & 0x3fff;
-      return new Promise((resolve) => (this.#confirms[slot] = resolve));
-    };
+    await client.connection.request("confirm.select", { noWait: false }, "confirm.select-ok");
+    const publish = (index: number) =>
+      client.publishConfirmed(exchange, routingKey, properties, bodies[index & (cycle - 1)]!);
     return async (count) => {
-      if (window === 1) await oneByOne(count, stopwatch, publish);
-      else await pipelined(count, window, publish);
-      this.#ledger.check(count, await this.#connection.count(routingKey));
+      await windowed(count, window, stopwatch, publish);
+      await this.#check(count);
     };
   }
 
   async consume({ shape }: ConsumeLoad): Promise<Slice> {
+    const client = this.#client;
     return async (count) => {
-      const inspector = new Inspector(shape.size);
-      const countdown = new Countdown(count);
-      this.#onMessage = ({ body }) => {
-        inspector.inspect(body);
-        countdown.tick();
-      };
-      await this.#consume(this.#broker.nextQueue(shape, count), true);
-      await countdown.done;
-      await this.#cancel();
+      const { take, done } = receiving(shape, count);
+      client.onMessage = ({ body }) => take(body);
+      await client.connection.consume(this.#broker.nextQueue(shape, count), true);
+      await done;
+      await client.connection.cancel();
     };
   }
 
   async ack(load: AckLoad): Promise<Slice> {
-    const { shape, prefetch, handler } = load;
-    await this.#connection.request(
-      "basic.qos",
-      { prefetchSize: 0, prefetchCount: prefetch, global: false },
-      "basic.qos-ok",
-    );
+    const client = this.#client;
+    await client.connection.limit(load.prefetch);
     return async (count) => {
-      const queue = this.#broker.nextQueue(shape, count);
-      const inspector = new Inspector(shape.size);
-      const countdown = new Countdown(count);
-      const settle = settler<Message>(load, ({ deliveryTag }) => {
-        this.#ack(deliveryTag);
-        countdown.tick();
-      });
-      const take = (message: Message): void => {
-        inspector.inspect(message.body);
-        settle(message);
-      };
-      const takeLater = async (message: Message): Promise<void> => {
-        inspector.inspect(message.body);
-        await done;
-        settle(message);
-      };
-      this.#onMessage = handler === "sync" ? take : (message) => void takeLater(message);
-      await this.#consume(queue, false);
-      await countdown.done;
+      const queue = this.#broker.nextQueue(load.shape, count);
+      const { take, done } = acknowledging<Message>(load, count, bodyOf, ({ deliveryTag }) => client.ack(deliveryTag));
+      client.onMessage = take;
+      await client.connection.consume(queue, false);
+      await done;
       await nextTurn();
-      await this.#cancel();
-      if ((await this.#connection.count(queue)) > 0) throw new Error("messages are not acknowledged");
+      await client.connection.cancel();
+      checkAcknowledged(await client.connection.count(queue));
     };
-  }
-
-  async rpc({ shape, inFlight }: RpcLoad, stopwatch: Stopwatch): Promise<Slice> {
-    const bodies = bodiesOf(shape.size);
-    const calls = new Calls(shape);
-    // The correlation id is the first property of both, and the flags say no other before it.
-    this.#onMessage = ({ properties, body }) =>
-      calls.answered(Buffer.from(properties).toString("latin1", 3, 3 + properties[2]!), body);
-    await this.#consume(replyQueue, true);
-    const call = (index: number): Promise<void> => {
-      const body = bodies[index & (cycle - 1)]!;
-      return calls.call(body, (id) => {
-        const properties = Buffer.from(`\x06\0${String.fromCharCode(id.length)}${id}\x17${replyQueue}`, "latin1");
-        properties[3 + id.length] = replyQueue.length;
-        this.#send("", echoKey, properties, body);
-      });
-    };
-    return (count) => (inFlight === 1 ? oneByOne(count, stopwatch, call) : pipelined(count, inFlight, call));
   }
 
   async get({ shape }: { readonly shape: Shape }, stopwatch: Stopwatch): Promise<Slice> {
+    const client = this.#client;
     const inspector = new Inspector(shape.size);
-    const { encode } = await import("./bare-connection.ts");
     return (count) => {
       const get = encode("basic.get", { queue: this.#broker.nextQueue(shape, 0), noAck: true });
       return oneByOne(count, stopwatch, () => {
         return new Promise<void>((resolve) => {
-          this.#onMessage = ({ body }) => {
+          client.onMessage = ({ body }) => {
             inspector.inspect(body);
             resolve();
           };
-          this.#connection.socket.write(get);
+          client.connection.socket.write(get);
         });
       });
     };
   }
 
-  async #consume(queue: string, noAck: boolean): Promise<void> {
-    const fields = {
-      queue,
-      consumerTag: "hand",
-      noLocal: false,
-      noAck,
-      exclusive: false,
-      noWait: false,
-      arguments: {},
-    };
-    await this.#connection.request("basic.consume", fields, "basic.consume-ok");
+  async rpc(load: RpcLoad, stopwatch: Stopwatch): Promise<Slice> {
+    const client = this.#client;
+    const calls = new Calls(load, stopwatch, (body, id) => {
+      const properties = Buffer.from(`\x06\0${String.fromCharCode(id.length)}${id}\x17${replyQueue}`, "latin1");
+      properties[3 + id.length] = replyQueue.length;
+      client.publish("", echoKey, properties, body);
+    });
+    // The correlation id is the first property of both, and the flags say no other before it.
+    client.onMessage = ({ properties, body }) =>
+      calls.answered(Buffer.from(properties).toString("latin1", 3, 3 + properties[2]!), body);
+    await client.connection.consume(replyQueue, true);
+    return calls.slice;
   }
 
-  async #cancel(): Promise<void> {
-    await this.#connection.request("basic.cancel", { consumerTag: "hand", noWait: false }, "basic.cancel-ok");
+  async #check(count: number): Promise<void> {
+    this.#broker.checkPublished(count, await this.#client.connection.count(routingKey));
   }
 
   close(): Promise<void> {
-    return this.#connection.close();
+    return this.#client.connection.close();
   }
 }
 
-function putFrame(out: Buffer, at: number, type: number, size: number): number {
-  out[at] = type;
-  out[at + 1] = 0;
-  out[at + 2] = channelNumber;
-  out[at + 3] = size >>> 24;
-  out[at + 4] = size >>> 16;
-  out[at + 5] = size >>> 8;
-  out[at + 6] = size;
-  return at + 7;
-}
-
-function putText(out: Buffer, at: number, text: string): number {
-  out[at] = text.length;
-  for (let index = 0; index < text.length; index += 1) out[at + 1 + index] = text.charCodeAt(index);
-  return at + 1 + text.length;
+function bodyOf({ body }: Message): Uint8Array {
+  return body;
 }

@@ -7,33 +7,40 @@ import {
   type ConsumerDelivery,
   openRpcClient,
 } from "@leveret/core/client";
-import { replyQueue, richProperties, type Shape } from "../messages.ts";
 import {
-  type AckLoad,
   bodiesOf,
-  type Broker,
-  Calls,
-  type ConfirmLoad,
-  type ConsumeLoad,
-  Countdown,
   cycle,
-  done,
-  type Driver,
   echoKey,
   exchange,
   Inspector,
-  Ledger,
-  nextTurn,
-  oneByOne,
-  pipelined,
-  type PublishLoad,
+  replyQueue,
+  richProperties,
   routingKey,
-  type RpcLoad,
-  type Session,
-  settler,
-  type Slice,
-  type Stopwatch,
+  type Shape,
+} from "../messages.ts";
+import type {
+  AckLoad,
+  Broker,
+  ConfirmLoad,
+  ConsumeLoad,
+  Driver,
+  PublishLoad,
+  RpcLoad,
+  Session,
+  Slice,
+  Stopwatch,
 } from "./driver.ts";
+import {
+  acknowledging,
+  Calls,
+  checkAcknowledged,
+  Countdown,
+  getting,
+  nextTurn,
+  present,
+  receiving,
+  windowed,
+} from "./loops.ts";
 
 const bare = { exchange, routingKey, persistent: false };
 const richOptions = { properties: { ...richProperties, timestamp: new Date(richProperties.timestamp * 1000) } };
@@ -48,12 +55,10 @@ export function leveret(connect: (options: ConnectOptions) => Promise<Connection
 class LeveretSession implements Session {
   readonly #broker: Broker;
   readonly #connection: Connection;
-  readonly #ledger: Ledger;
 
   constructor(broker: Broker, connection: Connection) {
     this.#broker = broker;
     this.#connection = connection;
-    this.#ledger = new Ledger(broker);
   }
 
   async publish({ shape, pace, channels }: PublishLoad): Promise<Slice> {
@@ -96,21 +101,32 @@ class LeveretSession implements Session {
     const publisher = await this.#connection.openPublisher({ ...bare, maxUnconfirmed: window });
     const publish = (index: number) => publisher.publish(bodies[index & (cycle - 1)]!, options);
     return async (count) => {
-      if (window === 1) await oneByOne(count, stopwatch, publish);
-      else await pipelined(count, window, publish);
+      await windowed(count, window, stopwatch, publish);
       await this.#check(counter, count);
     };
   }
 
-  async consume({ shape, by, lent = false, consumers = 1 }: ConsumeLoad): Promise<Slice> {
+  async consume({ shape, by, lent = false, consumers }: ConsumeLoad): Promise<Slice> {
+    if (consumers !== undefined) return this.#consumeInTurn(shape, consumers);
+    const channel = await this.#connection.openChannel();
+    return async (count) => {
+      const queue = this.#broker.nextQueue(shape, count);
+      if (by === "iterator") return iterate(channel, queue, shape, count);
+      const { take, done } = receiving(shape, count);
+      const consumer = await channel.basicConsume({ queue, noAck: true, lendBody: lent }, ({ body }) => take(body));
+      await done;
+      await consumer.cancel();
+    };
+  }
+
+  async #consumeInTurn(shape: Shape, consumers: number): Promise<Slice> {
     const channels = await Promise.all(Array.from({ length: consumers }, () => this.#connection.openChannel()));
     return async (count) => {
       const queue = this.#broker.nextQueue(shape, count, consumers);
-      if (by === "iterator") return this.#iterate(channels[0]!, queue, shape, count);
       const countdown = new Countdown(count);
       const started = channels.map((channel) => {
         const inspector = new Inspector(shape.size);
-        return channel.basicConsume({ queue, noAck: true, lendBody: lent }, ({ body }) => {
+        return channel.basicConsume({ queue, noAck: true }, ({ body }) => {
           inspector.inspect(body);
           countdown.tick();
         });
@@ -120,57 +136,26 @@ class LeveretSession implements Session {
     };
   }
 
-  async #iterate(channel: Channel, queue: string, shape: Shape, count: number): Promise<void> {
-    const inspector = new Inspector(shape.size);
-    for await (const { body } of await channel.basicConsume({ queue, noAck: true })) {
-      inspector.inspect(body);
-      if (inspector.count === count) break;
-    }
-  }
-
   async ack(load: AckLoad): Promise<Slice> {
-    const { shape, prefetch, handler } = load;
+    const { shape, prefetch } = load;
     const channel = await this.#connection.openChannel();
     return async (count) => {
       const queue = this.#broker.nextQueue(shape, count);
-      const inspector = new Inspector(shape.size);
-      const countdown = new Countdown(count);
-      const settle = settler<ConsumerDelivery>(load, (delivery, multiple, each) => {
+      const { take, done } = acknowledging<ConsumerDelivery>(load, count, bodyOf, (delivery, multiple) => {
         if (multiple) delivery.ack({ multiple });
         else delivery.ack();
-        countdown.tick(each);
       });
-      const take = (delivery: ConsumerDelivery): void => {
-        inspector.inspect(delivery.body);
-        settle(delivery);
-      };
-      const takeLater = async (delivery: ConsumerDelivery): Promise<void> => {
-        inspector.inspect(delivery.body);
-        await done;
-        settle(delivery);
-      };
-      const consumer = await channel.basicConsume(
-        { queue, prefetch, settle: "manual" },
-        handler === "sync" ? take : takeLater,
-      );
-      await countdown.done;
+      const consumer = await channel.basicConsume({ queue, prefetch, settle: "manual" }, take);
+      await done;
       await consumer.cancel();
-      const { messageCount } = await channel.queueDeclare({ queue, passive: true });
-      if (messageCount > 0) throw new Error(`${messageCount} messages are not acknowledged`);
+      checkAcknowledged((await channel.queueDeclare({ queue, passive: true })).messageCount);
     };
   }
 
   async get({ shape }: { readonly shape: Shape }, stopwatch: Stopwatch): Promise<Slice> {
     const channel = await this.#connection.openChannel();
-    const inspector = new Inspector(shape.size);
-    return (count) => {
-      const queue = this.#broker.nextQueue(shape, 0);
-      return oneByOne(count, stopwatch, async () => {
-        const message = await channel.basicGet({ queue, noAck: true });
-        if (message === undefined) throw new Error("the queue is empty");
-        inspector.inspect(message.body);
-      });
-    };
+    const get = (queue: string) => channel.basicGet({ queue, noAck: true });
+    return getting(this.#broker, shape, stopwatch, get, (message) => present(message).body);
   }
 
   async rpc(load: RpcLoad, stopwatch: Stopwatch): Promise<Slice> {
@@ -185,24 +170,19 @@ class LeveretSession implements Session {
       const { value } = await client.call(body);
       if (value.length !== shape.size || value[0] !== body[0]) throw new Error("the answer belongs to another call");
     };
-    return (count) => (inFlight === 1 ? oneByOne(count, stopwatch, call) : pipelined(count, inFlight, call));
+    return (count) => windowed(count, inFlight, stopwatch, call);
   }
 
-  async #callByHand({ shape, inFlight }: RpcLoad, stopwatch: Stopwatch): Promise<Slice> {
-    const bodies = bodiesOf(shape.size);
+  async #callByHand(load: RpcLoad, stopwatch: Stopwatch): Promise<Slice> {
     const channel = await this.#connection.openChannel();
-    const calls = new Calls(shape);
+    const calls = new Calls(load, stopwatch, (body, correlationId) => {
+      const properties = { correlationId, replyTo: replyQueue };
+      return channel.basicPublish({ exchange: "", routingKey: echoKey, properties, body });
+    });
     await channel.basicConsume({ queue: replyQueue, noAck: true }, ({ properties, body }) =>
       calls.answered(properties.correlationId, body),
     );
-    const call = (index: number): Promise<void> => {
-      const body = bodies[index & (cycle - 1)]!;
-      return calls.call(body, (correlationId) => {
-        const properties = { correlationId, replyTo: replyQueue };
-        void channel.basicPublish({ exchange: "", routingKey: echoKey, properties, body });
-      });
-    };
-    return (count) => (inFlight === 1 ? oneByOne(count, stopwatch, call) : pipelined(count, inFlight, call));
+    return calls.slice;
   }
 
   async topology({ recorded }: { readonly recorded: number }): Promise<Slice> {
@@ -227,10 +207,22 @@ class LeveretSession implements Session {
 
   async #check(channel: Channel, count: number): Promise<void> {
     const { messageCount } = await channel.queueDeclare({ queue: routingKey, passive: true });
-    this.#ledger.check(count, messageCount);
+    this.#broker.checkPublished(count, messageCount);
   }
 
   close(): Promise<void> {
     return this.#connection.close();
+  }
+}
+
+function bodyOf({ body }: ConsumerDelivery): Uint8Array {
+  return body;
+}
+
+async function iterate(channel: Channel, queue: string, shape: Shape, count: number): Promise<void> {
+  const inspector = new Inspector(shape.size);
+  for await (const { body } of await channel.basicConsume({ queue, noAck: true })) {
+    inspector.inspect(body);
+    if (inspector.count === count) break;
   }
 }
