@@ -1,6 +1,6 @@
 /** A connection for programs without `await`. */
 
-import type { CloseOptions, Negotiated } from "../client/connection.ts";
+import type { CloseOptions, Negotiated } from "../client/connection-options.ts";
 import type { ConnectionState } from "../client/connection-events.ts";
 import type { Millis } from "../engine/config.ts";
 import { UsageError } from "../wire/errors.ts";

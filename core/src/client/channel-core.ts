@@ -287,7 +287,7 @@ export class ChannelCore implements PublishingHost {
     // Nothing of it is left at the server, and nobody brings it back now.
     if (this.engine.state === "closed") {
       this.#closing = true;
-      this.ended({ type: "channel-closed", channel: this.number, error: undefined, requests: [] });
+      this.ended({ error: undefined, requests: [] });
       return this.#over.promise;
     }
     try {
@@ -391,7 +391,7 @@ export class ChannelCore implements PublishingHost {
   }
 
   /** The channel is closed. */
-  ended({ error, requests }: ChannelClosedEvent): void {
+  ended({ error, requests }: Pick<ChannelClosedEvent, "error" | "requests">): void {
     const end = error ?? this.#closedByClient();
     const reason = error?.code === "CONNECTION_CLOSED" ? undefined : error;
     if (!this.#wasOpened) this.#opened?.fail(() => endedWith(end, end instanceof ChannelError ? "refused" : "unknown"));

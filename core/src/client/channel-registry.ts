@@ -3,12 +3,18 @@
 import type { ChannelEngine } from "../engine/channel-engine.ts";
 import type { ConnectionEngine } from "../engine/connection-engine.ts";
 import { UsageError } from "../wire/errors.ts";
-import type { ChannelCore } from "./channel-core.ts";
+import { ChannelCore, type ChannelHost } from "./channel-core.ts";
+import type { PublishWindow } from "./publishing.ts";
 
 /** Of any connection. */
 const highestChannel = 65_535;
 
+/** Channels that are not publishers have no window: their senders wait for confirms, or do not. */
+const noWindow: PublishWindow = { messages: Infinity, bytes: Infinity };
+
 export class ChannelRegistry {
+  /** How many channels there were. */
+  #opened = 0;
   readonly #channels: (ChannelCore | undefined)[] = [];
   /** Channels of recovery's own, which may have the number of one that is lost. */
   readonly #private: (ChannelCore | undefined)[] = [];
@@ -30,12 +36,38 @@ export class ChannelRegistry {
     return this.#private[number] ?? this.#channels[number];
   }
 
-  add(core: ChannelCore): void {
+  /**
+   * Opens a channel, with the lowest free number unless one is asked for.
+   *
+   * @throws UsageError LIMIT_REACHED when there is none; INVALID_ARGUMENT for a number that is in use, or none that a
+   * channel can have.
+   */
+  open(host: ChannelHost, number: number | undefined, window: PublishWindow = noWindow): ChannelCore {
+    const { engine } = host.link;
+    const core = this.#begin(
+      host,
+      number === undefined ? this.#openNext(engine) : this.#openNumber(engine, number),
+      window,
+    );
     this.#channels[core.number] = core;
+    return core;
   }
 
-  addPrivate(core: ChannelCore): void {
+  /** Opens a channel of recovery's own. When everything is lost the numbers of all channels are free for it. */
+  openPrivate(host: ChannelHost, othersHaveNumbers: boolean): ChannelCore {
+    const { engine } = host.link;
+    const core = this.#begin(host, othersHaveNumbers ? this.#openNext(engine) : engine.openChannel(), noWindow);
     this.#private[core.number] = core;
+    return core;
+  }
+
+  #begin(host: ChannelHost, engine: ChannelEngine, window: PublishWindow): ChannelCore {
+    this.#opened += 1;
+    const core = new ChannelCore(host, engine, this.#opened, window);
+    core.link.touch();
+    // Whoever opens it waits for that, or for the answer of the first call.
+    core.opened.catch(() => {});
+    return core;
   }
 
   remove(core: ChannelCore): void {
@@ -48,24 +80,16 @@ export class ChannelRegistry {
     this.#mayBeLost = true;
   }
 
-  /**
-   * Opens the channel of a number. Also that of a channel which is about to be reopened is in use.
-   *
-   * @throws UsageError INVALID_ARGUMENT when it is in use, or none that a channel can have.
-   */
-  openNumber(engine: ConnectionEngine, number: number): ChannelEngine {
+  /** Also the number of a channel which is about to be reopened is in use. */
+  #openNumber(engine: ConnectionEngine, number: number): ChannelEngine {
     if (this.find(number) !== undefined) {
       throw new UsageError("INVALID_ARGUMENT", `Channel ${number} is in use`);
     }
     return engine.openChannel(number);
   }
 
-  /**
-   * Opens a channel with the lowest number that is free, and not that of a channel which is about to be reopened.
-   *
-   * @throws UsageError LIMIT_REACHED when there is none.
-   */
-  openNext(engine: ConnectionEngine): ChannelEngine {
+  /** The lowest number that is free, and not that of a channel which is about to be reopened. */
+  #openNext(engine: ConnectionEngine): ChannelEngine {
     this.#mayBeLost &&= this.#channels.some((core) => core?.live === false);
     if (!this.#mayBeLost) return engine.openChannel();
     const highest = engine.channelMax || highestChannel;

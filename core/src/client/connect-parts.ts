@@ -11,8 +11,8 @@ export interface RecoveryPart {
   readonly check: Check;
   /** Completes the option; `undefined` when a loss is to be the end. */
   plan(given: boolean | RecoveryOptions | undefined): RecoveryPlan | undefined;
-  /** Recovery of one connection, which makes its host when there is something to recover from. */
-  start(makeHost: () => RecoveryHost, plan: RecoveryPlan): Recovery;
+  /** Recovery of one connection. */
+  start(host: RecoveryHost, plan: RecoveryPlan): Recovery;
 }
 
 /** The parts of a `connect`. */

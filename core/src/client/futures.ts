@@ -78,6 +78,20 @@ export function onAbort(signal: AbortSignal | undefined, aborted: (reason: unkno
   return () => signal?.removeEventListener("abort", listener);
 }
 
+/** What a promise comes to, unless the signal aborts first: then the error that `makeError` makes at once of its reason. */
+export function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  makeError: (reason: unknown) => Error,
+): Promise<T> {
+  const aborted = new Future<never>();
+  const stopListening = onAbort(signal, (reason) => {
+    const error = makeError(reason);
+    aborted.fail(() => error);
+  });
+  return Promise.race([promise, aborted.promise]).finally(stopListening);
+}
+
 /** Whether a value is a promise, of whatever library. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (

@@ -35,8 +35,8 @@ export interface LinkOwner {
   handle(event: ConnectionEvent): void;
   /** Whether somebody waits for an answer of the server. */
   expectsAnswers(): boolean;
-  /** The transport is closed, and the engine too. Once and last. */
-  ended(): void;
+  /** The transport of `link` is closed, and the engine too. Once and last. */
+  ended(link: Link): void;
 }
 
 /** What waits for the end of the turn to give the engine its commands. */
@@ -195,7 +195,7 @@ export class Link {
     try {
       this.#drain();
     } finally {
-      this.owner.ended();
+      this.owner.ended(this);
     }
   }
 

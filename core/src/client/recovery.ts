@@ -12,7 +12,8 @@ import { type BackoffState, lost, neverOpened, nextAttempt, opened } from "../re
 import { isRecoverable } from "../recovery/causes.ts";
 import { mayRepeat } from "../recovery/idempotence.ts";
 import type { Arguments } from "../wire/method-types.ts";
-import type { ChannelCore } from "./channel-core.ts";
+import type { ChannelCore, ChannelHost } from "./channel-core.ts";
+import type { ChannelRegistry } from "./channel-registry.ts";
 import type { ConnectionEvents } from "./connection-events.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Adopt } from "./dialing.ts";
@@ -21,7 +22,7 @@ import { done } from "./futures.ts";
 import { Allowance, type Gate, OutageGate } from "./gate.ts";
 import type { IoServices } from "./io-services.ts";
 import type { Link } from "./link.ts";
-import { contain, type Report } from "./listeners.ts";
+import { contain } from "./listeners.ts";
 import type { ConnectPlan } from "./parameters.ts";
 import type { PublishingPolicy } from "./publishing.ts";
 import { Reconnector } from "./reconnecting.ts";
@@ -31,28 +32,22 @@ import { checkRecovery, planRecovery, type RecoveryPlan } from "./recovery-optio
 import { Restoration, type RestoringHost } from "./restoring.ts";
 
 /** What recovery needs of its connection. */
-export interface RecoveryHost {
+export interface RecoveryHost extends ChannelHost {
   readonly io: IoServices;
-  readonly deadlines: Deadlines;
-  readonly connectPlan: ConnectPlan;
-  readonly report: Report;
-  /** The link that there is, or was last. */
-  readonly link: Link;
-  readonly adopt: Adopt;
+  readonly plan: ConnectPlan;
+  readonly gate: Gate;
+  readonly registry: ChannelRegistry;
   /** Channels that are not closed, by number. */
   readonly channels: readonly ChannelCore[];
-  openPrivateChannel(othersHaveNumbers: boolean): ChannelCore;
-  channelFailed(core: ChannelCore, error: ChannelError): void;
+  readonly adopt: Adopt;
   emit<Name extends keyof ConnectionEvents>(name: Name, value: ConnectionEvents[Name]): void;
   /** Resolves when the connection is open again. */
-  readonly ready: () => Promise<void>;
-  /** Calls wait from now on. */
-  shut(cause: ConnectionError): void;
+  ready(): Promise<void>;
   /** Calls need not wait any more. */
-  open(): void;
+  reopened(): void;
   /** There will be no connection any more. */
-  gaveUp(error: ConnectionError): void;
-  close(): void;
+  finish(error: ConnectionError): void;
+  close(): Promise<void>;
 }
 
 /** A channel that is reopened after the server has closed it. */
@@ -67,10 +62,9 @@ export class Recovery {
   /** What becomes of the publishes of a channel that comes back. */
   readonly policy: PublishingPolicy;
   readonly #allowance: Allowance;
-  readonly #makeHost: () => RecoveryHost;
+  readonly #host: RecoveryHost;
   readonly #plan: RecoveryPlan;
   /** These are made when they are needed: most connections are never lost. */
-  #madeHost: RecoveryHost | undefined;
   #madeReconnector: Reconnector | undefined;
   #madeRestoringHost: RestoringHost | undefined;
   /** When the first link was open. */
@@ -86,9 +80,8 @@ export class Recovery {
   #verdict: boolean | undefined;
   #stopped = false;
 
-  /** @param makeHost - called once, when there is something to recover from. */
-  constructor(makeHost: () => RecoveryHost, plan: RecoveryPlan) {
-    this.#makeHost = makeHost;
+  constructor(host: RecoveryHost, plan: RecoveryPlan) {
+    this.#host = host;
     this.#plan = plan;
     this.#allowance = new Allowance(plan);
     this.policy = { allowance: this.#allowance, republish: plan.republish, republishLimit: plan.republishLimit };
@@ -111,7 +104,7 @@ export class Recovery {
   /** Whether a loss is recovered from. The application is asked once for each. */
   recoversFrom(error: ConnectionError): boolean {
     this.#verdict ??= !this.#stopped && isRecoverable(error) && this.#isWanted(error);
-    if (this.#verdict) recoversBy(error, this.#host.ready);
+    if (this.#verdict) recoversBy(error, () => this.#host.ready());
     return this.#verdict;
   }
 
@@ -133,7 +126,7 @@ export class Recovery {
     this.#lostAt ??= this.#host.io.now();
     this.#endAttempts();
     this.recorder.topology.connectionLost();
-    this.#host.shut(cause);
+    this.#host.gate.shut(cause);
     this.#host.emit("disconnected", { cause, willRecover: true });
     // A listener may have closed the connection.
     if (!this.#stopped) this.#reconnector.lost(cause);
@@ -186,7 +179,7 @@ export class Recovery {
     this.#reconnector.opened();
     const waiting = [...this.#closedMeanwhile.keys()];
     this.#closedMeanwhile.clear();
-    this.#host.open();
+    this.#host.reopened();
     for (const core of this.#host.channels) if (!waiting.includes(core)) core.resume();
     for (const core of waiting) this.#reopenSoon(core);
     this.#host.emit("recovered", { epoch, took, failures: restoration.failures });
@@ -226,19 +219,14 @@ export class Recovery {
 
   // Inside
 
-  get #host(): RecoveryHost {
-    this.#madeHost ??= this.#makeHost();
-    return this.#madeHost;
-  }
-
   get #reconnector(): Reconnector {
     const host = this.#host;
-    this.#madeReconnector ??= new Reconnector(host.io, host.connectPlan, this.#plan, this.#openedAt, {
+    this.#madeReconnector ??= new Reconnector(host.io, host.plan, this.#plan, this.#openedAt, {
       dropTransport: () => host.link.abort(),
-      adopt: host.adopt,
+      adopt: (link, event, dialed) => host.adopt(link, event, dialed),
       waiting: (attempt, delay) => host.emit("reconnecting", { attempt, delay }),
       failed: (attempt, error) => host.emit("reconnect-failed", { attempt, error }),
-      gaveUp: (error) => host.gaveUp(error),
+      gaveUp: (error) => host.finish(error),
     });
     return this.#madeReconnector;
   }
@@ -252,12 +240,12 @@ export class Recovery {
       plan: this.#plan,
       report: host.report,
       channels: () => host.channels,
-      openPrivateChannel: (othersHaveNumbers) => host.openPrivateChannel(othersHaveNumbers),
+      openPrivateChannel: (othersHaveNumbers) => host.registry.openPrivate(unobserved(host), othersHaveNumbers),
       queueRenamed: (oldName, newName) => this.#queueRenamed(oldName, newName),
       topologyError: (failure) => host.emit("topology-error", failure),
       channelRecovered: (core) => host.emit("channel-recovered", { channel: core.number }),
-      channelFailed: (core, error) => host.channelFailed(core, error),
-      close: () => host.close(),
+      channelFailed: (core, error) => core.ended({ error, requests: [] }),
+      close: () => void host.close(),
     };
     return this.#madeRestoringHost;
   }
@@ -309,6 +297,23 @@ export class Recovery {
   }
 }
 
+/** What a channel of recovery's own is lent. What it does is not recorded, and the application is not told of it. */
+function unobserved(host: RecoveryHost): ChannelHost {
+  const { link, replies, deadlines, report, policy } = host;
+  return {
+    link,
+    replies,
+    deadlines,
+    report,
+    policy,
+    recorder: undefined,
+    observer: undefined,
+    newGate: () => host.newGate(),
+    mayRepeat: (method, fields) => host.mayRepeat(method, fields),
+    forget: (core) => host.forget(core),
+  };
+}
+
 function isOver({ state }: ChannelCore): boolean {
   return state === "closed" || state === "closing";
 }
@@ -317,5 +322,5 @@ function isOver({ state }: ChannelCore): boolean {
 export const recovery: RecoveryPart = {
   check: checkRecovery,
   plan: planRecovery,
-  start: (makeHost, plan) => new Recovery(makeHost, plan),
+  start: (host, plan) => new Recovery(host, plan),
 };

@@ -11,7 +11,7 @@ import { Channels, type ChannelsHost } from "./channels.ts";
 import { closeReason } from "./close-reason.ts";
 import type { ConnectionConfig, Millis } from "./config.ts";
 import { Deadlines, earliest } from "./deadlines.ts";
-import { ConnectionError } from "./errors.ts";
+import { closedByClient, ConnectionError } from "./errors.ts";
 import type { ConnectionEvent } from "./events.ts";
 import { connectPhase, Handshake } from "./handshake.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -126,7 +126,7 @@ export class Connection {
     this.#deadlines.blocked.stop();
     this.#deadlines.close.start(this.#closeTimeout);
     this.#suspendRequests();
-    this.channels.connectionClosed(closedByUs());
+    this.channels.connectionClosed(closedByClient());
   }
 
   #requireOpen(method: string): void {
@@ -342,15 +342,11 @@ export class Connection {
   }
 
   #end(error: ConnectionError | undefined): void {
-    this.channels.connectionClosed(error ?? closedByUs());
+    this.channels.connectionClosed(error ?? closedByClient());
     this.#phase = "closed";
     this.#blocked = undefined;
     this.#host.emit({ type: "closed", error, requests: this.#requests.drain() });
   }
-}
-
-function closedByUs(): ConnectionError {
-  return new ConnectionError("CONNECTION_CLOSED", "The connection was closed by the client");
 }
 
 /** A reply text is a short string. */

@@ -100,6 +100,11 @@ export class ConnectionError extends AmqpError {
   }
 }
 
+/** We closed the connection. */
+export function closedByClient(): ConnectionError {
+  return new ConnectionError("CONNECTION_CLOSED", "The connection was closed by the client");
+}
+
 /** What a new connection may be spared. */
 const passingConnectionErrors: ReadonlySet<ConnectionErrorCode> = new Set([
   "CONNECTION_LOST",

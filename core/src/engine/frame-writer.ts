@@ -44,6 +44,13 @@ export function newCounters(): MutableCounters {
   };
 }
 
+/** What two counted together. */
+export function addCounters(a: EngineCounters, b: EngineCounters): EngineCounters {
+  const sum = newCounters();
+  for (const name of Object.keys(sum) as (keyof EngineCounters)[]) sum[name] = a[name] + b[name];
+  return sum;
+}
+
 /** An output with a frame-max and counters. An encoding that throws leaves nothing behind. */
 export class FrameWriter {
   /** The negotiated frame-max, 0 for no limit. */
