@@ -5,7 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { repositoryRoot } from "../tools/lib/process.ts";
 
-export type RuntimeName = "node" | "deno" | "bun" | "python";
+export type RuntimeName = "node" | "deno" | "bun" | "python" | "c";
 
 export interface Client {
   /** As in tables and charts. */
@@ -13,7 +13,7 @@ export interface Client {
   readonly runtime: RuntimeName;
   /** Us, another library, or what could be reached: with less work, or none. */
   readonly role: "ours" | "peer" | "limit";
-  /** The name of its file in `drivers`. */
+  /** The name of its file or folder in `drivers`. */
   readonly driver: string;
 }
 
@@ -26,6 +26,7 @@ const onNode: readonly Client[] = [
   { name: "hand-written", runtime: "node", role: "limit", driver: "hand-written" },
   { name: "bare socket", runtime: "node", role: "limit", driver: "bare-socket" },
   { name: "pika", runtime: "python", role: "peer", driver: "pika_client" },
+  { name: "librabbitmq", runtime: "c", role: "peer", driver: "librabbitmq" },
 ];
 
 const elsewhere = javascript
@@ -54,6 +55,10 @@ const here = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 const inRoot = (name: string): string => path.join(repositoryRoot, name);
 const clientFile = here("client.ts");
 
+/** What is compiled before it is measured, and where that goes. */
+export const librabbitmqSource: string = here("drivers/librabbitmq/client.c");
+export const librabbitmqProgram: string = inRoot("node_modules/.cache/bench/librabbitmq");
+
 /** @param sources - Leveret as in its sources, not as built. */
 export function commandOf(client: Client, sources: boolean, nodeOptions: readonly string[]): Command {
   const condition = sources ? ["--conditions=@leveret/source"] : [];
@@ -69,5 +74,7 @@ export function commandOf(client: Client, sources: boolean, nodeOptions: readonl
       return { program: inRoot("node_modules/.bin/bun"), args: [...condition, "--expose-gc", clientFile] };
     case "python":
       return { program: python, args: [here(`drivers/${client.driver}.py`)] };
+    case "c":
+      return { program: librabbitmqProgram, args: [] };
   }
 }

@@ -26,7 +26,7 @@ import { CommandError, repositoryRoot, run, runOrThrow } from "../tools/lib/proc
 import { RabbitMQUnavailableError } from "../tools/rabbitmq/index.ts";
 import { type Client, clients } from "./clients.ts";
 import { type Counterpart, startNullBroker, startRealBroker } from "./counterparts.ts";
-import { leaveOut } from "./missing.ts";
+import { leaveOut } from "./foreign.ts";
 import { pageOf } from "./page.ts";
 import { type Cell, curves, nullBroker, verdicts } from "./results.ts";
 import { type Plan, measureAll } from "./rounds.ts";

@@ -87,9 +87,12 @@ class Client:
 
     def check(self, count):
         self.published += count
-        answer = self.channel.queue_declare("sink", passive=True)
-        if self.broker["kind"] == "null" and answer.method.message_count != self.published:
-            raise RuntimeError("the broker got %d of %d" % (answer.method.message_count, self.published))
+        there = self.message_count("sink")
+        if self.broker["kind"] == "null" and there != self.published:
+            raise RuntimeError("the broker got %d of %d" % (there, self.published))
+
+    def message_count(self, queue):
+        return self.channel.queue_declare(queue, passive=True).method.message_count
 
     def consume(self, count):
         self.take(count, True)
@@ -115,6 +118,8 @@ class Client:
         self.channel.start_consuming()
         if left != 0:
             raise RuntimeError("%d messages are missing" % left)
+        if not no_ack and self.message_count(queue) > 0:
+            raise RuntimeError("messages are not acknowledged")
 
     def get(self, count):
         queue = self.next_queue(0)
