@@ -114,8 +114,8 @@ export const mutations: readonly Mutation[] = [
   engine(
     "what was held for a commit is lost",
     "channel.ts",
-    'case "tx.commit-ok":\n        this.#output.release();',
-    'case "tx.commit-ok":\n        this.#output.discard();',
+    'case "tx.commit-ok":\n        this.#held?.release();',
+    'case "tx.commit-ok":\n        this.#held?.discard();',
   ),
   engine(
     "a redelivery looks like a first delivery",
@@ -145,7 +145,7 @@ export const mutations: readonly Mutation[] = [
   engine(
     "a channel number is given out twice",
     "channel-numbers.ts",
-    "    this.#taken.set(this.#lowestCandidate, true);\n",
+    "    while (this.#taken.has(this.#lowestCandidate)) this.#lowestCandidate += 1;\n",
     "",
   ),
 

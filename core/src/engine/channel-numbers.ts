@@ -1,41 +1,31 @@
 /** Which channel numbers are taken. */
 
-import { LazyMap } from "./lazy-map.ts";
-
-/** The numbers 1 to `max`; the lowest free one is handed out. */
+/** The numbers 1 to `max`; the lowest free one is found. */
 export class ChannelNumbers {
   readonly #max: number;
-  readonly #taken = new LazyMap<number, true>();
+  readonly #taken: ReadonlyMap<number, unknown>;
   /** Every number below is taken. */
   #lowestCandidate = 1;
 
-  constructor(max: number) {
+  /** @param taken - By number, and kept by the caller. */
+  constructor(max: number, taken: ReadonlyMap<number, unknown>) {
     this.#max = max;
-  }
-
-  /** The number of channels in use. */
-  get count(): number {
-    return this.#taken.size;
+    this.#taken = taken;
   }
 
   /** The lowest free number, or `undefined` when there is none. */
-  take(): number | undefined {
+  lowest(): number | undefined {
     while (this.#taken.has(this.#lowestCandidate)) this.#lowestCandidate += 1;
-    if (this.#lowestCandidate > this.#max) return undefined;
-    this.#taken.set(this.#lowestCandidate, true);
-    return this.#lowestCandidate;
+    return this.#lowestCandidate > this.#max ? undefined : this.#lowestCandidate;
   }
 
-  /** Takes a number that the caller chose; false when it is taken or out of range. */
-  claim(number: number): boolean {
-    if (!Number.isInteger(number) || number < 1 || number > this.#max || this.#taken.has(number)) return false;
-    this.#taken.set(number, true);
-    return true;
+  /** Whether a number that the caller chose is free; false when it is out of range. */
+  isFree(number: number): boolean {
+    return Number.isInteger(number) && number >= 1 && number <= this.#max && !this.#taken.has(number);
   }
 
-  /** Gives a number back: both peers agree that its channel is closed. */
-  release(number: number): void {
-    this.#taken.delete(number);
+  /** A number is free again: both peers agree that its channel is closed. */
+  released(number: number): void {
     this.#lowestCandidate = Math.min(this.#lowestCandidate, number);
   }
 }

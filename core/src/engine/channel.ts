@@ -15,6 +15,7 @@ import type { EngineLimits } from "./config.ts";
 import { Confirms } from "./confirms.ts";
 import type { Content } from "./content.ts";
 import { ContentAssembler, type ContentMethod } from "./content-assembler.ts";
+import type { Deque } from "./deque.ts";
 import { ChannelError, type ConnectionError } from "./errors.ts";
 import type { ChannelClosedEvent, ConnectionEvent, DeliverEvent, ReplyEvent } from "./events.ts";
 import type { FrameWriter, MutableCounters, Publication } from "./frame-writer.ts";
@@ -22,7 +23,7 @@ import { HeldOutput } from "./held-output.ts";
 import { LazyMap } from "./lazy-map.ts";
 import { type ChannelPhase, channelPhases, nextPhase } from "./phases.ts";
 import { asksForNoReply, PendingRequest, type Request } from "./request.ts";
-import { RequestQueue } from "./request-queue.ts";
+import { RequestQueue, type RequestSender } from "./request-queue.ts";
 import type { Slab } from "./slab.ts";
 
 /** What a channel needs of its connection. */
@@ -35,8 +36,8 @@ export interface ChannelHost {
   readonly delivers: DeliverDecoder;
   /** Whether somebody wants to see every frame, so that no short cut past the reader is taken. */
   readonly frameByFrame: boolean;
-  /** Queues an event behind those that wait already. */
-  emit(event: ConnectionEvent): void;
+  /** Those that wait to be handed over. */
+  readonly events: Deque<ConnectionEvent>;
   /** A request that will be answered was put into the output: its time runs. */
   requestWritten(request: PendingRequest): void;
   /** Both peers agree that the channel is closed. */
@@ -49,19 +50,22 @@ const ackId = methods["basic.ack"].id;
 /** A method that a server sends on a channel. */
 type ChannelMethod = Method<ServerMethodName>;
 
-export class Channel implements ChannelEngine {
+export class Channel implements ChannelEngine, RequestSender {
   readonly number: number;
   readonly #host: ChannelHost;
   readonly #requests: RequestQueue;
-  readonly #assembler: ContentAssembler;
-  readonly #confirms: Confirms;
+  /** Made for the first content. */
+  #madeAssembler: ContentAssembler | undefined;
+  /** Made when confirms are asked for. */
+  #confirms: Confirms | undefined;
   #phase: ChannelPhase = "opening";
   #mode: ChannelMode = "plain";
   #flowActive = true;
   /** The consumers whose bodies are lent. */
   readonly #borrowers = new LazyMap<string, true>();
   #closeRequested = false;
-  readonly #output: HeldOutput;
+  /** Made for the first transaction that ends. */
+  #held: HeldOutput | undefined;
   /** Why the channel ends, where that was settled before the closing handshake is over. */
   #error: ChannelError | undefined;
   /** The end was reported already; only the number is not free yet. */
@@ -70,15 +74,7 @@ export class Channel implements ChannelEngine {
   constructor(number: number, host: ChannelHost) {
     this.number = number;
     this.#host = host;
-    this.#assembler = new ContentAssembler(host.slab, host.limits.maxBodySize);
-    this.#confirms = new Confirms((first, last, outcome) => {
-      host.emit({ type: "settled", channel: number, first, last, outcome });
-    });
-    this.#output = new HeldOutput(host.writer);
-    this.#requests = new RequestQueue(host.limits.maxWaitingRequests, {
-      writer: host.writer,
-      requestWritten: (request) => this.#requestWritten(request),
-    });
+    this.#requests = new RequestQueue(host.limits.maxWaitingRequests, this);
     this.#requests.add(new PendingRequest("channel.open", number), {});
   }
 
@@ -96,11 +92,11 @@ export class Channel implements ChannelEngine {
   }
 
   get nextSequence(): number {
-    return this.#confirms.next;
+    return this.#confirms?.next ?? 1;
   }
 
   get unconfirmed(): number {
-    return this.#confirms.outstanding;
+    return this.#confirms?.outstanding ?? 0;
   }
 
   // Commands
@@ -111,14 +107,14 @@ export class Channel implements ChannelEngine {
     if (asksForNoReply(fields)) throw notLegal(method, "with noWait has no reply: use send()");
     const request = new PendingRequest(method, this.number);
     this.#requests.add(request, fields);
-    if (method === "tx.commit" || (method === "tx.rollback" && !request.sent)) this.#output.begin();
+    if (method === "tx.commit" || (method === "tx.rollback" && !request.sent)) this.#beginHold();
     return request;
   }
 
   send<M extends OneWayName>(method: M, fields: Arguments<M>): void {
     if (isNeverAnswered(method)) {
       this.#requireOpen(method);
-      this.#output.writer.method(this.number, method, fields);
+      this.#output.method(this.number, method, fields);
       return;
     }
     this.#requireUsable(method);
@@ -129,33 +125,34 @@ export class Channel implements ChannelEngine {
 
   publish(publication: Publication): number {
     this.#requireOpen("basic.publish");
-    if (this.#mode !== "confirm") {
-      this.#output.writer.publish(this.number, publication);
+    const confirms = this.#confirms;
+    if (confirms === undefined) {
+      this.#output.publish(this.number, publication);
       return 0;
     }
-    if (this.#confirms.outstanding >= this.#host.limits.maxUnconfirmed) {
+    if (confirms.outstanding >= this.#host.limits.maxUnconfirmed) {
       throw new UsageError(
         "LIMIT_REACHED",
-        `${this.#confirms.outstanding} publishes wait for their confirm (limits.maxUnconfirmed)`,
+        `${confirms.outstanding} publishes wait for their confirm (limits.maxUnconfirmed)`,
       );
     }
-    this.#output.writer.publish(this.number, publication);
-    return this.#confirms.published();
+    this.#output.publish(this.number, publication);
+    return confirms.published();
   }
 
   ack(deliveryTag: number, multiple: boolean): void {
     this.#requireOpen("basic.ack");
-    this.#output.writer.ack(this.number, deliveryTag, multiple);
+    this.#output.ack(this.number, deliveryTag, multiple);
   }
 
   nack(deliveryTag: number, multiple: boolean, requeue: boolean): void {
     this.#requireOpen("basic.nack");
-    this.#output.writer.nack(this.number, deliveryTag, multiple, requeue);
+    this.#output.nack(this.number, deliveryTag, multiple, requeue);
   }
 
   reject(deliveryTag: number, requeue: boolean): void {
     this.#requireOpen("basic.reject");
-    this.#output.writer.reject(this.number, deliveryTag, requeue);
+    this.#output.reject(this.number, deliveryTag, requeue);
   }
 
   close(farewell: Farewell = {}): void {
@@ -166,7 +163,7 @@ export class Channel implements ChannelEngine {
 
   lendBodies(consumerTag: string, lend: boolean): void {
     if (lend) this.#borrowers.set(consumerTag, true);
-    else if (this.#borrowers.delete(consumerTag) && this.#borrowers.size === 0) this.#assembler.endLending();
+    else if (this.#borrowers.delete(consumerTag) && this.#borrowers.size === 0) this.#madeAssembler?.endLending();
   }
 
   // What arrives
@@ -186,7 +183,7 @@ export class Channel implements ChannelEngine {
 
   #method(reader: FrameReader): ConnectionEvent | undefined {
     const { bytes, start, end } = reader;
-    if (this.#assembler.busy) {
+    if (this.#madeAssembler?.busy === true) {
       throw new ProtocolError("UNEXPECTED_FRAME", `Got a method on channel ${this.number} in the middle of a content`);
     }
     if (this.#phase === "open") {
@@ -241,12 +238,12 @@ export class Channel implements ChannelEngine {
       case "basic.cancel":
         // RabbitMQ always sets no-wait here, and before 4.3 it closes the connection when it is answered.
         if (!method.fields.noWait) {
-          this.#output.writer.method(this.number, "basic.cancel-ok", { consumerTag: method.fields.consumerTag });
+          this.#output.method(this.number, "basic.cancel-ok", { consumerTag: method.fields.consumerTag });
         }
         return { type: "basic.cancel", channel: this.number, consumerTag: method.fields.consumerTag };
       case "channel.flow":
         this.#flowActive = method.fields.active;
-        this.#output.writer.method(this.number, "channel.flow-ok", { active: method.fields.active });
+        this.#output.method(this.number, "channel.flow-ok", { active: method.fields.active });
         return { type: "channel.flow", channel: this.number, active: method.fields.active };
       case "channel.open-ok":
         // The phase first: a close that waited is sent with the reply, and moves on from here.
@@ -258,7 +255,7 @@ export class Channel implements ChannelEngine {
       case "channel.close-ok":
         return this.#closed();
       case "tx.commit-ok":
-        this.#output.release();
+        this.#held?.release();
         return this.#replied(method);
       default:
         return this.#replied(method);
@@ -291,7 +288,7 @@ export class Channel implements ChannelEngine {
   }
 
   #settled({ deliveryTag, multiple }: Fields<"basic.ack">, outcome: "ack" | "nack"): undefined {
-    if (this.#mode !== "confirm") {
+    if (this.#confirms === undefined) {
       throw new ProtocolError(
         "COMMAND_INVALID",
         `Got a confirm on channel ${this.number}, which is not in confirm mode`,
@@ -345,16 +342,21 @@ export class Channel implements ChannelEngine {
   /** Tells of the end, once. Opening and closing are not requests of the caller's. */
   #report(error: ChannelError | ConnectionError | undefined): ChannelClosedEvent | undefined {
     const unanswered = this.#requests.drain();
-    this.#output.discard();
+    this.#held?.discard();
     if (this.#reported) return undefined;
     this.#reported = true;
     const requests = unanswered.filter(({ method }) => method !== "channel.open" && method !== "channel.close");
     return { type: "channel-closed", channel: this.number, error, requests };
   }
 
-  // Helpers
+  // Requests
 
-  #requestWritten(request: PendingRequest): void {
+  /** Where requests are written. */
+  get writer(): FrameWriter {
+    return this.#host.writer;
+  }
+
+  requestWritten(request: PendingRequest): void {
     if (!request.noWait) this.#host.requestWritten(request);
     switch (request.method) {
       case "channel.close":
@@ -362,15 +364,40 @@ export class Channel implements ChannelEngine {
         break;
       // The server refuses to change the mode once there is one, and means the first until it has said so.
       case "confirm.select":
-        if (this.#mode === "plain") this.#mode = "confirm";
+        if (this.#mode === "plain") this.#confirmFromNow();
         break;
       case "tx.select":
         if (this.#mode === "plain") this.#mode = "tx";
         break;
       case "tx.rollback":
-        this.#output.release();
+        this.#held?.release();
         break;
     }
+  }
+
+  #confirmFromNow(): void {
+    this.#mode = "confirm";
+    const { number } = this;
+    const { events } = this.#host;
+    this.#confirms = new Confirms((first, last, outcome) => {
+      events.push({ type: "settled", channel: number, first, last, outcome });
+    });
+  }
+
+  // Helpers
+
+  /** Where publishes and settlements are written at this moment. */
+  get #output(): FrameWriter {
+    return this.#held === undefined ? this.#host.writer : this.#held.writer;
+  }
+
+  #beginHold(): void {
+    this.#held ??= new HeldOutput(this.#host.writer);
+    this.#held.begin();
+  }
+
+  get #assembler(): ContentAssembler {
+    return (this.#madeAssembler ??= new ContentAssembler(this.#host.slab, this.#host.limits.maxBodySize));
   }
 
   #requireUsable(method: string): void {

@@ -9,51 +9,83 @@ import { ShortStrings } from "../wire/short-strings.ts";
 import { Channel, type ChannelHost } from "./channel.ts";
 import type { ChannelEngine } from "./channel-engine.ts";
 import { ChannelNumbers } from "./channel-numbers.ts";
+import type { EngineLimits } from "./config.ts";
+import type { Deque } from "./deque.ts";
 import type { ConnectionError } from "./errors.ts";
 import type { ChannelClosedEvent, ConnectionEvent } from "./events.ts";
+import type { FrameWriter, MutableCounters } from "./frame-writer.ts";
 import type { PendingRequest } from "./request.ts";
+import type { RequestDeadlines } from "./request-deadlines.ts";
 import { Slab } from "./slab.ts";
 
 /** What the channels need of their connection. */
-export type ChannelsHost = Pick<
-  ChannelHost,
-  "writer" | "limits" | "counters" | "frameByFrame" | "emit" | "requestWritten"
->;
+export interface ChannelsHost {
+  readonly writer: FrameWriter;
+  readonly limits: EngineLimits;
+  readonly counters: MutableCounters;
+  /** Whether somebody wants to see every frame, so that no short cut past the reader is taken. */
+  readonly frameByFrame: boolean;
+  /** Those that wait to be handed over. */
+  readonly events: Deque<ConnectionEvent>;
+}
 
 /** The channels that are not closed for both peers. */
-export class Channels {
+export class Channels implements ChannelHost {
+  readonly writer: FrameWriter;
+  readonly limits: EngineLimits;
+  readonly counters: MutableCounters;
+  readonly frameByFrame: boolean;
+  readonly events: Deque<ConnectionEvent>;
   readonly #channels = new Map<number, Channel>();
-  readonly #host: ChannelHost;
-  #numbers = new ChannelNumbers(0);
+  readonly #requestDeadlines: RequestDeadlines;
+  #numbers = new ChannelNumbers(0, this.#channels);
   #max = 0;
   /** Whose frame came last: mostly the next one is its too. */
   #latest: Channel | undefined;
+  /** These are made for the first delivery. */
+  #slab: Slab | undefined;
+  #strings: ShortStrings | undefined;
+  #delivers: DeliverDecoder | undefined;
 
-  constructor(host: ChannelsHost) {
-    const strings = new ShortStrings();
-    const { writer, limits, counters, frameByFrame, emit, requestWritten } = host;
-    this.#host = {
-      writer,
-      limits,
-      counters,
-      frameByFrame,
-      emit,
-      requestWritten,
-      slab: new Slab(),
-      strings,
-      delivers: new DeliverDecoder(strings),
-      numberFreed: (number) => {
-        this.#channels.delete(number);
-        this.#latest = undefined;
-        this.#numbers.release(number);
-      },
-    };
+  constructor({ writer, limits, counters, frameByFrame, events }: ChannelsHost, requestDeadlines: RequestDeadlines) {
+    this.writer = writer;
+    this.limits = limits;
+    this.counters = counters;
+    this.frameByFrame = frameByFrame;
+    this.events = events;
+    this.#requestDeadlines = requestDeadlines;
   }
+
+  // What channels share
+
+  get slab(): Slab {
+    return (this.#slab ??= new Slab());
+  }
+
+  get strings(): ShortStrings {
+    return (this.#strings ??= new ShortStrings());
+  }
+
+  get delivers(): DeliverDecoder {
+    return (this.#delivers ??= new DeliverDecoder(this.strings));
+  }
+
+  requestWritten(request: PendingRequest): void {
+    this.#requestDeadlines.written(request);
+  }
+
+  numberFreed(number: number): void {
+    this.#channels.delete(number);
+    this.#latest = undefined;
+    this.#numbers.released(number);
+  }
+
+  // What the connection says
 
   /** The highest channel number was negotiated. */
   limit(channelMax: number): void {
     this.#max = channelMax;
-    this.#numbers = new ChannelNumbers(channelMax);
+    this.#numbers = new ChannelNumbers(channelMax, this.#channels);
   }
 
   /** The channel with that number, unless the number is free. */
@@ -67,7 +99,7 @@ export class Channels {
    * @throws UsageError LIMIT_REACHED when no number is free; INVALID_ARGUMENT when the number is taken or out of range.
    */
   open(number: number | undefined): ChannelEngine {
-    const channel = new Channel(number === undefined ? this.#lowestFree() : this.#claim(number), this.#host);
+    const channel = new Channel(number === undefined ? this.#lowestFree() : this.#checked(number), this);
     this.#channels.set(channel.number, channel);
     return channel;
   }
@@ -91,20 +123,20 @@ export class Channels {
   connectionClosed(error: ConnectionError): void {
     for (const channel of this.#channels.values()) {
       const event = channel.connectionClosed(error);
-      if (event !== undefined) this.#host.emit(event);
+      if (event !== undefined) this.events.push(event);
     }
     this.#channels.clear();
     this.#latest = undefined;
   }
 
   #lowestFree(): number {
-    const number = this.#numbers.take();
+    const number = this.#numbers.lowest();
     if (number !== undefined) return number;
     throw new UsageError("LIMIT_REACHED", `All ${this.#max} channels of the connection are in use (channelMax)`);
   }
 
-  #claim(number: number): number {
-    if (this.#numbers.claim(number)) return number;
+  #checked(number: number): number {
+    if (this.#numbers.isFree(number)) return number;
     throw new UsageError("INVALID_ARGUMENT", `Channel number ${number} is in use, or not from 1 to ${this.#max}`);
   }
 
@@ -113,6 +145,6 @@ export class Channels {
     if (type !== frameType.method || decodeMethod(bytes, start, end).name !== "channel.close") {
       throw new ProtocolError("CHANNEL_ERROR", `Got a frame on channel ${channel}, which is not open`);
     }
-    this.#host.writer.method(channel, "channel.close-ok", {});
+    this.writer.method(channel, "channel.close-ok", {});
   }
 }

@@ -55,7 +55,7 @@ export class ConnectionEngine {
       writer: this.#writer,
       reader: this.#reader,
       frameByFrame: this.#tap !== undefined,
-      emit: (event: ConnectionEvent) => this.#events.push(event),
+      events: this.#events,
     };
     this.#connection = new Connection(host, config, now);
   }

@@ -13,11 +13,12 @@ import type { ConnectionConfig, Millis } from "./config.ts";
 import { Deadlines, earliest } from "./deadlines.ts";
 import { closedByClient, ConnectionError } from "./errors.ts";
 import type { ConnectionEvent } from "./events.ts";
+import type { FrameWriter } from "./frame-writer.ts";
 import { connectPhase, Handshake } from "./handshake.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type ConnectionPhase, connectionPhases, nextPhase } from "./phases.ts";
 import { PendingRequest, type Request } from "./request.ts";
-import { RequestQueue } from "./request-queue.ts";
+import { RequestQueue, type RequestSender } from "./request-queue.ts";
 import type { Tuning } from "./tuning.ts";
 
 const defaultHandshakeTimeout: Millis = 10_000;
@@ -25,12 +26,12 @@ const defaultCloseTimeout: Millis = 5_000;
 const defaultRequestTimeout: Millis = 60_000;
 
 /** What a connection needs of its engine. */
-export interface ConnectionHost extends Omit<ChannelsHost, "requestWritten"> {
+export interface ConnectionHost extends ChannelsHost {
   /** Stands at the frame that {@link Connection.frame} takes. */
   readonly reader: FrameReader;
 }
 
-export class Connection {
+export class Connection implements RequestSender {
   readonly channels: Channels;
   readonly #host: ConnectionHost;
   readonly #deadlines: Deadlines;
@@ -50,18 +51,16 @@ export class Connection {
   #blocked: string | undefined;
 
   constructor(host: ConnectionHost, config: ConnectionConfig, now: Millis) {
-    const { limits, writer, counters, frameByFrame } = host;
     this.#host = host;
     this.#now = now;
     this.#deadlines = new Deadlines(config.requestTimeout ?? defaultRequestTimeout);
     this.#heartbeat = new Heartbeat(0, now);
-    const requestWritten = (request: PendingRequest): void => this.#deadlines.requests.written(request);
-    this.#requests = new RequestQueue(limits.maxWaitingRequests, { writer, requestWritten });
-    this.channels = new Channels({ writer, limits, counters, frameByFrame, emit: host.emit, requestWritten });
+    this.#requests = new RequestQueue(host.limits.maxWaitingRequests, this);
+    this.channels = new Channels(host, this.#deadlines.requests);
     this.#closeTimeout = config.closeTimeout ?? defaultCloseTimeout;
     this.#blockedTimeout = config.blockedTimeout ?? 0;
-    this.#shakingHands = new Handshake(config, writer);
-    this.#deadlines.handshake.start(config.handshakeTimeout ?? defaultHandshakeTimeout);
+    this.#shakingHands = new Handshake(config, host.writer);
+    this.#deadlines.phase.start(config.handshakeTimeout ?? defaultHandshakeTimeout);
     this.#deadlines.learn(now);
   }
 
@@ -104,6 +103,15 @@ export class Connection {
     return this.#blocked;
   }
 
+  /** Where requests are written. */
+  get writer(): FrameWriter {
+    return this.#host.writer;
+  }
+
+  requestWritten(request: PendingRequest): void {
+    this.#deadlines.requests.written(request);
+  }
+
   // Commands
 
   openChannel(number: number | undefined): ChannelEngine {
@@ -123,8 +131,7 @@ export class Connection {
     if (this.#phase !== "open") return this.#end(undefined);
     this.#host.writer.method(0, "connection.close", { replyCode, replyText, classId: 0, methodId: 0 });
     this.#phase = "closing";
-    this.#deadlines.blocked.stop();
-    this.#deadlines.close.start(this.#closeTimeout);
+    this.#deadlines.phase.start(this.#closeTimeout);
     this.#suspendRequests();
     this.channels.connectionClosed(closedByClient());
   }
@@ -198,7 +205,7 @@ export class Connection {
   }
 
   #opened(): ConnectionEvent {
-    this.#deadlines.handshake.stop();
+    this.#deadlines.phase.stop();
     const { mechanism, serverProperties } = this.#handshake;
     this.#serverProperties = serverProperties;
     this.#shakingHands = undefined;
@@ -207,7 +214,7 @@ export class Connection {
 
   #setBlocked(reason: string): ConnectionEvent {
     // A server may change its reason; the time runs from the first one.
-    if (this.#blocked === undefined) this.#deadlines.blocked.start(this.#blockedTimeout);
+    if (this.#blocked === undefined) this.#deadlines.phase.start(this.#blockedTimeout);
     this.#blocked = reason;
     this.#suspendRequests();
     return { type: "connection.blocked", reason };
@@ -215,7 +222,7 @@ export class Connection {
 
   #setUnblocked(): ConnectionEvent {
     this.#blocked = undefined;
-    this.#deadlines.blocked.stop();
+    this.#deadlines.phase.stop();
     this.#suspendRequests();
     // The server has much to catch up with.
     this.#deadlines.requests.restart(this.#now);
@@ -256,22 +263,29 @@ export class Connection {
   advance(): void {
     if (this.#phase === "closed") return;
     const now = this.#now;
-    const { handshake, close, blocked } = this.#deadlines;
-    if (handshake.isOver(now)) return this.#end(this.#handshake.timedOut(this.#phase));
-    if (close.isOver(now)) {
-      return this.#end(
-        new ConnectionError("CLOSE_TIMEOUT", "The server did not answer connection.close in time (closeTimeout)"),
-      );
-    }
-    if (blocked.isOver(now)) {
-      return this.#end(
-        new ConnectionError("BLOCKED_TIMEOUT", `The server blocked the connection for too long: ${this.#blocked}`),
-      );
-    }
+    if (this.#deadlines.phase.isOver(now)) return this.#end(this.#timedOut());
     this.#advanceHeartbeat(now);
     this.#advanceRequests(now);
     // A channel that was closed for a late request has asked for its own end, and the time of that begins now.
     this.#deadlines.learn(now);
+  }
+
+  /** What it means that this phase of the connection took too long. An open one may only be blocked for so long. */
+  #timedOut(): ConnectionError {
+    switch (this.state) {
+      case "open":
+        return new ConnectionError(
+          "BLOCKED_TIMEOUT",
+          `The server blocked the connection for too long: ${this.#blocked}`,
+        );
+      case "closing":
+        return new ConnectionError(
+          "CLOSE_TIMEOUT",
+          "The server did not answer connection.close in time (closeTimeout)",
+        );
+      default:
+        return this.#handshake.timedOut(this.#phase);
+    }
   }
 
   #advanceHeartbeat(now: Millis): void {
@@ -301,7 +315,7 @@ export class Connection {
         );
       }
       const event = this.channels.requestTimedOut(request);
-      if (event !== undefined) this.#host.emit(event);
+      if (event !== undefined) this.#host.events.push(event);
     }
   }
 
@@ -345,7 +359,7 @@ export class Connection {
     this.channels.connectionClosed(error ?? closedByClient());
     this.#phase = "closed";
     this.#blocked = undefined;
-    this.#host.emit({ type: "closed", error, requests: this.#requests.drain() });
+    this.#host.events.push({ type: "closed", error, requests: this.#requests.drain() });
   }
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { PendingRequest } from "./request.ts";
 import { Countdown, Deadlines, earliest } from "./deadlines.ts";
 
 describe("Countdown", () => {
@@ -38,14 +39,13 @@ describe("Countdown", () => {
 
 describe("Deadlines", () => {
   it("knows the first of all", () => {
-    const deadlines = new Deadlines(0);
+    const deadlines = new Deadlines(200);
     expect(deadlines.next(0)).toBeUndefined();
-    deadlines.handshake.start(300);
-    deadlines.close.start(100);
-    deadlines.blocked.start(200);
+    deadlines.phase.start(100);
+    deadlines.requests.written(new PendingRequest("queue.declare", 1));
     deadlines.learn(0);
     expect(deadlines.next(0)).toBe(100);
-    deadlines.close.stop();
+    deadlines.phase.stop();
     expect(deadlines.next(0)).toBe(200);
   });
 });

@@ -36,9 +36,8 @@ export class Countdown {
 
 /** The deadlines of one connection, by what they are for. */
 export class Deadlines {
-  readonly handshake: Countdown = new Countdown();
-  readonly close: Countdown = new Countdown();
-  readonly blocked: Countdown = new Countdown();
+  /** Of the handshake, of the time that an open connection may be blocked, of closing: never two at a time. */
+  readonly phase: Countdown = new Countdown();
   readonly requests: RequestDeadlines;
 
   constructor(requestTimeout: Millis) {
@@ -47,18 +46,13 @@ export class Deadlines {
 
   /** The engine learnt the time: what was started since runs from now. */
   learn(now: Millis): void {
-    this.handshake.learn(now);
-    this.close.learn(now);
-    this.blocked.learn(now);
+    this.phase.learn(now);
     this.requests.learn(now);
   }
 
   /** The first deadline, or `undefined`. */
   next(now: Millis): Millis | undefined {
-    return earliest(
-      earliest(this.handshake.deadline(now), this.close.deadline(now)),
-      earliest(this.blocked.deadline(now), this.requests.deadline(now)),
-    );
+    return earliest(this.phase.deadline(now), this.requests.deadline(now));
   }
 }
 

@@ -3,9 +3,12 @@
 /** How many places may lie empty in front before they are given back. */
 const largestGap = 256;
 
+/** The items of every queue that has none: most queues of a connection stay empty. Nothing is ever put into it. */
+const noItems: never[] = [];
+
 /** First in, first out. */
 export class Deque<T> {
-  #items: (T | undefined)[] = [];
+  #items: (T | undefined)[] = noItems;
   #head = 0;
 
   get size(): number {
@@ -13,7 +16,8 @@ export class Deque<T> {
   }
 
   push(item: T): void {
-    this.#items.push(item);
+    if (this.#items === noItems) this.#items = [item];
+    else this.#items.push(item);
   }
 
   /** The oldest element, or `undefined` when there is none. */
@@ -28,7 +32,7 @@ export class Deque<T> {
     this.#items[this.#head] = undefined;
     this.#head += 1;
     if (this.#head === this.#items.length) {
-      this.#items = [];
+      this.#items = noItems;
       this.#head = 0;
     } else if (this.#head > largestGap && this.#head * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#head);
@@ -40,7 +44,7 @@ export class Deque<T> {
   /** Takes all elements out, oldest first. */
   drain(): T[] {
     const items = this.#items.slice(this.#head) as T[];
-    this.#items = [];
+    this.#items = noItems;
     this.#head = 0;
     return items;
   }
