@@ -109,20 +109,52 @@ describe("an output", () => {
     expect(second).toBe(body);
   });
 
-  it("holds little while little is written, and again after a burst", () => {
+  it("has large segments in a burst only", () => {
     const out = new Output();
-    const held = (): number => out.reserve(1).length;
+    const segment = (): number => out.reserve(1).length;
     out.octet(1);
     out.take();
-    expect(held()).toBeLessThanOrEqual(1024);
+    expect(segment()).toBeLessThanOrEqual(4096);
     for (let i = 0; i < 40_000; i++) out.longlong(i);
     out.take();
-    expect(held()).toBe(65_536);
+    expect(segment()).toBe(65_536);
     for (let i = 0; i < 20; i++) {
       out.octet(1);
       out.take();
     }
-    expect(held()).toBeLessThanOrEqual(4096);
+    expect(segment()).toBeLessThanOrEqual(4096);
+  });
+
+  it("shares a segment with others that write little, and never at the same time", () => {
+    const [one, other, third] = [new Output(), new Output(), new Output()];
+    one.long(1);
+    const first = one.take()[0]!;
+    other.long(2);
+    third.long(3);
+    const second = other.take()[0]!;
+    expect(second.buffer).toBe(first.buffer);
+    expect(second.byteOffset).toBe(first.byteOffset + 4);
+    expect(third.take()[0]!.buffer).not.toBe(first.buffer);
+  });
+
+  it("hands out what each of many wrote, whoever took last", () => {
+    const command = fc.record({ who: fc.nat(3), what: fc.oneof({ weight: 4, arbitrary: piece }, fc.constant("take")) });
+    fc.assert(
+      fc.property(fc.array(command, { minLength: 20, maxLength: 400 }), (commands) => {
+        const outs = Array.from({ length: 4 }, () => ({ out: new Output(), written: [] as Uint8Array[] }));
+        const handedOut: { pieces: Uint8Array[]; expected: string }[] = [];
+        for (const { who, what } of commands) {
+          const { out, written } = outs[who]!;
+          if (typeof what === "string") {
+            handedOut.push({ pieces: out.take(), expected: toHex(joined(written.splice(0))) });
+          } else {
+            what.write(out);
+            written.push(what.bytes);
+          }
+        }
+        for (const { pieces, expected } of handedOut) expect(toHex(joined(pieces))).toBe(expected);
+      }),
+    );
   });
 
   it("takes room for what is larger than a segment", () => {

@@ -4,7 +4,7 @@ import { putLong, putLonglong, putShort } from "./bytes.ts";
 
 /** How an {@link Output} packs. */
 export interface OutputOptions {
-  /** The largest segment, in bytes; 64 KiB unless told. The first ones are small, and grow with what is written. */
+  /** The largest segment, in bytes; 64 KiB unless told. They begin small, and grow with what is written. */
   readonly segmentSize?: number;
   /** Bodies of at least this size, in bytes, are queued by reference instead of being copied; 4096 unless told. */
   readonly referenceThreshold?: number;
@@ -20,7 +20,11 @@ export interface Mark {
   readonly takes: number;
 }
 
-const firstSegmentSize = 512;
+/**
+ * The size of the segment that outputs share which write little: each has it for itself from its first byte to the next
+ * {@link Output.take}. So an idle connection holds no segment at all.
+ */
+const sharedSegmentSize = 4096;
 const defaultSegmentSize = 64 * 1024;
 const defaultReferenceThreshold = 4096;
 
@@ -30,7 +34,10 @@ const quietPart = 16;
 /** As much of a segment, at most, is left unused, so that what is taken next is one piece. */
 const smallTake = 256;
 
-const noSegment = new Uint8Array(0);
+const noSegment: Uint8Array = new Uint8Array(0);
+
+/** The shared segment, while no output has it. What lies before `position` was handed out. */
+const shared = { segment: noSegment, position: 0 };
 
 /**
  * A forward-only store of bytes to send.
@@ -46,7 +53,7 @@ export class Output {
 
   readonly #segmentSize: number;
   #nextSegmentSize: number;
-  /** The segment in use, of which the bytes before `#start` are spoken for. */
+  /** The segment in use, of which the bytes before `#start` are spoken for; empty when there is none. */
   #buffer: Uint8Array = noSegment;
   #start = 0;
   #pieces: Uint8Array[] = [];
@@ -55,7 +62,7 @@ export class Output {
 
   constructor(options: OutputOptions = {}) {
     this.#segmentSize = options.segmentSize ?? defaultSegmentSize;
-    this.#nextSegmentSize = Math.min(firstSegmentSize, this.#segmentSize);
+    this.#nextSegmentSize = Math.min(sharedSegmentSize, this.#segmentSize);
     this.referenceThreshold = options.referenceThreshold ?? defaultReferenceThreshold;
   }
 
@@ -72,9 +79,15 @@ export class Output {
     this.#pieces = [];
     this.#closedSize = 0;
     this.#takes++;
-    if (taken * quietPart < this.#nextSegmentSize) this.#shrink();
-    // Who writes as much again each time would get it in two pieces.
-    if (this.#buffer.length - this.position < Math.min(taken, smallTake)) this.#drop();
+    const isQuiet = taken * quietPart < this.#nextSegmentSize;
+    if (isQuiet) this.#shrink();
+    if (this.#buffer.length - this.position < Math.min(taken, smallTake)) {
+      // Who writes as much again each time would get it in two pieces.
+      this.#drop();
+      if (!isQuiet) this.#grow();
+    } else if (this.#buffer.length === sharedSegmentSize) {
+      this.#giveBack();
+    }
     return pieces;
   }
 
@@ -177,17 +190,40 @@ export class Output {
 
   #open(count: number): void {
     this.#close();
-    this.#buffer = new Uint8Array(Math.max(this.#nextSegmentSize, count));
+    // Who fills a segment gets a larger one next.
+    if (this.#buffer !== noSegment) this.#grow();
+    const size = Math.max(this.#nextSegmentSize, count);
+    if (size === sharedSegmentSize) return this.#borrow(count);
+    this.#buffer = new Uint8Array(size);
     this.#start = 0;
     this.position = 0;
+  }
+
+  /** Takes the shared segment, or makes another one. */
+  #borrow(count: number): void {
+    const fits = shared.position + count <= shared.segment.length;
+    this.#buffer = fits ? shared.segment : new Uint8Array(sharedSegmentSize);
+    this.#start = fits ? shared.position : 0;
+    this.position = this.#start;
+    if (fits) shared.segment = noSegment;
+  }
+
+  #giveBack(): void {
+    shared.segment = this.#buffer;
+    shared.position = this.position;
+    this.#drop();
+  }
+
+  #grow(): void {
     this.#nextSegmentSize = Math.min(2 * this.#nextSegmentSize, this.#segmentSize);
   }
 
   /** A connection that has gone quiet does not keep the segment of its busiest moment. */
   #shrink(): void {
-    const smallest = Math.min(firstSegmentSize, this.#segmentSize);
+    const smallest = Math.min(sharedSegmentSize, this.#segmentSize);
     this.#nextSegmentSize = Math.max(smallest, this.#nextSegmentSize / 2);
-    if (this.#buffer.length > 4 * this.#nextSegmentSize) this.#drop();
+    const largest = this.#nextSegmentSize === sharedSegmentSize ? sharedSegmentSize : 4 * this.#nextSegmentSize;
+    if (this.#buffer.length > largest) this.#drop();
   }
 
   #drop(): void {
