@@ -2,7 +2,7 @@
 
 import { type ByteStream, StreamGate, type StreamHandler, type TransportError, UsageError } from "@leveret/core/client";
 import { broke, closeCause, codeAborted, handshakeFailed, tailLost, textReceived } from "./failures.ts";
-import { CountingHandler, readAhead } from "./holding.ts";
+import { readAhead } from "./holding.ts";
 import { MessageCutter } from "./messages.ts";
 import { highWater, lowWater } from "./socket-stream.ts";
 import type { WebSocketStreamLike } from "./standard-types.ts";
@@ -19,7 +19,6 @@ export class MessageStream implements ByteStream {
   readonly #stream: WebSocketStreamLike;
   readonly #url: string;
   readonly #post: (task: () => void) => void;
-  readonly #handler: CountingHandler;
   readonly #gate: StreamGate;
   readonly #cutter = new MessageCutter();
   readonly #opening = new AbortController();
@@ -38,8 +37,7 @@ export class MessageStream implements ByteStream {
   constructor(open: OpenWebSocketStream, url: string, handler: StreamHandler, post: (task: () => void) => void) {
     this.#url = url;
     this.#post = post;
-    this.#handler = new CountingHandler(handler);
-    this.#gate = new StreamGate(this.#handler, post, () => this.#drop());
+    this.#gate = new StreamGate(handler, post, () => this.#drop());
     this.#stream = open(this.#opening.signal);
     this.#stream.closed.then(
       () => {
@@ -102,7 +100,7 @@ export class MessageStream implements ByteStream {
   async #read(reader: Reader): Promise<TransportError | undefined> {
     try {
       for (;;) {
-        while (this.#paused && this.#handler.held >= readAhead) await this.#untilResumed();
+        while (this.#paused && this.#gate.held >= readAhead) await this.#untilResumed();
         const { done, value } = await reader.read();
         if (done) break;
         if (typeof value === "string") {
@@ -110,7 +108,6 @@ export class MessageStream implements ByteStream {
           return textReceived();
         }
         if (value.byteLength === 0) continue;
-        this.#handler.expect(value.byteLength);
         this.#gate.received(value instanceof Uint8Array ? value : new Uint8Array(value));
       }
       const { closeCode = 1005, reason = "" } = await this.#stream.closed;

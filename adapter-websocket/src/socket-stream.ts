@@ -9,7 +9,7 @@ import {
   UsageError,
 } from "@leveret/core/client";
 import { closeCause, codeAborted, handshakeFailed, textReceived, tooMuchHeld } from "./failures.ts";
-import { CountingHandler, heldLimit } from "./holding.ts";
+import { heldLimit } from "./holding.ts";
 import { MessageCutter } from "./messages.ts";
 import type { CloseLike, WebSocketLike } from "./standard-types.ts";
 
@@ -26,7 +26,6 @@ export class SocketStream implements ByteStream {
   readonly #socket: WebSocketLike;
   readonly #url: string;
   readonly #io: Pick<IoServices, "post" | "setTimer">;
-  readonly #handler: CountingHandler;
   readonly #gate: StreamGate;
   readonly #cutter = new MessageCutter();
   #phase: "opening" | "open" | "over" = "opening";
@@ -41,8 +40,7 @@ export class SocketStream implements ByteStream {
     this.#socket = socket;
     this.#url = url;
     this.#io = io;
-    this.#handler = new CountingHandler(handler);
-    this.#gate = new StreamGate(this.#handler, io.post, () => this.#drop());
+    this.#gate = new StreamGate(handler, io.post, () => this.#drop());
     socket.binaryType = "arraybuffer";
     socket.addEventListener("open", () => this.#opened());
     socket.addEventListener("message", ({ data }) => this.#received(data));
@@ -98,8 +96,7 @@ export class SocketStream implements ByteStream {
 
   #received(data: unknown): void {
     if (!(data instanceof ArrayBuffer)) return this.#fail(textReceived());
-    this.#handler.expect(data.byteLength);
-    if (this.#handler.held > heldLimit) return this.#fail(tooMuchHeld(heldLimit));
+    if (this.#gate.held + data.byteLength > heldLimit) return this.#fail(tooMuchHeld(heldLimit));
     if (data.byteLength > 0) this.#gate.received(new Uint8Array(data));
     // The timers of a page in the background are slow, but messages arrive.
     this.#writableOrNot();

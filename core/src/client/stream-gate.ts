@@ -16,6 +16,7 @@ export class StreamGate {
   #paused = false;
   /** Chunks that a transport gave after `pause`: TLS decrypts what it has read already, and WebSocket cannot pause. */
   #held: Uint8Array[] = [];
+  #heldBytes = 0;
   /** The end of the stream, while it waits for `resume`. */
   #ending: { readonly cause: TransportError | undefined } | undefined;
   #cause: TransportError | undefined;
@@ -27,6 +28,11 @@ export class StreamGate {
     this.#handler = handler;
     this.#post = post;
     this.#drop = drop;
+  }
+
+  /** Bytes that wait for `resume`. */
+  get held(): number {
+    return this.#heldBytes;
   }
 
   /** The transport is open. */
@@ -45,6 +51,7 @@ export class StreamGate {
     if (this.#state !== "open") return;
     if (this.#paused || this.#held.length > 0) {
       this.#held.push(chunk.slice());
+      this.#heldBytes += chunk.length;
       return;
     }
     try {
@@ -88,6 +95,7 @@ export class StreamGate {
     if (this.#state === "closed" || this.#state === "dropped") return;
     this.#state = "dropped";
     this.#held = [];
+    this.#heldBytes = 0;
     // An end that waited for `resume` waits no more.
     if (this.#ending !== undefined) this.#post(() => this.#finish());
   }
@@ -96,9 +104,10 @@ export class StreamGate {
     const held = this.#held;
     let released = 0;
     while (released < held.length && !this.#paused && this.#state === "open") {
-      const chunk = held[released++];
+      const chunk = held[released++] as Uint8Array;
+      this.#heldBytes -= chunk.length;
       try {
-        if (chunk !== undefined) this.#handler.received(chunk);
+        this.#handler.received(chunk);
       } catch (error) {
         this.#fail(error);
       }
@@ -124,6 +133,7 @@ export class StreamGate {
     });
     this.#state = "dropped";
     this.#held = [];
+    this.#heldBytes = 0;
     this.#drop();
   }
 }
