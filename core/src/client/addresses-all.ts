@@ -13,10 +13,12 @@ import {
   integer,
   named,
   oneOf,
+  shortString,
   someText,
 } from "./option-checks.ts";
 import type { ConnectOptions, TcpAddress } from "./parameters.ts";
 import { checkTls, checkTlsTogether, fileOptions, loadTls, mergeTls, noFiles } from "./tls-options.ts";
+import { placeParameterNames } from "./places.ts";
 import { parseUri } from "./uri.ts";
 import type { ParsedUri } from "./uri-parts.ts";
 
@@ -38,6 +40,7 @@ const unixChecks: Checks<UnixEndpoint> = { transport: oneOf("unix"), path: someT
 export const allAddresses: Addresses = {
   checks: tcpChecks,
   parse: parseUri,
+  checkListed,
   ofOptions: (options) => tcpPlace(options, options.tls, options.tcp),
   ofUri,
   ofParts,
@@ -47,6 +50,17 @@ export const allAddresses: Addresses = {
     return { ...address, tls: await loadTls(address.tls, readFile) };
   },
 };
+
+function checkListed({ parameters }: ParsedUri, name: string): void {
+  const foreign = Object.keys(parameters).find((key) => !placeParameterNames.some((known) => known === key));
+  if (foreign !== undefined) {
+    const message = `${name} sets ${foreign}, which counts for the connection as a whole; give it as an option`;
+    throw new UsageError("INVALID_ARGUMENT", message);
+  }
+  const { virtualHost, locale } = parameters;
+  if (virtualHost !== undefined) shortString(virtualHost, `${name}: virtualHost`);
+  if (locale !== undefined) shortString(locale, `${name}: locale`);
+}
 
 function ofParts(element: object, options: ConnectOptions, name: string): Address {
   const transport = "transport" in element ? element.transport : undefined;

@@ -5,7 +5,7 @@ import type { Addresses } from "./addresses.ts";
 import type { WebSocketEndpoint } from "./io-services.ts";
 import { type Check, type Checks, checkOptions, illegalSecret, oneOf, someTexts } from "./option-checks.ts";
 import type { ConnectOptions } from "./parameters.ts";
-import { hideToken, isRelay, type ParsedUri, relayOf, splitUri } from "./uri-parts.ts";
+import { hideToken, isRelay, parseRelay } from "./uri-relay.ts";
 
 const checks: Checks<WebSocketEndpoint> = {
   transport: oneOf("websocket"),
@@ -36,14 +36,15 @@ const noUse: Check = (value, name) => {
 /** Nothing but WebSocket: with an address of TCP the error says that there is no TCP. */
 export const webSocketAddresses: Addresses = {
   checks: { host: noUse, port: noUse, tls: noUse, tcp: noUse },
-  parse: (uri): ParsedUri => {
-    const parts = splitUri(uri);
-    if (isRelay(parts)) return relayOf(parts);
+  parse: (uri) => {
+    if (isRelay(uri)) return parseRelay(uri);
+    const [, scheme] = /^(\w[\w+.-]*):\/\//.exec(uri) ?? [];
     throw new UsageError(
-      "NOT_SUPPORTED",
-      `The URI has the scheme ${parts.scheme}:, and only ws: and wss: are known here`,
+      /^amqps?$/i.test(scheme ?? "") ? "NOT_SUPPORTED" : "INVALID_ARGUMENT",
+      `The URI has ${scheme === undefined ? "no scheme" : `the scheme ${scheme}:`}, and only ws: and wss: are known here`,
     );
   },
+  checkListed: () => {},
   ofOptions: () => {
     throw new UsageError("INVALID_ARGUMENT", "Give a uri (ws: or wss:) or endpoints: nothing says where to connect");
   },

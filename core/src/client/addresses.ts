@@ -29,6 +29,8 @@ export interface Addresses {
   readonly checks: Checks<Pick<ConnectOptions, TcpOptionName>>;
   /** Takes a URI apart. */
   parse(uri: string): ParsedUri;
+  /** Checks what a URI in a list sets besides its address: it counts for that place only. */
+  checkListed(uri: ParsedUri, name: string): void;
   /** What the options say by themselves, without a URI. */
   ofOptions(options: ConnectOptions): Address;
   /** What a URI says, with the options beside it. */

@@ -2,7 +2,7 @@
 
 import type { Millis } from "../engine/config.ts";
 import { amqplain, plain, type SaslMechanism } from "../engine/sasl.ts";
-import { illegal, illegalSecret, isRecord } from "./option-checks.ts";
+import { illegal, illegalSecret, isRecord, secretText } from "./option-checks.ts";
 import type { Credentials, PasswordCredentials, ProvidedCredentials } from "./parameters.ts";
 
 /** RabbitMQ's own default, which it accepts from this host only (rabbitmq.com/docs/access-control). */
@@ -100,6 +100,6 @@ function isMechanism(value: unknown): value is SaslMechanism {
 
 /** PLAIN separates its parts with NUL (RFC 4616), so they cannot contain one. */
 function checkPlainText(value: unknown, name: string): asserts value is string {
-  if (typeof value !== "string") throw illegalSecret(name, `a string, not of type ${typeof value}`);
+  secretText(value, name);
   if (value.includes("\0")) throw illegalSecret(name, "a string without NUL characters");
 }

@@ -5,6 +5,7 @@
 
 import { UsageError } from "../wire/errors.ts";
 import { encodeText } from "../wire/text.ts";
+import { isInteger } from "../wire/values.ts";
 
 /** Throws when `value` is not legal for the option `name`. */
 export type Check = (value: unknown, name: string) => void;
@@ -57,33 +58,32 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
 }
 
-export const anyNumber: Check = (value, name) => {
-  if (typeof value !== "number") throw illegal(name, "a number", value);
-};
+/** A check of a value by itself: `what` says what is legal. */
+/* @__NO_SIDE_EFFECTS__ */
+export function legal(what: string, isLegal: (value: unknown) => boolean): Check {
+  return (value, name) => {
+    if (!isLegal(value)) throw illegal(name, what, value);
+  };
+}
 
-export const flag: Check = (value, name) => {
-  if (typeof value !== "boolean") throw illegal(name, "true or false", value);
-};
+export const anyNumber: Check = legal("a number", (value) => typeof value === "number");
 
-export const aFunction: Check = (value, name) => {
-  if (typeof value !== "function") throw illegal(name, "a function", value);
-};
+export const flag: Check = legal("true or false", (value) => typeof value === "boolean");
 
-export const record: Check = (value, name) => {
-  if (!isRecord(value)) throw illegal(name, "an object", value);
-};
+export const aFunction: Check = legal("a function", (value) => typeof value === "function");
 
-export const text: Check = (value, name) => {
-  if (typeof value !== "string") throw illegal(name, "a string", value);
-};
+export const record: Check = legal("an object", isRecord);
 
-export const someText: Check = (value, name) => {
-  if (typeof value !== "string" || value === "") throw illegal(name, "a string that is not empty", value);
-};
+export const text: Check = legal("a string", (value) => typeof value === "string");
 
-export const secretText: Check = (value, name) => {
+export const someText: Check = legal(
+  "a string that is not empty",
+  (value) => typeof value === "string" && value !== "",
+);
+
+export function secretText(value: unknown, name: string): asserts value is string {
   if (typeof value !== "string") throw illegalSecret(name, `a string, not of type ${typeof value}`);
-};
+}
 
 export const someTexts: Check = (value, name) => {
   if (!Array.isArray(value)) throw illegal(name, "an array of strings", value);
@@ -100,36 +100,28 @@ export const shortString: Check = (value, name) => {
 };
 
 /** Milliseconds. */
-export const duration: Check = (value, name) => {
-  if (typeof value !== "number" || !(value >= 0 && value < Infinity)) {
-    throw illegal(name, "a number of milliseconds, 0 or more", value);
-  }
-};
+export const duration: Check = legal(
+  "a number of milliseconds, 0 or more",
+  (value) => typeof value === "number" && value >= 0 && value < Infinity,
+);
 
+/* @__NO_SIDE_EFFECTS__ */
 export function integer(lowest: number, highest: number): Check {
-  return (value, name) => {
-    if (!Number.isInteger(value) || Number(value) < lowest || Number(value) > highest) {
-      throw illegal(name, `an integer from ${lowest} to ${highest}`, value);
-    }
-  };
+  return legal(`an integer from ${lowest} to ${highest}`, (value) => isInteger(value, lowest, highest));
 }
 
 /** A whole number of things, or `Infinity`. */
-export const positive: Check = (value, name) => {
-  if (value !== Infinity && !(Number.isInteger(value) && Number(value) > 0)) {
-    throw illegal(name, "a positive integer", value);
-  }
-};
+export const positive: Check = legal(
+  "a positive integer",
+  (value) => value === Infinity || isInteger(value, 1, Infinity),
+);
 
 /** Any number above 0. */
-export const moreThanNothing: Check = (value, name) => {
-  if (typeof value !== "number" || !(value > 0)) throw illegal(name, "a positive number", value);
-};
+export const moreThanNothing: Check = legal("a positive number", (value) => typeof value === "number" && value > 0);
 
+/* @__NO_SIDE_EFFECTS__ */
 export function oneOf(...words: readonly string[]): Check {
-  return (value, name) => {
-    if (!words.includes(String(value))) throw illegal(name, words.map((word) => `"${word}"`).join(" or "), value);
-  };
+  return legal(words.map((word) => `"${word}"`).join(" or "), (value) => words.includes(String(value)));
 }
 
 /**

@@ -1,11 +1,10 @@
 /** Places: where to connect to and what to say there, from a URI, from options or from a list; files are not read yet. */
 
 import { checkProposals } from "../engine/tuning.ts";
-import { UsageError } from "../wire/errors.ts";
 import type { Address, Addresses } from "./addresses.ts";
-import { illegal, illegalSecret, isRecord, named, shortString } from "./option-checks.ts";
+import { illegal, illegalSecret, isRecord, named } from "./option-checks.ts";
 import type { ConnectOptions } from "./parameters.ts";
-import type { ParsedUri, UriParameters } from "./uri-parts.ts";
+import type { ParsedUri } from "./uri-parts.ts";
 
 /** One place, checked. */
 export interface Place {
@@ -16,7 +15,7 @@ export interface Place {
 /** The options that may differ from place to place: what is said in the handshake. */
 export type PlaceParameters = Pick<ConnectOptions, (typeof placeParameterNames)[number]>;
 
-const placeParameterNames = [
+export const placeParameterNames = [
   "credentials",
   "virtualHost",
   "connectionName",
@@ -59,9 +58,9 @@ function listedPlace(element: unknown, options: ConnectOptions, addresses: Addre
   const prefix = `${name}: `;
   if (typeof element === "string") {
     const uri = named(prefix, () => addresses.parse(element));
-    const own = placeParametersOf(uri.parameters, name);
+    addresses.checkListed(uri, name);
     const address = addresses.ofUri(uri, options, "uri");
-    return checked({ address, parameters: { ...parameters, ...own } }, options, addresses, prefix);
+    return checked({ address, parameters: { ...parameters, ...uri.parameters } }, options, addresses, prefix);
   }
   if (!isRecord(element)) throw illegal(name, "a URI or an object", element);
   return checked({ address: addresses.ofParts(element, options, name), parameters }, options, addresses, prefix);
@@ -71,22 +70,9 @@ function parametersOf(options: ConnectOptions): PlaceParameters {
   return Object.fromEntries(placeParameterNames.map((name) => [name, options[name]]));
 }
 
-function placeParametersOf(parameters: UriParameters, name: string): PlaceParameters {
-  const foreign = Object.keys(parameters).find((key) => !placeParameterNames.some((known) => known === key));
-  if (foreign !== undefined) {
-    const message = `${name} sets ${foreign}, which counts for the connection as a whole; give it as an option`;
-    throw new UsageError("INVALID_ARGUMENT", message);
-  }
-  return parameters;
-}
-
 /** What can only be checked when everything that is said of a place is together. */
 function checked(place: Place, options: ConnectOptions, addresses: Addresses, prefix: string): Place {
-  const { address, parameters } = place;
-  const { virtualHost, locale } = parameters;
-  if (virtualHost !== undefined) shortString(virtualHost, `${prefix}virtualHost`);
-  if (locale !== undefined) shortString(locale, `${prefix}locale`);
-  named(prefix, () => checkProposals({ mechanisms: [], ...parameters }));
-  addresses.check(address, options, prefix);
+  named(prefix, () => checkProposals({ mechanisms: [], ...place.parameters }));
+  addresses.check(place.address, options, prefix);
   return place;
 }

@@ -14,6 +14,7 @@ import {
   duration,
   illegal,
   isRecord,
+  legal,
   positive,
   record,
   shortString,
@@ -30,9 +31,7 @@ const commonChecks: Omit<Checks<ConnectOptions>, TcpOptionName | "recovery"> = {
   uri: (value, name) => {
     if (typeof value !== "string") throw illegal(name, "a string", typeof value);
   },
-  endpoints: (value, name) => {
-    if (!Array.isArray(value) && typeof value !== "function") throw illegal(name, "an array or a function", value);
-  },
+  endpoints: legal("an array or a function", (value) => Array.isArray(value) || typeof value === "function"),
   protocols: someTexts,
   credentials: checkCredentials,
   virtualHost: shortString,
@@ -41,9 +40,7 @@ const commonChecks: Omit<Checks<ConnectOptions>, TcpOptionName | "recovery"> = {
   locale: shortString,
   channelMax: anyNumber,
   frameMax: anyNumber,
-  heartbeat: (value, name) => {
-    if (typeof value !== "number" && typeof value !== "function") throw illegal(name, "a number or a function", value);
-  },
+  heartbeat: legal("a number or a function", (value) => typeof value === "number" || typeof value === "function"),
   connectionAttempts: positive,
   retryDelay: duration,
   connectTimeout: duration,
@@ -52,15 +49,12 @@ const commonChecks: Omit<Checks<ConnectOptions>, TcpOptionName | "recovery"> = {
   requestTimeout: duration,
   closeTimeout: duration,
   limits: record,
-  signal: (value, name) => {
-    if (!isRecord(value) || typeof value["aborted"] !== "boolean") throw illegal(name, "an AbortSignal", value);
-  },
+  signal: legal("an AbortSignal", (value) => isRecord(value) && typeof value["aborted"] === "boolean"),
   tap: aFunction,
-  instrumentation: (value, name) => {
-    if (!isRecord(value) || typeof value["observe"] !== "function") {
-      throw illegal(name, "what instrument() makes of hooks", value);
-    }
-  },
+  instrumentation: legal(
+    "what instrument() makes of hooks",
+    (value) => isRecord(value) && typeof value["observe"] === "function",
+  ),
   readFile: aFunction,
 };
 

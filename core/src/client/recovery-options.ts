@@ -12,7 +12,7 @@ import {
   checkOptions,
   duration,
   flag,
-  illegal,
+  legal,
   oneOf,
   positive,
 } from "./option-checks.ts";
@@ -110,9 +110,7 @@ const defaultMaxRefusals = 3;
 const defaultRepublishLimit = 3;
 
 /** Milliseconds, or `Infinity`. More than nothing: a wait of nothing would be a hot loop. */
-const wait: Check = (value, name) => {
-  if (typeof value !== "number" || !(value > 0)) throw illegal(name, "a number of milliseconds, more than 0", value);
-};
+const wait: Check = legal("a number of milliseconds, more than 0", (value) => typeof value === "number" && value > 0);
 
 const finiteWait: Check = (value, name) => {
   wait(value, name);
