@@ -11,6 +11,7 @@ import {
   type WaitOptions,
 } from "./publishing.ts";
 import type { ConfirmListener } from "./unconfirmed.ts";
+import type { WaitingPublish } from "./waiting-publish.ts";
 
 /** Tells of a message that is about to be published; what is returned is to be called at its end. */
 export type PublishObserver = (message: Omit<OutgoingMessage, "connection" | "channel">) => (error: unknown) => void;
@@ -45,6 +46,17 @@ export class ObservedPublishing extends Publishing {
       return hasRoom;
     } catch (error) {
       end(error);
+      throw error;
+    }
+  }
+
+  override post(publication: Publication, listener: ConfirmListener): WaitingPublish {
+    const begun = this.#begin(publication);
+    if (begun === undefined) return super.post(publication, listener);
+    try {
+      return super.post(begun.publication, new ObservedListener(listener, begun.end));
+    } catch (error) {
+      begun.end(error);
       throw error;
     }
   }

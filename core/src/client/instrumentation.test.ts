@@ -4,6 +4,7 @@ import { connect } from "./connect.ts";
 import type { Hooks } from "./instrumentation-hooks.ts";
 import { instrument } from "./instrumentation-observer.ts";
 import type { ConnectOptions } from "./parameters.ts";
+import { openRpcClient } from "./rpc/rpc-client.ts";
 import { serve } from "./testing/fake-server.ts";
 import { bytes, connected, errorOf, type Fixture, settled, withChannel } from "./testing/fixture.ts";
 import { VirtualIo } from "./testing/virtual-io.ts";
@@ -68,6 +69,32 @@ describe("hooks on publishing", () => {
     );
     expect(log.filter((line) => line.startsWith("publish"))).toHaveLength(6);
     expect(log.filter((line) => line.startsWith("end"))).toHaveLength(6);
+  });
+
+  it("are told of remote calls: of their requests, and what became of these", async () => {
+    const log: string[] = [];
+    const { io, server, connection } = await connected(observed(publishes(log)));
+    const client = await settled(io, openRpcClient(connection, { routingKey: "q", timeout: 100 }));
+    const call = client.call(bytes("1"), { properties: { messageId: "1", headers: { mine: 1 } } });
+    const late = errorOf(client.call(bytes("2")));
+    const ill = errorOf(client.call(bytes("3"), { routingKey: "x".repeat(300) }));
+    await io.settle();
+    const [first] = server.sentOf("basic.publish");
+    expect(first?.properties).toMatchObject({ messageId: "1", headers: { mine: 1, traced: true } });
+    server.confirm(1, 1);
+    server.deliver(1, "ctag1.1", ["one"], { correlationId: first?.properties?.correlationId });
+    await settled(io, call);
+    await io.advance(150);
+    expect(await late).toMatchObject({ code: "TIMEOUT", outcome: "unknown" });
+    expect(await ill).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(log.map((line) => line.replace(/x+/, ""))).toEqual([
+      "publish /q true 1",
+      "publish /q true undefined",
+      "publish / true undefined",
+      "end / INVALID_ARGUMENT",
+      "end /q well",
+      "end /q TIMEOUT",
+    ]);
   });
 
   it.each([

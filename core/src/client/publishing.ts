@@ -11,21 +11,18 @@ import type { Millis } from "../engine/config.ts";
 import { Deque } from "../engine/deque.ts";
 import type { ReturnEvent, SettledEvent } from "../engine/events.ts";
 import type { Publication } from "../engine/frame-writer.ts";
-import { isBytes } from "../wire/bytes.ts";
 import { writePublish } from "../wire/encode.ts";
 import { type Outcome, UsageError } from "../wire/errors.ts";
 import { Output } from "../wire/output.ts";
-import type { Deadlines, Expiring } from "./deadlines.ts";
-import { AbortError, type EndError, endedWith, NotConnectedError, TimeoutError } from "./errors.ts";
-import { done, Future, onAbort, type Resolve, rejection } from "./futures.ts";
+import type { Deadlines } from "./deadlines.ts";
+import { AbortError, type EndError, endedWith, NotConnectedError } from "./errors.ts";
+import { done, Future, rejection } from "./futures.ts";
 import { type Allowance, waitedTooLong } from "./gate.ts";
 import type { Link } from "./link.ts";
 import { ReturnedMessage } from "./returned-message.ts";
 import type { Transaction } from "./transaction.ts";
 import { type ConfirmListener, type LostPublish, Unconfirmed } from "./unconfirmed.ts";
-
-/** What a publish costs beside its body while it waits for room. */
-const waitingOverhead = 256;
+import { PromisedPublish, WaitingPublish } from "./waiting-publish.ts";
 
 /** Bytes of publishes that may wait for room on one channel. */
 const maxWaitingBytes = 64 * 1024 * 1024;
@@ -131,7 +128,7 @@ export class Publishing {
     if (this.#end !== undefined) throw endedWith(this.#end, "not-sent");
     this.#checkTransaction();
     if (!this.hasRoom) {
-      this.#wait(new WaitingPublish(publication, listener));
+      this.#wait(new WaitingPublish(publication, listener, this));
       return false;
     }
     const sequence = this.#host.engine.publish(publication);
@@ -139,6 +136,15 @@ export class Publishing {
     if (sequence === 0) this.#host.transaction?.worked();
     else this.#unconfirmed.add(sequence, publication, listener);
     return this.#flows;
+  }
+
+  /**
+   * Publishes for a listener that may give up: by what is returned.
+   *
+   * @throws as {@link send}.
+   */
+  post(publication: Publication, listener: ConfirmListener): WaitingPublish {
+    return this.#post(publication, listener);
   }
 
   /** Resolves when there is room. */
@@ -244,7 +250,7 @@ export class Publishing {
 
   #waitAgain({ publication, waiter }: LostPublish, end: EndError): void {
     const listener = typeof waiter === "function" ? new PromisedPublish(waiter) : waiter;
-    const publish = listener instanceof WaitingPublish ? listener : new WaitingPublish(publication, listener);
+    const publish = listener instanceof WaitingPublish ? listener : new WaitingPublish(publication, listener, this);
     publish.sequence = 0;
     publish.resends += 1;
     if (publish.resends > this.#policy.republishLimit) return publish.failed(() => endedWith(end, "unknown"));
@@ -316,16 +322,22 @@ export class Publishing {
     if (this.#end !== undefined) return this.#rejected(this.#end);
     if (signal?.aborted === true) return rejection(() => new AbortError(signal.reason, "not-sent"));
     const future = new Future<void>();
-    const publish = new WaitingPublish(publication, new PromisedPublish(future.resolve));
     try {
-      this.#checkTransaction();
-      if (this.hasRoom) this.#sendNow(publish);
-      else this.#wait(publish);
+      const publish = this.#post(publication, new PromisedPublish(future.resolve));
+      if (!publish.over) publish.limit(this.#host.deadlines, signal, timeout);
     } catch (error) {
       return Promise.reject(error as Error);
     }
-    if (!publish.over) publish.limit(this, this.#host.deadlines, signal, timeout);
     return future.promise;
+  }
+
+  #post(publication: Publication, listener: ConfirmListener): WaitingPublish {
+    if (this.#end !== undefined) throw endedWith(this.#end, "not-sent");
+    this.#checkTransaction();
+    const publish = new WaitingPublish(publication, listener, this);
+    if (this.hasRoom) this.#sendNow(publish);
+    else this.#wait(publish);
+    return publish;
   }
 
   #wait(publish: WaitingPublish): void {
@@ -392,97 +404,5 @@ export class Publishing {
 
   #rejected(end: EndError): Promise<never> {
     return rejection(() => endedWith(end, "not-sent"));
-  }
-}
-
-/** A publish that has to wait, or may not wait for ever. */
-class WaitingPublish implements ConfirmListener, Expiring {
-  readonly publication: Publication;
-  /** What it counts while it waits. */
-  readonly cost: number;
-  /** Its number, once it is sent in confirm mode. */
-  sequence = 0;
-  /** How often it was published again. */
-  resends = 0;
-  over = false;
-  waits = false;
-  /** Where it counts while there is no connection. */
-  allowance: Allowance | undefined;
-  #cancelOutageDeadline: (() => void) | undefined;
-  readonly #listener: ConfirmListener;
-  #publishing: Publishing | undefined;
-  #cancelDeadline: (() => void) | undefined;
-  #stopListening: (() => void) | undefined;
-
-  constructor(publication: Publication, listener: ConfirmListener) {
-    this.publication = publication;
-    this.cost = (isBytes(publication.body) ? publication.body.length : 0) + waitingOverhead;
-    this.#listener = listener;
-  }
-
-  /** Limits the wait. */
-  limit(
-    publishing: Publishing,
-    deadlines: Deadlines,
-    signal: AbortSignal | undefined,
-    timeout: Millis | undefined,
-  ): void {
-    this.#publishing = publishing;
-    if (timeout !== undefined) this.#cancelDeadline = deadlines.add(timeout, this);
-    this.#stopListening = onAbort(signal, (reason) => {
-      publishing.giveUp(this, (outcome) => new AbortError(reason, outcome));
-    });
-  }
-
-  /** There is no connection, and it may wait for one for so long. */
-  waitForConnection(allowance: Allowance, deadlines: Deadlines, tooLate: Expiring): void {
-    this.allowance = allowance;
-    allowance.take(this.cost);
-    this.#cancelOutageDeadline = deadlines.add(allowance.acquireTimeout, tooLate);
-  }
-
-  /** It waits for a connection no longer. */
-  connected(): void {
-    this.allowance?.giveBack(this.cost);
-    this.allowance = undefined;
-    this.#cancelOutageDeadline?.();
-  }
-
-  expire(): void {
-    this.#publishing?.giveUp(this, (outcome) => new TimeoutError("The message was not confirmed in time", outcome));
-  }
-
-  confirmed(): void {
-    this.#finish();
-    this.#listener.confirmed();
-  }
-
-  failed(makeError: () => Error): void {
-    this.#finish();
-    this.#listener.failed(makeError);
-  }
-
-  #finish(): void {
-    this.over = true;
-    this.connected();
-    this.#cancelDeadline?.();
-    this.#stopListening?.();
-  }
-}
-
-/** The caller of a publish, as a listener. */
-class PromisedPublish implements ConfirmListener {
-  readonly #resolve: Resolve<void>;
-
-  constructor(resolve: Resolve<void>) {
-    this.#resolve = resolve;
-  }
-
-  confirmed(): void {
-    this.#resolve();
-  }
-
-  failed(makeError: () => Error): void {
-    this.#resolve(rejection(makeError));
   }
 }

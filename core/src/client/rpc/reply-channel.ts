@@ -1,11 +1,14 @@
 /** The channel of an RPC client: requests leave on it, and replies come in. */
 
-import type { Channel } from "../channel.ts";
-import type { BasicPublishOptions } from "../channel-options.ts";
+import type { Publication } from "../../engine/frame-writer.ts";
+import { type Channel, coreOf } from "../channel.ts";
 import type { Connection } from "../connection.ts";
 import type { Consumer } from "../consumer.ts";
 import type { ConsumerEnd } from "../consumer-options.ts";
 import type { ConsumerDelivery } from "../delivery.ts";
+import type { Publishing } from "../publishing.ts";
+import type { ConfirmListener } from "../unconfirmed.ts";
+import type { WaitingPublish } from "../waiting-publish.ts";
 import type { RpcClientOptions } from "./rpc-options.ts";
 
 /** RabbitMQ's pseudo-queue for replies (rabbitmq.com/docs/direct-reply-to). */
@@ -25,14 +28,19 @@ export interface ReplyChannelOptions {
 export class ReplyChannel {
   /** Whether replies that are on their way reach the client after the connection was lost. */
   readonly survivesLoss: boolean;
+  /** Whether the server names the queue, which gets another name with another connection. */
+  readonly isRenamed: boolean;
   readonly #channel: Channel;
+  readonly #publishing: Publishing;
   readonly #consumer: Consumer;
   readonly #isDirect: boolean;
 
   private constructor(channel: Channel, consumer: Consumer, replyTo: ReplyChannelOptions["replyTo"]) {
     this.#channel = channel;
+    this.#publishing = coreOf(channel).publishing;
     this.#consumer = consumer;
     this.#isDirect = replyTo === "direct";
+    this.isRenamed = replyTo !== "direct" && (replyTo.queue ?? "") === "";
     this.survivesLoss = survives(replyTo);
   }
 
@@ -59,7 +67,7 @@ export class ReplyChannel {
     }
   }
 
-  /** Where replies are to go. It changes when the server gives the queue another name. */
+  /** Where replies are to go. */
   get address(): string {
     return this.#isDirect ? directReplyTo : this.#consumer.queue;
   }
@@ -69,9 +77,9 @@ export class ReplyChannel {
     return this.#consumer.ended;
   }
 
-  /** Resolves when the request is confirmed. */
-  publish(message: BasicPublishOptions): Promise<void> {
-    return this.#channel.basicPublish(message);
+  /** @throws as `Publishing.post`. */
+  post(request: Publication, listener: ConfirmListener): WaitingPublish {
+    return this.#publishing.post(request, listener);
   }
 
   close(): Promise<void> {

@@ -1,80 +1,87 @@
 /** A call that waits for its reply. */
 
 import { ChannelError, ConnectionError } from "../../engine/errors.ts";
-import type { Expiring } from "../deadlines.ts";
+import type { Millis } from "../../engine/config.ts";
+import type { Publication } from "../../engine/frame-writer.ts";
+import type { Outcome } from "../../wire/errors.ts";
+import type { Deadlines, Expiring } from "../deadlines.ts";
 import { AbortError, type EndError, endedWith, TimeoutError } from "../errors.ts";
 import { Future, onAbort } from "../futures.ts";
-import type { Outcome } from "../../wire/errors.ts";
+import type { ConfirmListener } from "../unconfirmed.ts";
+import type { WaitingPublish } from "../waiting-publish.ts";
 import type { ReplyChannel } from "./reply-channel.ts";
 
-/** What has become of a call's request: nothing yet, handed to the channel, or confirmed by the server. */
-type Progress = "made" | "published" | "confirmed";
+/** Whoever keeps the calls. */
+export interface RpcCaller<T> {
+  /** A call waits for nothing any more. */
+  ended(call: RpcCall<T>): void;
+}
 
 /**
  * A call ends once: by its reply, which may come before the request is confirmed; by what became of the request; by its
  * deadline or signal; or with the channel that the reply would come on.
  */
-export class RpcCall<T> implements Expiring {
+export class RpcCall<T> implements Expiring, ConfirmListener {
   readonly correlationId: string;
   readonly future: Future<T> = new Future<T>();
   /** Where the reply is to come. */
   replyChannel: ReplyChannel | undefined;
-  /** Takes the request back where it still waits to be sent. */
-  readonly #request = new AbortController();
-  readonly #ended: (call: RpcCall<T>) => void;
-  readonly #cleanUps: (() => void)[] = [];
-  #progress: Progress = "made";
+  readonly #caller: RpcCaller<T>;
+  /** The request, where it was handed to the channel. */
+  #request: WaitingPublish | undefined;
+  #confirmed = false;
   #over = false;
-  /** What ended the call while its request was on the way: how far that came is known when its publish settles. */
-  #givenUp: ((outcome: Outcome) => Error) | undefined;
+  #cancelDeadline: (() => void) | undefined;
+  #stopListening: (() => void) | undefined;
 
-  /** @param ended Is called once, when the call waits for nothing any more. */
-  constructor(correlationId: string, ended: (call: RpcCall<T>) => void) {
+  constructor(correlationId: string, caller: RpcCaller<T>) {
     this.correlationId = correlationId;
-    this.#ended = ended;
+    this.#caller = caller;
   }
 
   get over(): boolean {
     return this.#over;
   }
 
-  get confirmed(): boolean {
-    return this.#progress === "confirmed";
+  /** Whether the server has the request. */
+  get isConfirmed(): boolean {
+    return this.#confirmed;
   }
 
-  /** Aborts when the request need not be sent any more. */
-  get requestSignal(): AbortSignal {
-    return this.#request.signal;
-  }
-
-  /** Is called when the call ends. */
-  atEnd(cleanUp: () => void): void {
-    this.#cleanUps.push(cleanUp);
-  }
-
-  obey(signal: AbortSignal): void {
-    this.atEnd(onAbort(signal, () => this.#giveUp((outcome) => new AbortError(signal.reason, outcome))));
+  /** Ends the call when a reply takes too long, or the signal aborts. */
+  limit(deadlines: Deadlines, timeout: Millis, signal: AbortSignal | undefined): void {
+    if (timeout !== Infinity) this.#cancelDeadline = deadlines.add(timeout, this);
+    if (signal === undefined) return;
+    this.#stopListening = onAbort(signal, (reason) => this.#giveUp((outcome) => new AbortError(reason, outcome)));
   }
 
   expire(): void {
     this.#giveUp((outcome) => new TimeoutError("There was no reply in time", outcome));
   }
 
-  published(replyChannel: ReplyChannel): void {
+  /**
+   * Hands the request to the channel that the reply is to come on.
+   *
+   * @throws as `ReplyChannel.post`.
+   */
+  send(replyChannel: ReplyChannel, request: Publication): void {
     this.replyChannel = replyChannel;
-    this.#progress = "published";
+    this.#request = replyChannel.post(request, this);
   }
 
-  requestConfirmed(): void {
-    this.#progress = "confirmed";
-    if (this.#givenUp !== undefined) this.fail(this.#givenUp);
+  /** The server has the request. */
+  confirmed(): void {
+    this.#confirmed = true;
   }
 
-  requestFailed(error: unknown): void {
-    const givenUp = this.#givenUp;
-    if (givenUp !== undefined && error instanceof AbortError) this.fail(() => givenUp(error.outcome ?? "unknown"));
-    else
-      this.fail((outcome) => (isEnd(error) && outcome === "not-sent" ? endedWith(error, outcome) : (error as Error)));
+  /** The request was refused, lost, or given up. */
+  failed(makeError: () => Error): void {
+    this.fail(makeError);
+  }
+
+  /** There is nothing to send, or no channel to send it on. */
+  notSent(error: unknown): void {
+    this.fail((outcome) => (isEnd(error) ? endedWith(error, outcome) : (error as Error)));
   }
 
   /** The reply came. False when nobody waits for it any more. */
@@ -87,22 +94,22 @@ export class RpcCall<T> implements Expiring {
 
   fail(makeError: (outcome: Outcome) => Error): void {
     if (this.#over) return;
-    const outcome = this.#progress === "made" ? "not-sent" : "unknown";
+    const outcome = this.#request === undefined ? "not-sent" : "unknown";
     this.#end();
     this.future.fail(() => makeError(outcome));
   }
 
   #giveUp(makeError: (outcome: Outcome) => Error): void {
-    if (this.#over || this.#givenUp !== undefined) return;
-    if (this.#progress !== "published") return this.fail(makeError);
-    this.#givenUp = makeError;
-    this.#request.abort();
+    // How far a request came that is on its way is known where it waits.
+    if (this.#request === undefined || this.#confirmed) this.fail(makeError);
+    else this.#request.giveUp(makeError);
   }
 
   #end(): void {
     this.#over = true;
-    for (const cleanUp of this.#cleanUps) cleanUp();
-    this.#ended(this);
+    this.#cancelDeadline?.();
+    this.#stopListening?.();
+    this.#caller.ended(this);
   }
 }
 

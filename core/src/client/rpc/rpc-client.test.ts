@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { done } from "../futures.ts";
 import type { ConnectOptions } from "../parameters.ts";
 import type { FakeServer, Sent } from "../testing/fake-server.ts";
 import { bytes, errorOf, failure, settled, stateOf } from "../testing/fixture.ts";
@@ -63,6 +64,46 @@ describe("a call", () => {
     await io.settle();
     expect(requests(server())).toHaveLength(3);
     expect(server().stream.writes).toBe(before + 1);
+  });
+
+  it("leaves at once where the channel is open, and always behind the calls before it", async () => {
+    const { io, server, client, connection } = await calling();
+    let made = 0;
+    const call = (): void => {
+      void errorOf(client.call(bytes(String(made))));
+      made += 1;
+    };
+    call();
+    expect(connection.bufferedBytes).toBeGreaterThan(0);
+    await io.settle();
+    server().method(1, "basic.cancel", { consumerTag: "ctag1.1", noWait: true });
+    await io.settle();
+    const inEveryMicrotask = async (): Promise<void> => {
+      for (let count = 0; count < 50; count += 1, await done) call();
+    };
+    server().on("confirm.select", ({ channel }) => {
+      server().method(channel, "confirm.select-ok", {});
+      io.post(() => void inEveryMicrotask());
+    });
+    call();
+    call();
+    await io.settle();
+    expect(requests(server()).map(({ body = bytes("") }) => textOf({ body }))).toEqual(
+      Array.from({ length: 53 }, (_, index) => String(index)),
+    );
+  });
+
+  it("that cannot be encoded rejects, and nothing of it is left", async () => {
+    const { io, server, client } = await calling();
+    const problems = [
+      client.call("text" as never),
+      client.call(bytes("a"), { routingKey: "k".repeat(300) }),
+      client.call(bytes("a"), { properties: { headers: { CC: "q" as never } } }),
+    ].map(errorOf);
+    expect(client.pending).toBe(0);
+    await io.settle();
+    for (const problem of problems) expect(await problem).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(requests(server())).toEqual([]);
   });
 
   it("that is refused, or comes back, ends with that", async () => {

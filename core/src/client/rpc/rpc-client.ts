@@ -2,17 +2,26 @@
 
 import { ChannelError } from "../../engine/errors.ts";
 import type { Millis } from "../../engine/config.ts";
+import type { Publication } from "../../engine/frame-writer.ts";
 import { type Outcome, UsageError } from "../../wire/errors.ts";
 import type { BasicProperties } from "../../wire/properties.ts";
-import { checkCodec, decodeMessage, type EncodedMessage, encodeMessage, type MaybePromise } from "../codecs/codec.ts";
+import {
+  checkCodec,
+  type Codec,
+  decodeMessage,
+  type EncodedMessage,
+  encodeMessage,
+  type MaybePromise,
+} from "../codecs/codec.ts";
 import { type Connection, type ConnectionInternals, internalsOf } from "../connection.ts";
 import type { ConsumerEnd } from "../consumer-options.ts";
 import type { ConsumerDelivery } from "../delivery.ts";
 import { AbortError, type EndError, endedWith } from "../errors.ts";
-import { Future, rejection } from "../futures.ts";
+import { Future, isThenable, rejection } from "../futures.ts";
 import { illegal } from "../option-checks.ts";
+import { checkProperties } from "../outgoing-properties.ts";
 import { ReplyChannel, type ReplyChannelOptions } from "./reply-channel.ts";
-import { RpcCall } from "./rpc-call.ts";
+import { RpcCall, type RpcCaller } from "./rpc-call.ts";
 import { errorIn, isError } from "./rpc-error.ts";
 import {
   defaultCallTimeout,
@@ -22,6 +31,16 @@ import {
   type RpcCallOptions,
   type RpcClientOptions,
 } from "./rpc-options.ts";
+
+/** A request before it is known where its reply is to go. */
+interface RpcMessage {
+  readonly body: Uint8Array;
+  readonly properties: BasicProperties | undefined;
+}
+
+type RequestProperties = RpcCallOptions["properties"];
+
+const noOptions: RpcCallOptions = {};
 
 /** What a server answered. */
 export interface RpcReply<T> extends EncodedMessage {
@@ -75,14 +94,17 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
   readonly #internals: ConnectionInternals;
   readonly #options: RpcClientOptions<Request, Reply>;
   readonly #calls = new Map<string, RpcCall<RpcReply<Reply>>>();
+  readonly #caller: RpcCaller<RpcReply<Reply>> = { ended: (call) => this.#ended(call) };
   readonly #stopListening: () => void;
   /** Tells this client's calls from those of another one that reads the same queue later. */
   readonly #prefix: string;
   #made = 0;
   #lateReplies = 0;
-  /** What ended the connection last. */
-  #loss: EndError | undefined;
   #replyChannel: Promise<ReplyChannel> | undefined;
+  /** The same, while it is open. */
+  #openReplyChannel: ReplyChannel | undefined;
+  /** Calls whose request waits for its codec or for the channel. Those made meanwhile keep behind them. */
+  #sendingLater = 0;
   #closing: Promise<void> | undefined;
   #idle: Future<void> | undefined;
 
@@ -92,7 +114,9 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
     this.#internals = internals;
     this.#options = options;
     this.#prefix = `${randomWord(internals)}${randomWord(internals)}.`;
-    this.#stopListening = connection.on("disconnected", ({ cause }) => this.#lost(cause));
+    this.#stopListening = connection.on("disconnected", ({ cause, willRecover }) => {
+      if (willRecover) this.#lost(cause);
+    });
   }
 
   /** Calls that wait for their reply. */
@@ -113,7 +137,7 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
    * LIMIT_REACHED when `maxCalls` wait already; NotConnectedError; ChannelError or ConnectionError when the channel ends.
    * The `outcome` says whether the server may have acted.
    */
-  call(value: Request, options: RpcCallOptions = {}): Promise<RpcReply<Reply>> {
+  call(value: Request, options: RpcCallOptions = noOptions): Promise<RpcReply<Reply>> {
     const { signal, timeout = this.#options.timeout ?? defaultCallTimeout } = options;
     try {
       this.#checkCall(options);
@@ -123,12 +147,21 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
     if (this.#closing !== undefined) return rejection(() => closedClient("not-sent"));
     if (signal?.aborted === true) return rejection(() => new AbortError(signal.reason, "not-sent"));
     this.#made += 1;
-    const call = new RpcCall<RpcReply<Reply>>(this.#prefix + this.#made.toString(36), (over) => this.#ended(over));
+    const call = new RpcCall<RpcReply<Reply>>(this.#prefix + String(this.#made), this.#caller);
     // Before the request leaves: no reply comes too early.
     this.#calls.set(call.correlationId, call);
-    if (timeout !== Infinity) call.atEnd(this.#internals.deadlines.add(timeout, call));
-    if (signal !== undefined) call.obey(signal);
-    void this.#send(call, value, options, timeout);
+    call.limit(this.#internals.deadlines, timeout, signal);
+    try {
+      const request = this.#encode(value, options);
+      const channel = this.#openReplyChannel;
+      if (channel === undefined || this.#sendingLater > 0 || isThenable(request)) {
+        void this.#sendLater(call, request, options, timeout);
+      } else {
+        call.send(channel, this.#addressed(request, call, channel, options, timeout));
+      }
+    } catch (error) {
+      call.notSent(error);
+    }
     return call.future.promise;
   }
 
@@ -162,33 +195,49 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
     }
   }
 
-  async #send(call: RpcCall<RpcReply<Reply>>, value: Request, options: RpcCallOptions, timeout: Millis): Promise<void> {
+  /** Sends a request that has to wait for its codec or for a channel, or that is behind one that has. */
+  async #sendLater(
+    call: RpcCall<RpcReply<Reply>>,
+    encoding: MaybePromise<RpcMessage>,
+    options: RpcCallOptions,
+    timeout: Millis,
+  ): Promise<void> {
+    this.#sendingLater += 1;
     try {
-      const { body, properties } = await this.#encode(value, { ...this.#options.properties, ...options.properties });
+      const request = await encoding;
       const channel = await this.#channel();
-      if (call.over) return;
-      const { exchange = this.#options.exchange ?? "", routingKey = this.#options.routingKey ?? "" } = options;
-      call.published(channel);
-      await channel.publish({
-        exchange,
-        routingKey,
-        mandatory: true,
-        properties: requestProperties(properties, call.correlationId, channel, timeout),
-        body,
-        signal: call.requestSignal,
-      });
-      call.requestConfirmed();
-      this.#checkLost(call);
+      if (!call.over) call.send(channel, this.#addressed(request, call, channel, options, timeout));
     } catch (error) {
-      call.requestFailed(error);
+      call.notSent(error);
+    } finally {
+      this.#sendingLater -= 1;
     }
   }
 
-  #encode(value: Request, properties: BasicProperties): MaybePromise<EncodedMessage> {
+  #encode(value: Request, options: RpcCallOptions): MaybePromise<RpcMessage> {
     const { requestCodec } = this.#options;
+    const properties = joined(this.#options.properties, options.properties);
+    checkProperties(properties);
     if (requestCodec !== undefined) return encodeMessage(requestCodec, value, properties);
     // Without a codec a request is bytes, and the engine refuses anything else.
     return { body: value as Uint8Array, properties };
+  }
+
+  #addressed(
+    { body, properties }: RpcMessage,
+    { correlationId }: RpcCall<RpcReply<Reply>>,
+    channel: ReplyChannel,
+    options: RpcCallOptions,
+    timeout: Millis,
+  ): Publication {
+    const { exchange = this.#options.exchange ?? "", routingKey = this.#options.routingKey ?? "" } = options;
+    return {
+      exchange,
+      routingKey,
+      mandatory: true,
+      properties: requestProperties(properties, correlationId, channel, timeout),
+      body,
+    };
   }
 
   // Replies
@@ -201,14 +250,11 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
       return;
     }
     // The error is made where its stack names whoever awaits the call.
+    const { replyCodec } = this.#options;
+    const { body } = delivery;
     if (isError(properties)) call.fail(() => errorIn(properties));
-    else call.answered(this.#decode(delivery));
-  }
-
-  async #decode({ body, properties }: EncodedMessage): Promise<RpcReply<Reply>> {
-    const codec = this.#options.replyCodec;
-    const value = codec === undefined ? (body as Reply) : await decodeMessage(codec, { body, properties });
-    return { value, body, properties };
+    else if (replyCodec === undefined) call.answered({ value: body as Reply, body, properties });
+    else call.answered(decodeReply(replyCodec, { body, properties }));
   }
 
   // The channel
@@ -226,6 +272,7 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
   async #openChannel(options: ReplyChannelOptions): Promise<ReplyChannel> {
     try {
       const channel = await ReplyChannel.open(this.#connection, options);
+      this.#openReplyChannel = channel;
       void channel.ended.then((end) => this.#channelEnded(channel, end));
       return channel;
     } catch (error) {
@@ -236,26 +283,21 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
 
   #channelEnded(channel: ReplyChannel, end: ConsumerEnd): void {
     this.#replyChannel = undefined;
+    this.#openReplyChannel = undefined;
     // Of a channel that is gone, requests that are not confirmed are told by their publish how far they came.
     const isGone = end.type === "lost" || end.type === "closed";
     if (!isGone) void channel.close();
     for (const call of [...this.#calls.values()]) {
-      if (call.replyChannel === channel && (call.confirmed || !isGone)) call.fail((outcome) => errorOf(end, outcome));
+      if (call.replyChannel === channel && (call.isConfirmed || !isGone)) call.fail((outcome) => errorOf(end, outcome));
     }
   }
 
   /** The connection was lost. What is not confirmed is told by its publish, and may even be published again. */
   #lost(cause: EndError): void {
-    this.#loss = cause;
-    for (const call of [...this.#calls.values()]) if (call.confirmed) this.#checkLost(call);
-  }
-
-  /** Ends a call whose request is confirmed, and whose connection was lost, maybe in the very turn of the confirm. */
-  #checkLost(call: RpcCall<RpcReply<Reply>>): void {
-    const { state } = this.#connection;
-    const loss = state === "connecting" || state === "recovering" ? this.#loss : undefined;
-    if (loss !== undefined && call.replyChannel?.survivesLoss === false) {
-      call.fail((outcome) => endedWith(loss, outcome));
+    for (const call of [...this.#calls.values()]) {
+      if (call.isConfirmed && call.replyChannel?.survivesLoss === false) {
+        call.fail((outcome) => endedWith(cause, outcome));
+      }
     }
   }
 
@@ -281,24 +323,38 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
   }
 }
 
-/**
- * The properties of a request. The address for replies is looked up when the request leaves, which may be after the
- * server gave the queue another name.
- */
+/** The properties of the client with those of a call; what the call says wins. */
+function joined(ofClient: RequestProperties, ofCall: RequestProperties): RequestProperties {
+  if (ofClient === undefined) return ofCall;
+  return ofCall === undefined ? ofClient : { ...ofClient, ...ofCall };
+}
+
+/** The properties of a request. Where the server names the queue for replies, its name is that of when the request leaves. */
 function requestProperties(
-  properties: BasicProperties,
+  given: BasicProperties | undefined,
   correlationId: string,
   channel: ReplyChannel,
   timeout: Millis,
 ): BasicProperties {
+  const expiration = timeout <= longestTimeToLive ? String(Math.ceil(timeout)) : undefined;
+  if (!channel.isRenamed) {
+    const replyTo = channel.address;
+    return given === undefined
+      ? { correlationId, replyTo, expiration }
+      : { ...given, correlationId, replyTo, expiration };
+  }
   return {
-    ...properties,
+    ...given,
     correlationId,
-    ...(timeout <= longestTimeToLive && { expiration: String(Math.ceil(timeout)) }),
+    expiration,
     get replyTo(): string {
       return channel.address;
     },
   };
+}
+
+async function decodeReply<T>(codec: Codec<T>, { body, properties }: EncodedMessage): Promise<RpcReply<T>> {
+  return { value: await decodeMessage(codec, { body, properties }), body, properties };
 }
 
 function checkTimeout(timeout: Millis | undefined): void {
@@ -328,6 +384,9 @@ function closedClient(outcome: Outcome): ChannelError {
   return new ChannelError("CHANNEL_CLOSED", "The channel of the RPC client was closed", undefined, { outcome });
 }
 
+/** Four letters and digits. Identifiers that are short are cheap to read. */
 function randomWord({ io }: ConnectionInternals): string {
-  return Math.floor(io.random() * 2 ** 32).toString(36);
+  return Math.floor(io.random() * 36 ** 4)
+    .toString(36)
+    .padStart(4, "0");
 }
