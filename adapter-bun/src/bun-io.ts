@@ -11,5 +11,6 @@ import { nodeIo } from "@leveret/node";
  * docs/decisions/0002-bun-sockets.md.
  */
 export function bunIo(): IoServices {
-  return { ...nodeIo(), runtime: `bun ${process.versions["bun"]}` };
+  // Bun makes memory for each read, and would copy from there into a buffer.
+  return { ...nodeIo({ readBuffer: false }), runtime: `bun ${process.versions["bun"]}` };
 }

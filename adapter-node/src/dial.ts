@@ -16,10 +16,14 @@ const defaultKeepAlive = 30_000;
 /**
  * Begins to dial, and gives the way to cancel it.
  *
- * @param onread Where sockets put what they read; reading begins when a socket is open.
+ * @param onread Where sockets put what they read; reading begins when a socket is open. Without it they emit `data`.
  * @throws UsageError INVALID_ARGUMENT when certificates or keys of the endpoint cannot be used.
  */
-export function dial(endpoint: TcpEndpoint | UnixEndpoint, onread: net.OnReadOpts, events: DialEvents): () => void {
+export function dial(
+  endpoint: TcpEndpoint | UnixEndpoint,
+  onread: net.OnReadOpts | undefined,
+  events: DialEvents,
+): () => void {
   if (endpoint.transport === "unix") {
     const socket = net.connect({ path: endpoint.path, onread });
     return watch(socket, "connect", endpoint.path, { ...events, answered: () => {} });
@@ -55,7 +59,7 @@ export function dial(endpoint: TcpEndpoint | UnixEndpoint, onread: net.OnReadOpt
 function openSocket(
   address: string,
   port: number,
-  onread: net.OnReadOpts,
+  onread: net.OnReadOpts | undefined,
   secure: TlsConnectOptions | undefined,
 ): net.Socket {
   const target = { host: address, port, onread, autoSelectFamily: false };

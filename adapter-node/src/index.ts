@@ -2,4 +2,4 @@
 
 export * from "@leveret/core/client";
 export { connect } from "./connect.ts";
-export { nodeIo } from "./node-io.ts";
+export { nodeIo, type NodeIoOptions } from "./node-io.ts";

@@ -12,12 +12,18 @@ let readBuffer: Uint8Array | undefined;
 /** The longest delay of `setTimeout`; a longer one would fire at once. */
 const longestDelay = 0x7fff_ffff;
 
-/**
- * Makes the I/O services of this Node process or worker thread.
- *
- * All streams read into one buffer, since a chunk is only lent to the owner of its stream.
- */
-export function nodeIo(): IoServices {
+/** How a runtime that has `node:net` differs from Node. */
+export interface NodeIoOptions {
+  /**
+   * Whether all streams read into one buffer, since a chunk is only lent to the owner of its stream. Default true. False
+   * where the runtime's sockets make memory for each read anyway, so that the buffer would be one more copy.
+   */
+  readonly readBuffer?: boolean;
+}
+
+/** Makes the I/O services of this Node process or worker thread. */
+export function nodeIo(options: NodeIoOptions = {}): IoServices {
+  const { readBuffer: reads = true } = options;
   return {
     runtime: `node ${process.versions.node}`,
     capabilities: { tcp: true, tls: true, unix: true, websocket: false, pause: "exact" },
@@ -31,8 +37,8 @@ export function nodeIo(): IoServices {
       if (endpoint.transport === "websocket") {
         throw new UsageError("NOT_SUPPORTED", "@leveret/node has no WebSocket; @leveret/websocket has");
       }
-      readBuffer ??= new Uint8Array(readBufferSize);
-      return new NodeStream(endpoint, handler, readBuffer);
+      if (reads) readBuffer ??= new Uint8Array(readBufferSize);
+      return new NodeStream(endpoint, handler, reads ? readBuffer : undefined);
     },
   };
 }

@@ -25,6 +25,8 @@ const noDial = (): void => {};
 export class NodeStream implements ByteStream {
   readonly #gate: StreamGate;
   readonly #where: string;
+  /** Whether bytes come by `data` events. */
+  readonly #readsEvents: boolean;
   #cancelDial: () => void;
   #socket: Socket | undefined;
   #paused = false;
@@ -32,20 +34,15 @@ export class NodeStream implements ByteStream {
   #ended = false;
 
   /**
-   * @param readBuffer May be one for many streams: what is in it is only good until the handler returns.
+   * @param readBuffer Where reads go, which may be one for many streams: what is in it is only good until the handler
+   * returns. Without it, the runtime gives memory of its own for each read.
    * @throws UsageError INVALID_ARGUMENT when certificates or keys of the endpoint cannot be used.
    */
-  constructor(endpoint: TcpEndpoint | UnixEndpoint, handler: StreamHandler, readBuffer: Uint8Array) {
+  constructor(endpoint: TcpEndpoint | UnixEndpoint, handler: StreamHandler, readBuffer?: Uint8Array) {
     this.#gate = new StreamGate(handler, setImmediate, () => this.#drop());
     this.#where = endpoint.transport === "unix" ? endpoint.path : `${endpoint.host}:${endpoint.port}`;
-    const onread: OnReadOpts = {
-      buffer: readBuffer,
-      // The buffer is ours, except in old versions of Bun, which read into one of their own.
-      callback: (size, buffer) => {
-        this.#gate.received(buffer.subarray(0, size));
-        return true;
-      },
-    };
+    const onread = readBuffer === undefined ? undefined : this.#readInto(readBuffer);
+    this.#readsEvents = onread === undefined;
     this.#cancelDial = dial(endpoint, onread, {
       won: (socket) => this.#opened(socket),
       failed: (error) => this.#gate.closed(error),
@@ -91,6 +88,17 @@ export class NodeStream implements ByteStream {
     this.#drop();
   }
 
+  #readInto(buffer: Uint8Array): OnReadOpts {
+    return {
+      buffer,
+      // The buffer is ours, except in old versions of Bun, which read into one of their own.
+      callback: (size, filled) => {
+        this.#gate.received(filled.subarray(0, size));
+        return true;
+      },
+    };
+  }
+
   #drop(): void {
     if (this.#socket !== undefined) {
       this.#socket.destroy();
@@ -107,6 +115,7 @@ export class NodeStream implements ByteStream {
     let cause: TransportError | undefined;
     let linger: NodeJS.Timeout | undefined;
     let peerEnded = false;
+    if (this.#readsEvents) socket.on("data", (chunk: Uint8Array) => this.#gate.received(chunk));
     socket.on("drain", () => this.#gate.writable());
     socket.on("end", () => {
       peerEnded = true;
