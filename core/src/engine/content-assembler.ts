@@ -127,9 +127,10 @@ export class ContentAssembler {
     if (total > this.#bodySize) {
       throw new ProtocolError("FRAME_ERROR", `A body of ${this.#bodySize} bytes was announced, and more arrived`);
     }
-    if (size === this.#bodySize && this.#lends) {
+    // Without its end octet the frame goes on in the next chunk, when this one is no longer there.
+    if (size === this.#bodySize && this.#lends && frameEnds) {
       this.#body = bytes.subarray(start, end);
-    } else if (size === this.#bodySize) {
+    } else if (size === this.#bodySize && !this.#lends) {
       this.#body = this.#slab.copy(bytes, start, end);
     } else if (size > 0) {
       this.#reserve(total);

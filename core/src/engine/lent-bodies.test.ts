@@ -56,6 +56,15 @@ describe("lent bodies", () => {
     );
   });
 
+  it("outlive their chunk when only the end of their frame is in the next", () => {
+    const server = new ServerBytes(frameMax);
+    const body = Uint8Array.from({ length: 2000 }, (_, index) => index);
+    server.method(1, "basic.deliver", { ...fields, consumerTag: "borrower" }).content(1, body, {});
+    const bytes = server.take();
+    const seen = bodies(lending(), [bytes.slice(0, -1), bytes.slice(-1)]);
+    expect(seen).toEqual([`borrower 2000 ${body.join()} {}`]);
+  });
+
   it("are where they arrived, and those of others are not", () => {
     const deliver = (driver: Driver, consumerTag: string): boolean => {
       const server = new ServerBytes(frameMax);
