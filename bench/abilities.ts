@@ -41,11 +41,16 @@ function isBlocking(work: Work): boolean {
   }
 }
 
+/** A goal that is more than to be no slower than others. */
+function hasGoalOfItsOwn({ goal }: Workload): boolean {
+  return goal !== undefined && goal.atLeast > 1;
+}
+
 export function can(client: Client, workload: Workload, onNullBroker: boolean): boolean {
   const { runtime, role, name } = client;
-  if ((runtime === "deno" || runtime === "bun") && (workload.everywhere !== true || !onNullBroker)) return false;
+  if ((runtime === "deno" || runtime === "bun") && !(hasGoalOfItsOwn(workload) && onNullBroker)) return false;
   if (role === "limit" && !onNullBroker) return false;
-  if (workload.growth !== undefined) return role === "ours" && runtime === "node";
-  if ("holding" in workload) return runtime === "node" && role !== "limit";
+  if (workload.growth !== undefined) return role === "ours" && runtime === "node" && onNullBroker;
+  if ("holding" in workload) return runtime === "node" && role !== "limit" && onNullBroker;
   return abilities[name]?.(workload.work) ?? true;
 }

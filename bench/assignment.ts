@@ -12,14 +12,14 @@ export interface Assignment {
   readonly broker: {
     readonly kind: "null" | "rabbitmq";
     readonly port: number;
-    /** Milliseconds for which the broker confirms nothing; default none. */
-    readonly holdsFor?: number;
     /** Of RabbitMQ: queues that were filled, with a slice each. The null broker makes up its own. */
     readonly queues?: readonly string[];
   };
   /** CPU time to warm up and to measure, in milliseconds. Whole slices are done, at least one of each. */
   readonly warmUp: number;
   readonly measure: number;
+  /** Milliseconds that pass after which no other slice begins either, in each of both; default no limit. */
+  readonly longest?: number;
   /** In place of time: how many slices. */
   readonly slices?: { readonly warmUp: number; readonly measure: number };
   /** Whether to count what is allocated, which costs time. */

@@ -5,6 +5,7 @@ import { type Counterpart, startNullBroker } from "./counterparts.ts";
 import type { Driver } from "./drivers/driver.ts";
 import { can } from "./abilities.ts";
 import { cycle, exchange, Inspector, bodiesOf, routingKey } from "./messages.ts";
+import { paces } from "./pace.ts";
 import { pageOf } from "./page.ts";
 import { type Cell, curves, spread, verdicts } from "./results.ts";
 import { measureAll } from "./rounds.ts";
@@ -50,8 +51,9 @@ describe.each(onNode)("$name", (client) => {
 test("a run in fresh processes gives figures, verdicts and a page", async () => {
   const workload: Workload = { ...timed[0]!, slice: operations };
   const compared = onNode.filter(({ name }) => name === "leveret" || name === "amqplib");
-  const plan = { counterpart: broker, clients: compared, workloads: [workload], sources: true, nodeOptions: [] };
-  const { cells, failures } = await measureAll({ ...plan, allocations: false, rounds: 1, warmUp: 0, measure: 0 });
+  const pace = { ...paces.quick, warmUp: 0, measure: 0 };
+  const plan = { clients: compared, workloads: [workload], sources: true, nodeOptions: [], pace };
+  const { cells, failures } = await measureAll(plan, broker);
   expect(failures).toEqual([]);
   expect(cells.map(({ client }) => client)).toEqual(["leveret", "amqplib"]);
   for (const { cpu } of cells) expect(cpu?.median).toBeGreaterThan(0);
@@ -59,7 +61,7 @@ test("a run in fresh processes gives figures, verdicts and a page", async () => 
   expect(found).toHaveLength(1);
   const page = await pageOf({
     about: {},
-    pace: { rounds: 1, warmUp: 0, measure: 0 },
+    pace,
     cells,
     verdicts: found,
     curves: [],

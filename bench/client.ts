@@ -14,6 +14,8 @@ import type { Holding, Work } from "./workloads.ts";
 
 /** Connections that are opened before memory is looked at, so that code and caches are there. */
 const connectionsBefore = 5;
+/** Most peers wait 40 ms for each. */
+const connectionsAtOnce = 20;
 
 async function main(assignment: Assignment): Promise<Report> {
   const { driver } = (await import(`./drivers/${assignment.driver}.ts`)) as { driver: Driver };
@@ -28,17 +30,18 @@ async function time(
   driver: Driver,
   broker: Broker,
   { work, slice: count }: { readonly work: Work; readonly slice: number },
-  { warmUp, measure, slices, allocations = false }: Assignment,
+  { warmUp, measure, longest = Infinity, slices, allocations = false }: Assignment,
 ): Promise<TimedReport> {
   const latencies: number[] = [];
   const { slice, close } = await prepare(driver, broker, work, (nanoseconds) => latencies.push(nanoseconds));
 
-  await repeat(slice, count, { milliseconds: warmUp, slices: slices?.warmUp });
+  await repeat(slice, count, { milliseconds: warmUp, longest, slices: slices?.warmUp });
   latencies.length = 0;
   const garbage = allocations ? profileCollections() : watchCollections();
   const started = performance.now();
   const before = process.cpuUsage();
-  const { operations, rss } = await repeat(slice, count, { milliseconds: measure, slices: slices?.measure });
+  const limits = { milliseconds: measure, longest, slices: slices?.measure };
+  const { operations, rss } = await repeat(slice, count, limits);
   const { user, system } = process.cpuUsage(before);
   const elapsed = (performance.now() - started) * 1000;
   const collected = garbage();
@@ -57,20 +60,26 @@ async function time(
 interface Limits {
   /** CPU time after which no other slice begins. */
   readonly milliseconds: number;
-  /** Or as many slices. */
+  /** Or so many that pass. */
+  readonly longest: number;
+  /** In place of them: how many slices. */
   readonly slices: number | undefined;
 }
 
 async function repeat(slice: Slice, count: number, limits: Limits): Promise<{ operations: number; rss: number[] }> {
+  const started = performance.now();
   const before = process.cpuUsage();
   const rss: number[] = [];
-  for (let done = 1; ; done += 1) {
+  const isEnough = (): boolean => {
+    if (limits.slices !== undefined) return rss.length >= limits.slices;
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1000 >= limits.milliseconds || performance.now() - started >= limits.longest;
+  };
+  do {
     await slice(count);
     rss.push(process.memoryUsage.rss());
-    const { user, system } = process.cpuUsage(before);
-    const enough = limits.slices === undefined ? (user + system) / 1000 >= limits.milliseconds : done >= limits.slices;
-    if (enough) return { operations: done * count, rss };
-  }
+  } while (!isEnough());
+  return { operations: rss.length * count, rss };
 }
 
 // Memory
@@ -97,29 +106,44 @@ async function holdConnections(
     await session.openChannel?.();
     sessions.push(session);
   };
-  for (let done = 0; done < connectionsBefore; done += 1) await open();
+  const openMany = async (wanted: number): Promise<void> => {
+    for (let left = wanted; left > 0; left -= connectionsAtOnce) {
+      await Promise.all(Array.from({ length: Math.min(left, connectionsAtOnce) }, open));
+    }
+  };
+  await openMany(connectionsBefore);
   const before = await memory();
-  for (let done = 0; done < count; done += 1) await open();
+  await openMany(count);
   const after = await memory();
   if (sessions.length !== connectionsBefore + count) throw new Error("connections are missing");
   return perPiece(before, after, count);
 }
 
-/** The broker confirms nothing for a while, and then everything. */
+/** The broker confirms nothing until another connection opens a channel. */
 async function holdMessages(driver: Driver, broker: Broker, { shape }: Holding, count: number): Promise<MemoryReport> {
   const session = await driver.connect(broker, shape);
+  const other = await driver.connect(broker, shape);
   const slice = await session.confirm?.({ shape, window: count + 1, promises: true }, () => {});
   if (slice === undefined) throw new Error("the driver knows no confirms");
-  await slice(cycleOf(count / 10));
+  const few = slice(cycleOf(count / 10));
+  await passSending();
+  await other.openChannel?.();
+  await few;
   const before = await memory();
   let confirmed = false;
   const all = slice(count).then(() => (confirmed = true));
-  await new Promise((resolve) => setTimeout(resolve, broker.holdsFor / 3));
+  await passSending();
   const after = await memory();
   // oxlint-disable-next-line typescript/no-unnecessary-condition -- set while this waited
   if (confirmed) throw new Error("the messages were confirmed before they were looked at");
+  await other.openChannel?.();
   await all;
   return perPiece(before, after, count);
+}
+
+/** Nobody tells when all that was published has left; it has long before this. */
+function passSending(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1000));
 }
 
 const cycleOf = (count: number): number => Math.ceil(count / 16) * 16;

@@ -23,17 +23,14 @@ export interface Slices {
   readonly measure: number;
 }
 
-/** How long the null broker waits before it confirms, where unconfirmed messages are looked at. */
-const holdFor = 3000;
-
-/** The null broker, twice: one confirms at once, the other late. It refuses by itself what is not as it should be. */
+/** The null broker, twice: one confirms at once, the other when it is told to. It refuses by itself what is not as it should be. */
 export async function startNullBroker(): Promise<Counterpart> {
-  const [prompt, late] = await Promise.all([startNullProcess(0), startNullProcess(holdFor)]);
+  const [prompt, late] = await Promise.all([startNullProcess([]), startNullProcess(["hold"])]);
   return {
     name: "null broker",
     prepare: async (workload) => {
       const holds = "holding" in workload && workload.holding.kind === "unconfirmed";
-      return holds ? { kind: "null", port: late.port, holdsFor: holdFor } : { kind: "null", port: prompt.port };
+      return { kind: "null", port: holds ? late.port : prompt.port };
     },
     verify: async () => {},
     stop: async () => {
@@ -42,9 +39,9 @@ export async function startNullBroker(): Promise<Counterpart> {
   };
 }
 
-async function startNullProcess(hold: number): Promise<{ port: number; stop(): Promise<void> }> {
+async function startNullProcess(options: readonly string[]): Promise<{ port: number; stop(): Promise<void> }> {
   const program = fileURLToPath(new URL("null-broker/main.ts", import.meta.url));
-  const child = spawn(process.execPath, ["--conditions=@leveret/source", program, String(hold)], {
+  const child = spawn(process.execPath, ["--conditions=@leveret/source", program, ...options], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const ended = once(child, "exit");
@@ -65,8 +62,11 @@ async function startNullProcess(hold: number): Promise<{ port: number; stop(): P
 
 /** What the queue of published messages keeps: enough to see whether the last ones are there, in order. */
 const kept = 32;
-/** Messages that are filled in at a time. */
+/** Where messages come from that queues are filled with, and how many are on their way at a time. */
+const filling = "bench.fill";
 const fillWindow = 1000;
+/** Writing them to disk would take a minute. */
+const richAndTransient = { ...richProperties, deliveryMode: 1, timestamp: new Date(richProperties.timestamp * 1000) };
 
 /** A node of RabbitMQ of our own, or the one that `AMQP_URL` names. */
 export async function startRealBroker(): Promise<Counterpart> {
@@ -130,24 +130,27 @@ async function fill(
   if (!("work" in workload)) return [];
   const { work, slice } = workload;
   if (work.kind !== "consume" && work.kind !== "ack" && work.kind !== "get") return [];
-  const bodies = bodiesOf(work.shape.size);
-  const properties = work.shape.rich
-    ? { ...richProperties, timestamp: new Date(richProperties.timestamp * 1000) }
-    : undefined;
-  const publisher = await connection.openPublisher({ maxUnconfirmed: fillWindow, persistent: false });
-  const queues: string[] = [];
-  for (let index = 0; index < warmUp + measure; index += 1) {
-    const queue = `bench.${index}`;
+  // Each message is sent once, and goes into all queues.
+  await channel.exchangeDeclare({ exchange: filling, type: "fanout" });
+  const queues = Array.from({ length: warmUp + measure }, (_, index) => `bench.${index}`);
+  for (const queue of queues) {
     await channel.queueDelete({ queue });
     await channel.queueDeclare({ queue });
-    const options = { routingKey: queue, properties };
-    for (let message = 0; message < slice; message += 1) {
-      if (!publisher.send(bodies[message & (cycle - 1)]!, options)) await publisher.ready();
-    }
-    await publisher.flush();
-    queues.push(queue);
+    await channel.queueBind({ queue, exchange: filling, routingKey: "" });
   }
+  const bodies = bodiesOf(work.shape.size);
+  const options = { properties: work.shape.rich ? richAndTransient : undefined };
+  const publisher = await connection.openPublisher({
+    exchange: filling,
+    maxUnconfirmed: fillWindow,
+    persistent: false,
+  });
+  for (let message = 0; message < slice; message += 1) {
+    if (!publisher.send(bodies[message & (cycle - 1)]!, options)) await publisher.ready();
+  }
+  await publisher.flush();
   await publisher.close();
+  await channel.exchangeDelete({ exchange: filling });
   return queues;
 }
 

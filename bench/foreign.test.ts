@@ -6,6 +6,7 @@ import { clients, commandOf, isJavaScript } from "./clients.ts";
 import { type Counterpart, startNullBroker } from "./counterparts.ts";
 import { missingFor } from "./foreign.ts";
 import { cycle, deliveryQueue } from "./messages.ts";
+import { paces } from "./pace.ts";
 import { measureAll } from "./rounds.ts";
 import { workloads } from "./workloads.ts";
 
@@ -24,8 +25,9 @@ describe.each(clients.filter((client) => !isJavaScript(client)))("$name", (clien
   test("does the work, and checks it", async (context) => {
     const missing = await missingFor(client);
     if (missing !== undefined) return context.skip(`needs ${missing}`);
-    const plan = { counterpart: broker, clients: [client], workloads: small, sources: true, nodeOptions: [] };
-    const { cells, failures } = await measureAll({ ...plan, allocations: false, rounds: 1, warmUp: 0, measure: 0 });
+    const pace = { ...paces.quick, warmUp: 0, measure: 0 };
+    const plan = { clients: [client], workloads: small, sources: true, nodeOptions: [], pace };
+    const { cells, failures } = await measureAll(plan, broker);
     expect(failures).toEqual([]);
     const able = small.filter((workload) => can(client, workload, true));
     expect(cells.map(({ workload }) => workload)).toEqual(able.map(({ name }) => name));

@@ -1,18 +1,18 @@
 /**
  * Leveret beside other clients: `npm run bench`.
  *
- *     npm run bench                              everything, on the null broker and on RabbitMQ
- *     npm run bench -- --quick                   two minutes
- *     npm run bench -- --brief                   everything in some 20 minutes: shorter runs, curves and RabbitMQ once
+ *     npm run bench                              everything, on the null broker and on RabbitMQ: hours
+ *     npm run bench -- --brief                   everything in 40 minutes: fewer and shorter rounds where no goal hangs on it
+ *     npm run bench -- --quick                   some of it once, in two minutes
  *     npm run bench -- --only "publish 16"       workloads whose names have all these words; may be given again
  *     npm run bench -- --clients leveret,amqplib
  *     npm run bench -- --on null                 or rabbitmq
  *     npm run bench -- --sources                 Leveret as in its sources, not as built
- *     npm run bench -- --rounds 5 --warm-up 400 --measure 500       milliseconds of CPU time
+ *     npm run bench -- --rounds 5 --warm-up 400 --measure 500       at most so many; milliseconds of CPU time
  *     npm run bench -- --node-options "--cpu-prof --cpu-prof-dir=/tmp/profiles"
- *     npm run bench -- --no-allocations           saves a round that counts what is allocated
+ *     npm run bench -- --no-allocations          saves a round that counts what is allocated
  *     npm run bench -- --long 120                also a long run, of so many seconds
- *     npm run bench -- --add                      keeps what earlier runs left there and this one does not measure
+ *     npm run bench -- --add                     keeps what earlier runs left there and this one does not measure
  *     npm run bench -- --out FOLDER              where results.json and index.html go; default bench/results
  *
  * Each figure comes from fresh processes, of which those that are compared take turns.
@@ -27,9 +27,11 @@ import { RabbitMQUnavailableError } from "../tools/rabbitmq/index.ts";
 import { type Client, clients } from "./clients.ts";
 import { type Counterpart, startNullBroker, startRealBroker } from "./counterparts.ts";
 import { leaveOut } from "./foreign.ts";
+import { type Pace, paces } from "./pace.ts";
 import { pageOf } from "./page.ts";
+import { Progress, type Task } from "./progress.ts";
 import { type Cell, curves, nullBroker, verdicts } from "./results.ts";
-import { type Plan, measureAll } from "./rounds.ts";
+import { measureAll, type Plan, scheduleOf } from "./rounds.ts";
 import { cellLines, curveLines, verdictLines } from "./table.ts";
 import { longRun, type Workload, workloads } from "./workloads.ts";
 
@@ -53,44 +55,74 @@ const { values } = parseArgs({
   },
 });
 
-const quick = { rounds: 1, warmUp: 150, measure: 150 };
-const brief = { rounds: 3, warmUp: 400, measure: 250 };
-const thorough = { rounds: 5, warmUp: 400, measure: 500 };
-const pace = values.quick ? quick : values.brief ? brief : thorough;
-/** Of what takes long, and of what is no comparison. */
-const fewerRounds = values.quick || values.brief ? 1 : Infinity;
+const pace = chosenPace();
+/** What the goals are about. */
+const quickClients = ["leveret", "amqplib", "rabbitmq-client", "cloudamqp", "hand-written"];
 
-function chosenWorkloads(counterpart: string): Workload[] {
+function chosenPace(): Pace {
+  const { rounds, warmUp, measure, allocations, ...fewer } =
+    paces[values.quick ? "quick" : values.brief ? "brief" : "thorough"];
+  return {
+    ...fewer,
+    rounds: Number(values.rounds ?? rounds),
+    warmUp: Number(values["warm-up"] ?? warmUp),
+    measure: Number(values.measure ?? measure),
+    allocations: allocations && values.allocations,
+  };
+}
+
+function chosenWorkloads(onNullBroker: boolean): Workload[] {
   const words = values.only?.map((each) => each.toLowerCase().split(/\s+/));
   return workloads.filter((workload) => {
-    if (counterpart !== nullBroker && workload.rabbitmq !== true) return false;
     const name = workload.name.toLowerCase();
     if (words !== undefined) return words.some((all) => all.every((word) => name.includes(word)));
-    return !values.quick || workload.quick === true;
+    return !values.quick || workload.quick === "both" || (onNullBroker && workload.quick === "null");
   });
 }
 
 function chosenClients(): Client[] {
   const names = values.clients?.split(",");
-  if (names === undefined) return clients.filter(({ runtime }) => !values.quick || runtime === "node");
+  if (names === undefined) return clients.filter(({ name }) => !values.quick || quickClients.includes(name));
   for (const name of names) if (!clients.some((client) => client.name === name)) throw new Error(`no client ${name}`);
   return clients.filter(({ name }) => names.includes(name));
 }
 
-function planFor(counterpart: Counterpart, present: readonly Client[]): Plan {
-  return {
-    counterpart,
-    clients: present,
-    workloads: chosenWorkloads(counterpart.name),
-    sources: values.sources,
-    nodeOptions: values["node-options"].split(" ").filter((option) => option !== ""),
-    allocations: values.allocations && !values.quick && !values.brief,
-    fewerRounds,
-    ...paceNumbers(),
-  };
+/** A counterpart, and what is to be measured on it. */
+interface Part {
+  readonly start: () => Promise<Counterpart>;
+  readonly plan: Plan;
+  readonly tasks: readonly Task[];
 }
 
-async function measureOn(start: () => Promise<Counterpart>, present: readonly Client[]): Promise<Cell[]> {
+function partsOf(present: readonly Client[]): Part[] {
+  const on = values.on.split(",");
+  const common = {
+    clients: present,
+    sources: values.sources,
+    nodeOptions: values["node-options"].split(" ").filter((option) => option !== ""),
+    pace,
+  };
+  const part = (counterpart: string, start: Part["start"], plan: Plan): Part => ({
+    start,
+    plan,
+    tasks: scheduleOf(plan, counterpart === nullBroker).map((each) => ({ ...each, counterpart })),
+  });
+  const parts: Part[] = [];
+  if (on.includes("null")) {
+    parts.push(part(nullBroker, startNullBroker, { ...common, workloads: chosenWorkloads(true) }));
+    if (values.long !== undefined) {
+      const once = { ...pace, allocations: false, rounds: 1, measure: Number(values.long) * 1000 };
+      const clients = present.filter(({ name }) => name === "leveret");
+      parts.push(part(nullBroker, startNullBroker, { ...common, clients, workloads: [longRun], pace: once }));
+    }
+  }
+  if (on.includes("rabbitmq")) {
+    parts.push(part("RabbitMQ", startRealBroker, { ...common, workloads: chosenWorkloads(false) }));
+  }
+  return parts.filter(({ tasks }) => tasks.length > 0);
+}
+
+async function measurePart({ start, plan }: Part, progress: Progress): Promise<Cell[]> {
   let counterpart: Counterpart;
   try {
     counterpart = await start();
@@ -100,23 +132,7 @@ async function measureOn(start: () => Promise<Counterpart>, present: readonly Cl
     return [];
   }
   try {
-    const plan = planFor(counterpart, present);
-    const { cells, failures } = await measureAll(plan);
-    if (values.long !== undefined && counterpart.name === nullBroker) {
-      const ours = present.filter(({ name }) => name === "leveret");
-      const milliseconds = Number(values.long) * 1000;
-      const long = {
-        ...plan,
-        clients: ours,
-        workloads: [longRun],
-        allocations: false,
-        rounds: 1,
-        measure: milliseconds,
-      };
-      const found = await measureAll(long);
-      cells.push(...found.cells);
-      failures.push(...found.failures);
-    }
+    const { cells, failures } = await measureAll(plan, counterpart, progress);
     for (const failure of failures) console.log(`FAILED: ${failure}`);
     if (failures.length > 0) process.exitCode = 1;
     return cells;
@@ -189,16 +205,15 @@ async function main(): Promise<void> {
   const started = performance.now();
   if (!values.sources) await runOrThrow(process.execPath, ["tools/packages.ts", "build"]);
   const present = await leaveOut(chosenClients());
-  const on = values.on.split(",");
-  const cells = on.includes("null") ? await measureOn(startNullBroker, present) : [];
-  if (on.includes("rabbitmq") && chosenWorkloads("RabbitMQ").length > 0) {
-    cells.push(...(await measureOn(startRealBroker, present)));
-  }
+  const parts = partsOf(present);
+  const progress = new Progress(parts.flatMap(({ tasks }) => tasks));
+  const cells: Cell[] = [];
+  for (const part of parts) cells.push(...(await measurePart(part, progress)));
   if (values.add) cells.unshift(...(await cellsOfBefore(cells)));
   report(cells);
   const about = await circumstances();
   const found = verdicts(cells, workloads);
-  const results = { about, pace: paceNumbers(), cells, verdicts: found, curves: curves(cells, workloads) };
+  const results = { about, pace, cells, verdicts: found, curves: curves(cells, workloads) };
   await mkdir(values.out, { recursive: true });
   await writeFile(path.join(values.out, "results.json"), `${JSON.stringify(results, undefined, 1)}\n`);
   await writeFile(path.join(values.out, "index.html"), await pageOf(results));
@@ -208,14 +223,6 @@ async function main(): Promise<void> {
   console.log(
     `in ${((performance.now() - started) / 1000).toFixed(0)} s; results in ${path.relative(process.cwd(), values.out)}`,
   );
-}
-
-function paceNumbers(): { rounds: number; warmUp: number; measure: number } {
-  return {
-    rounds: Number(values.rounds ?? pace.rounds),
-    warmUp: Number(values["warm-up"] ?? pace.warmUp),
-    measure: Number(values.measure ?? pace.measure),
-  };
 }
 
 try {

@@ -3,13 +3,14 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import type { Pace } from "./pace.ts";
 import type { Cell, Curve, Verdict } from "./results.ts";
 
 /** What a run leaves, as JSON and in the page. */
 export interface Results {
   /** When, where, and versions. */
   readonly about: Readonly<Record<string, string>>;
-  readonly pace: { readonly rounds: number; readonly warmUp: number; readonly measure: number };
+  readonly pace: Pace;
   readonly cells: readonly Cell[];
   readonly verdicts: readonly Verdict[];
   readonly curves: readonly Curve[];

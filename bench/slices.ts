@@ -72,7 +72,6 @@ export function brokerOf({ broker, task }: Assignment): Broker {
   let published = 0;
   return {
     port: broker.port,
-    holdsFor: broker.holdsFor ?? 0,
     nextQueue: (shape, count, consumers) => {
       if (broker.kind === "null") return gets ? getQueue(shape) : deliveryQueue(shape, count, consumers);
       const queue = queues.shift();

@@ -8,8 +8,6 @@ import type { Shape } from "../messages.ts";
 /** Where the broker is, and what it has. */
 export interface Broker {
   readonly port: number;
-  /** Milliseconds for which it confirms nothing. */
-  readonly holdsFor: number;
   /** The queue to consume `count` messages of a shape from. Each is asked for once. */
   nextQueue(shape: Shape, count: number, consumers?: number): string;
   /**

@@ -141,7 +141,8 @@ def usage():
     return used.ru_utime * 1e6, used.ru_stime * 1e6
 
 
-def repeat(client, count, milliseconds, slices):
+def repeat(client, count, milliseconds, longest, slices):
+    started = time.perf_counter()
     before = sum(usage())
     rss = []
     while True:
@@ -150,7 +151,11 @@ def repeat(client, count, milliseconds, slices):
         else:
             client.slice(count)
         rss.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-        done = len(rss) >= slices if slices else (sum(usage()) - before) / 1000 >= milliseconds
+        if slices:
+            done = len(rss) >= slices
+        else:
+            used = (sum(usage()) - before) / 1000
+            done = used >= milliseconds or (time.perf_counter() - started) * 1000 >= longest
         if done:
             return len(rss) * count, rss
 
@@ -161,11 +166,12 @@ def main():
     client.open()
     count = assignment["task"]["slice"]
     slices = assignment.get("slices") or {}
-    repeat(client, count, assignment["warmUp"], slices.get("warmUp"))
+    longest = assignment.get("longest", float("inf"))
+    repeat(client, count, assignment["warmUp"], longest, slices.get("warmUp"))
     client.latencies.clear()
     started = time.perf_counter()
     user, system = usage()
-    operations, rss = repeat(client, count, assignment["measure"], slices.get("measure"))
+    operations, rss = repeat(client, count, assignment["measure"], longest, slices.get("measure"))
     user_after, system_after = usage()
     report = {
         "operations": operations,

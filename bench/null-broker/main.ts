@@ -2,21 +2,21 @@
  * A broker that does nothing, fast: what is published is counted and dropped, what is delivered was encoded beforehand,
  * and confirms come as soon as anything was read. Beside it, a client shows what it costs itself.
  *
- *     node --conditions=@leveret/source bench/null-broker/main.ts [MILLISECONDS]
+ *     node --conditions=@leveret/source bench/null-broker/main.ts [hold]
  *
  * It prints its port, and ends when its standard input does. A client that sends what it should not, or anything out of
- * order, has its connection closed with the reason. Given a time, confirms wait for so long.
+ * order, has its connection closed with the reason. With `hold`, confirms wait until any connection opens a channel.
  */
 
 import { createServer } from "node:net";
-import { Session } from "./session.ts";
+import { type Held, Session } from "./session.ts";
 
-const holdFor = Number(process.argv[2] ?? 0);
+const held: Held | undefined = process.argv[2] === "hold" ? new Set() : undefined;
 const server = createServer({ noDelay: true }, (socket) => {
   const session = new Session(
     (bytes, done) => socket.write(bytes, done),
     () => socket.end(),
-    holdFor,
+    held,
   );
   socket.on("data", (chunk) => session.receive(chunk));
   socket.on("close", () => session.closed());

@@ -36,11 +36,13 @@ interface Rotation {
   flood?: Flood;
 }
 
+/** Sessions that wait with their confirms until any of their clients opens a channel. */
+export type Held = Set<Session>;
+
 export class Session implements Receiver {
   readonly #write: Write;
   readonly #end: () => void;
-  readonly #holdFor: number;
-  #holding: NodeJS.Timeout | undefined;
+  readonly #held: Held | undefined;
   readonly #input: Input = new Input(this);
   readonly #outboxes: (Outbox | undefined)[] = [];
   readonly #rotations = new Map<string, Rotation>();
@@ -56,11 +58,11 @@ export class Session implements Receiver {
   #tagsMade = 0;
   #faulty = false;
 
-  /** @param holdFor - milliseconds for which confirms wait, from when the client was heard last. */
-  constructor(write: Write, end: () => void, holdFor = 0) {
+  /** @param held - where sessions wait with their confirms; default they do not. */
+  constructor(write: Write, end: () => void, held?: Held) {
     this.#write = write;
     this.#end = end;
-    this.#holdFor = holdFor;
+    this.#held = held;
   }
 
   receive(chunk: Buffer): void {
@@ -73,8 +75,8 @@ export class Session implements Receiver {
     } else {
       this.#input.receive(chunk);
     }
-    if (this.#holdFor === 0) this.#confirm();
-    else if (this.#owing.length > 0) this.#hold();
+    if (this.#held === undefined) this.#confirm();
+    else if (this.#owing.length > 0) this.#held.add(this);
     for (const outbox of this.#outboxes) {
       if (outbox?.window === undefined) continue;
       this.#flush();
@@ -92,13 +94,8 @@ export class Session implements Receiver {
     this.#owing.length = 0;
   }
 
-  /** The time begins anew with whatever comes. */
-  #hold(): void {
-    clearTimeout(this.#holding);
-    this.#holding = setTimeout(() => this.#release(), this.#holdFor);
-  }
-
-  #release(): void {
+  /** Confirms what waits for it. */
+  release(): void {
     this.#confirm();
     this.#flush();
   }
@@ -111,7 +108,7 @@ export class Session implements Receiver {
 
   /** The connection is gone. */
   closed(): void {
-    clearTimeout(this.#holding);
+    this.#held?.delete(this);
     this.#stop(() => true);
   }
 
@@ -186,6 +183,7 @@ export class Session implements Receiver {
       case "channel.open":
         this.#input.reset(channel);
         this.#outboxes[channel] = undefined;
+        this.#releaseAll();
         break;
       case "channel.close":
         this.#stop((target) => target.channel === channel);
@@ -204,6 +202,11 @@ export class Session implements Receiver {
         break;
       default:
     }
+  }
+
+  #releaseAll(): void {
+    for (const session of this.#held ?? []) session.release();
+    this.#held?.clear();
   }
 
   #replyFields(channel: number, method: Method): object {

@@ -3,6 +3,7 @@
 #ifndef MEASURE_H
 #define MEASURE_H
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,14 +58,33 @@ static double system_time(struct rusage from, struct rusage to) {
   return microseconds(from.ru_stime, to.ru_stime);
 }
 
-/* Slices until so much CPU time is used, or so many. */
-static unsigned repeat(void (*slice)(unsigned), unsigned count, double milliseconds, unsigned slices) {
+/* When no other slice begins: milliseconds of CPU time, or those that pass, or in place of them so many slices. */
+struct limits {
+  double milliseconds, longest;
+  unsigned slices;
+};
+
+/* The limits of "warmUp" or of "measure". */
+static struct limits limits_of(const char *assignment, const char *part) {
+  const char *longest = json_member(assignment, "longest");
+  struct limits limits = {
+      .milliseconds = json_number(json_member(assignment, part)),
+      .longest = longest == NULL ? HUGE_VAL : json_number(longest),
+      .slices = json_number(json_member(json_member(assignment, "slices"), part)),
+  };
+  return limits;
+}
+
+static unsigned repeat(void (*slice)(unsigned), unsigned count, struct limits limits) {
   struct rusage before = usage();
+  double started = now();
   for (unsigned done = 1;; done += 1) {
     struct rusage after;
     slice(count);
     after = usage();
-    if (slices > 0 ? done >= slices : user_time(before, after) + system_time(before, after) >= milliseconds * 1000)
+    if (limits.slices > 0 ? done >= limits.slices
+                          : user_time(before, after) + system_time(before, after) >= limits.milliseconds * 1000 ||
+                                now() - started >= limits.longest * 1000)
       return done * count;
   }
 }
@@ -82,18 +102,15 @@ static double percentile(double part) {
 /* Warms up, measures, and prints the report. */
 static void measure(const char *assignment, void (*slice)(unsigned)) {
   unsigned count = json_number(json_member(json_member(assignment, "task"), "slice"));
-  const char *slices = json_member(assignment, "slices");
-  double warm_up = json_number(json_member(assignment, "warmUp"));
-  double milliseconds = json_number(json_member(assignment, "measure"));
   unsigned operations;
   struct rusage before, after;
   double started, elapsed;
 
-  repeat(slice, count, warm_up, json_number(json_member(slices, "warmUp")));
+  repeat(slice, count, limits_of(assignment, "warmUp"));
   latency_count = 0;
   started = now();
   before = usage();
-  operations = repeat(slice, count, milliseconds, json_number(json_member(slices, "measure")));
+  operations = repeat(slice, count, limits_of(assignment, "measure"));
   after = usage();
   elapsed = now() - started;
 
