@@ -29,7 +29,8 @@ import { Reconnector } from "./reconnecting.ts";
 import { Recorder } from "./recording.ts";
 import type { RecoveryPart } from "./connect-parts.ts";
 import { checkRecovery, planRecovery, type RecoveryPlan } from "./recovery-options.ts";
-import { Restoration, type RestoringHost } from "./restoring.ts";
+import { Restoration } from "./restoring.ts";
+import type { RestoringHost } from "./restoring-attempt.ts";
 
 /** What recovery needs of its connection. */
 export interface RecoveryHost extends ChannelHost {

@@ -1,0 +1,222 @@
+/**
+ * One attempt to bring everything back, on one link: what it may still do, what has failed, and what follows from a failure.
+ * What it brings back is topology (restoring-topology.ts) and channels (restoring.ts).
+ */
+
+import { ConnectionError } from "../engine/errors.ts";
+import type { ChannelError } from "../engine/errors.ts";
+import type { Millis } from "../engine/config.ts";
+import { type ItemVerdict, judgeFailure } from "../recovery/causes.ts";
+import { exchangesToDeclare, queuesToDeclare, type ReplayOptions } from "../recovery/replay.ts";
+import type { Topology } from "../recovery/topology.ts";
+import type { ChannelCore } from "./channel-core.ts";
+import type { Deadlines } from "./deadlines.ts";
+import { Future } from "./futures.ts";
+import type { IoServices } from "./io-services.ts";
+import type { Link } from "./link.ts";
+import { contain, type Report } from "./listeners.ts";
+import { keyOf, methodsOf, neededExchanges, neededQueues } from "./restoring-items.ts";
+import type { RecoveryPlan, TopologyAction, TopologyFailure, TopologyItem } from "./recovery-options.ts";
+
+/** How long the server may take for one item: what it did is unknown after that, and the attempt begins again. */
+export const itemTimeout: Millis = 20_000;
+
+/** The wait before an item that is tried again because the application says so. */
+export const askedRetryDelay: Millis = 1_000;
+
+/** What a restoration needs of its connection. */
+export interface RestoringHost {
+  readonly io: IoServices;
+  readonly deadlines: Deadlines;
+  readonly topology: Topology;
+  readonly plan: RecoveryPlan;
+  readonly report: Report;
+  /** Channels to bring back, by number. */
+  channels(): readonly ChannelCore[];
+  /** A channel for declarations, so that a failed one hurts no channel of the application's. */
+  openPrivateChannel(othersHaveNumbers: boolean): ChannelCore;
+  queueRenamed(oldName: string, newName: string): void;
+  topologyError(failure: TopologyFailure): void;
+  channelRecovered(core: ChannelCore): void;
+  /** A channel could not be brought back. */
+  channelFailed(core: ChannelCore, error: ChannelError): void;
+  /** The application does not want the connection any more. */
+  close(): void;
+}
+
+/** Ends a restoration that nobody needs any more. It does not reach the application. */
+export class Stopped extends Error {}
+
+export class RestoringAttempt {
+  readonly host: RestoringHost;
+  readonly link: Link;
+  readonly failures: TopologyFailure[] = [];
+  /** Queues and exchanges that could not be declared, with the reason. */
+  readonly missing: Map<string, unknown> = new Map();
+  /** What is brought back of all that is recorded. */
+  readonly options: ReplayOptions;
+  readonly #wakers = new Set<() => void>();
+  #stopped = false;
+
+  constructor(host: RestoringHost, link: Link) {
+    this.host = host;
+    this.link = link;
+    this.options = { mode: host.plan.topology, filter: this.#safeFilter() };
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Ends it. Whatever it waits for, it does nothing any more. */
+  stop(): void {
+    this.#stopped = true;
+    for (const wake of this.#wakers) wake();
+  }
+
+  /** What follows from a failure. Resolves when it is time for it; rejects when the attempt is over. */
+  async decide(item: TopologyItem, error: unknown, attempt: number, elapsed: Millis): Promise<ItemVerdict> {
+    if (error instanceof ConnectionError) throw error;
+    const verdict = judgeFailure({
+      kind: item.kind,
+      error,
+      attempt,
+      elapsed,
+      heartbeat: this.#heartbeat,
+      dependencyRecorded: this.#isDependencyRecorded(item),
+    });
+    const action = verdict.action === "restore-dependency" ? "retry" : verdict.action;
+    const asked = this.#ask({ item, error, attempt, action });
+    switch (asked ?? action) {
+      case "close":
+        this.host.close();
+        throw new Stopped();
+      case "abort":
+        this.link.abort();
+        throw error;
+      case "skip":
+        this.skip(item, error, attempt);
+        return { action: "skip" };
+      case "retry":
+        this.#tell({ item, error, attempt, action: "retry" });
+        if (verdict.action === "restore-dependency") return verdict;
+        await this.sleep(verdict.action === "retry" ? verdict.delay : askedRetryDelay);
+        return verdict.action === "retry" ? verdict : { action: "retry", delay: 0 };
+    }
+  }
+
+  #ask(failure: TopologyFailure): TopologyAction | undefined {
+    let answer: TopologyAction | undefined;
+    contain(() => {
+      answer = this.host.plan.onTopologyError?.(failure);
+    }, this.host.report);
+    return answer;
+  }
+
+  skip(item: TopologyItem, error: unknown, attempt = 1): void {
+    const failure: TopologyFailure = { item, error, attempt, action: "skip" };
+    this.missing.set(keyOf(item), error);
+    this.failures.push(failure);
+    this.#tell(failure);
+  }
+
+  #tell(failure: TopologyFailure): void {
+    this.host.topologyError(failure);
+  }
+
+  /** The server ended the connection for what this item sent. */
+  suspect(item: TopologyItem, error: unknown): void {
+    if (!(error instanceof ConnectionError) || error.replyCode === undefined) return;
+    if (methodsOf[item.kind].includes(error.method ?? "")) this.host.topology.suspects.add(keyOf(item));
+  }
+
+  /** Why the queue or exchange that a binding needs could not be declared. */
+  missingFor(item: TopologyItem): unknown {
+    for (const name of neededExchanges(item)) {
+      const missing = this.missing.get(`exchange ${name}`);
+      if (missing !== undefined) return missing;
+    }
+    for (const name of neededQueues(item)) {
+      const missing = this.missing.get(`queue ${name}`);
+      if (missing !== undefined) return missing;
+    }
+    return undefined;
+  }
+
+  #isDependencyRecorded(item: TopologyItem): boolean {
+    return (
+      this.dependencies(queuesToDeclare, neededQueues(item)).length > 0 ||
+      this.dependencies(exchangesToDeclare, neededExchanges(item)).length > 0
+    );
+  }
+
+  /** The records of these names, as far as they are declared again at all. */
+  dependencies<T extends { readonly name: string }>(
+    select: (topology: Topology, options: ReplayOptions) => readonly T[],
+    names: readonly string[],
+  ): T[] {
+    if (names.length === 0) return [];
+    return select(this.host.topology, this.options).filter(({ name }) => names.includes(name));
+  }
+
+  /** A filter of the application's that throws leaves nothing out. */
+  #safeFilter(): RecoveryPlan["filter"] {
+    const { filter } = this.host.plan;
+    const safe = <T, Answer>(test: ((record: T) => Answer | boolean) | undefined) =>
+      test &&
+      ((record: T): Answer | boolean => {
+        let keep: Answer | boolean = true;
+        contain(() => {
+          keep = test(record);
+        }, this.host.report);
+        return keep;
+      });
+    return {
+      exchange: safe(filter.exchange),
+      queue: safe(filter.queue),
+      binding: safe(filter.binding),
+      consumer: safe(filter.consumer),
+    };
+  }
+
+  // Time
+
+  get now(): Millis {
+    return this.host.io.now();
+  }
+
+  get #heartbeat(): number {
+    return this.link.engine.heartbeat;
+  }
+
+  check(): void {
+    if (this.#stopped) throw new Stopped();
+  }
+
+  /** Waits for an answer, but not for ever. A server that has blocked the connection reads nothing, and may take its time. */
+  async timed(answer: Promise<unknown>): Promise<void> {
+    const { deadlines } = this.host;
+    const expire = (): void => {
+      if (this.link.engine.blocked === undefined) this.link.abort();
+      else cancel = deadlines.add(itemTimeout, { expire });
+    };
+    let cancel = deadlines.add(itemTimeout, { expire });
+    try {
+      await answer;
+    } finally {
+      cancel();
+    }
+  }
+
+  async sleep(delay: Millis): Promise<void> {
+    this.check();
+    const over = new Future<void>();
+    const wake = (): void => over.resolve();
+    const cancel = this.host.io.setTimer(delay, wake);
+    this.#wakers.add(wake);
+    await over.promise;
+    this.#wakers.delete(wake);
+    cancel();
+    this.check();
+  }
+}
