@@ -7,9 +7,10 @@ import { can } from "./abilities.ts";
 import { cycle, exchange, Inspector, bodiesOf, routingKey } from "./messages.ts";
 import { paces } from "./pace.ts";
 import { pageOf } from "./page.ts";
-import { type Cell, curves, spread, verdicts } from "./results.ts";
+import { type Cell, curves, spread } from "./results.ts";
 import { measureAll } from "./rounds.ts";
 import { brokerOf, prepare } from "./slices.ts";
+import { verdicts } from "./verdicts.ts";
 import { type TimedWorkload, type Workload, workloads } from "./workloads.ts";
 
 /** Larger bodies take long, and go the same way. */
@@ -65,6 +66,7 @@ test("a run in fresh processes gives figures, verdicts and a page", async () => 
     cells,
     verdicts: found,
     curves: [],
+    tallies: [],
   });
   expect(page).toContain("publish 16 B");
   expect(page).not.toMatch(/\/\* \w+ \*\//);
@@ -85,37 +87,6 @@ test("a message that is not the next one is noticed", () => {
   inspector.inspect(bodies[0]!);
   expect(() => inspector.inspect(bodies[2]!)).toThrow(/not the one/);
   expect(() => inspector.inspect(bodies[1]!.subarray(1))).toThrow(/not the one/);
-});
-
-test("Leveret is compared with the best library on the same runtime, not with limits or other languages", () => {
-  const about = { counterpart: "null broker", workload: "publish 16 B", rounds: 1 };
-  const cell = (client: string, runtime: string, role: Cell["role"], microseconds: number): Cell => ({
-    ...about,
-    client,
-    runtime,
-    role,
-    cpu: spread([microseconds]),
-  });
-  const cells = [
-    cell("leveret", "node", "ours", 2),
-    cell("amqplib", "node", "peer", 30),
-    cell("cloudamqp", "node", "peer", 22),
-    cell("hand-written", "node", "limit", 1),
-    cell("librabbitmq", "c", "peer", 4),
-  ];
-  expect(verdicts(cells, workloads)).toEqual([
-    {
-      counterpart: "null broker",
-      workload: "publish 16 B",
-      of: "cpu",
-      ours: 2,
-      best: { client: "cloudamqp", value: 22 },
-      ratio: 11,
-      goal: 10,
-      passed: true,
-      ofLimit: 2,
-    },
-  ]);
 });
 
 test("a curve that rises at its far end is not flat", () => {

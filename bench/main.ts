@@ -30,9 +30,10 @@ import { leaveOut } from "./foreign.ts";
 import { type Pace, paces } from "./pace.ts";
 import { pageOf } from "./page.ts";
 import { Progress, type Task } from "./progress.ts";
-import { type Cell, curves, nullBroker, verdicts } from "./results.ts";
+import { type Cell, curves, nullBroker } from "./results.ts";
 import { measureAll, type Plan, scheduleOf } from "./rounds.ts";
-import { cellLines, curveLines, verdictLines } from "./table.ts";
+import { cellLines, curveLines, tallyLines, verdictLines } from "./table.ts";
+import { tallies, verdicts } from "./verdicts.ts";
 import { longRun, type Workload, workloads } from "./workloads.ts";
 
 const { values } = parseArgs({
@@ -213,13 +214,13 @@ async function main(): Promise<void> {
   report(cells);
   const about = await circumstances();
   const found = verdicts(cells, workloads);
-  const results = { about, pace, cells, verdicts: found, curves: curves(cells, workloads) };
+  const grown = curves(cells, workloads);
+  const results = { about, pace, cells, verdicts: found, curves: grown, tallies: tallies(found, grown) };
   await mkdir(values.out, { recursive: true });
   await writeFile(path.join(values.out, "results.json"), `${JSON.stringify(results, undefined, 1)}\n`);
   await writeFile(path.join(values.out, "index.html"), await pageOf(results));
-  const missed = found.filter(({ passed }) => passed === false);
-  const wanted = found.filter(({ passed }) => passed !== undefined);
-  console.log(`\n${wanted.length - missed.length} of ${wanted.length} goals reached`);
+  console.log("\nGoals");
+  for (const line of tallyLines(results.tallies)) console.log(line);
   console.log(
     `in ${((performance.now() - started) / 1000).toFixed(0)} s; results in ${path.relative(process.cwd(), values.out)}`,
   );

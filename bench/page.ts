@@ -4,7 +4,8 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { Pace } from "./pace.ts";
-import type { Cell, Curve, Verdict } from "./results.ts";
+import type { Cell, Curve } from "./results.ts";
+import type { Tally, Verdict } from "./verdicts.ts";
 
 /** What a run leaves, as JSON and in the page. */
 export interface Results {
@@ -14,6 +15,7 @@ export interface Results {
   readonly cells: readonly Cell[];
   readonly verdicts: readonly Verdict[];
   readonly curves: readonly Curve[];
+  readonly tallies: readonly Tally[];
 }
 
 const part = (name: string): Promise<string> =>

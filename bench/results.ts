@@ -1,8 +1,8 @@
-/** What came out: medians with their spread, ratios, and whether the goals are met. */
+/** What came out: medians with their spread, and how cost grows. */
 
 import type { Latency, MemoryReport, Report, TimedReport } from "./assignment.ts";
 import type { Client } from "./clients.ts";
-import { flatFrom, flatWithin, type Goal, type Workload } from "./workloads.ts";
+import { flatFrom, flatWithin, type Workload } from "./workloads.ts";
 
 export interface Spread {
   readonly median: number;
@@ -26,7 +26,7 @@ export interface Cell {
   readonly latency?: Readonly<Record<keyof Latency, Spread>>;
   /** Garbage collections in a million operations. */
   readonly collections?: Spread;
-  /** Milliseconds of them, in a second of CPU time. */
+  /** Milliseconds of them, in a second that passes. */
   readonly collecting?: Spread;
   /** Bytes of the heap that an operation allocates. */
   readonly allocated?: Spread;
@@ -35,20 +35,6 @@ export interface Cell {
   /** Bytes that each thing takes that is held: heap and buffers, and as the system sees it. */
   readonly memory?: Spread;
   readonly residentMemory?: Spread;
-}
-
-export interface Verdict {
-  readonly counterpart: string;
-  readonly workload: string;
-  readonly of: "cpu" | "rate" | "memory";
-  readonly ours: number;
-  readonly best: { readonly client: string; readonly value: number };
-  /** How many times better Leveret is than the best JavaScript library; below 1 it is worse. */
-  readonly ratio: number;
-  readonly goal?: number;
-  readonly passed?: boolean;
-  /** CPU time of Leveret in multiples of the hand-written client's. */
-  readonly ofLimit?: number;
 }
 
 export interface Curve {
@@ -90,7 +76,7 @@ function times(reports: readonly TimedReport[]): Partial<Cell> {
     system: of(({ system, operations }) => system / operations),
     rate: of(({ elapsed, operations }) => (operations / elapsed) * 1e6),
     collections: of(({ collections, operations }) => (collections / operations) * 1e6),
-    collecting: of(({ collecting, user, system }) => (collecting * 1e6) / (user + system)),
+    collecting: of(({ collecting, elapsed }) => (collecting * 1e6) / elapsed),
     resident: { first: rss[0]!, most: Math.max(...rss), last: rss.at(-1)! },
     ...(profiled.length === 0 ? {} : { allocated: spread(profiled) }),
     ...(waited.length === 0
@@ -107,59 +93,6 @@ function sizes(reports: readonly MemoryReport[]): Partial<Cell> {
     residentMemory: spread(reports.map(({ resident }) => resident)),
   };
 }
-
-/** Leveret beside the best JavaScript library, at each workload, broker and runtime. */
-export function verdicts(cells: readonly Cell[], workloads: readonly Workload[]): Verdict[] {
-  return cells
-    .filter(({ role }) => role === "ours")
-    .flatMap((ours) => {
-      const workload = workloads.find(({ name }) => name === ours.workload);
-      if (workload?.goal === undefined || ours.counterpart === nullBroker || ours.rate === undefined) {
-        return (workload && compare(ours, cells, workload)) ?? [];
-      }
-      // There the broker is mostly the limit: both count, how much gets through and at which cost.
-      const kinds = ["rate", "cpu"] as const;
-      return kinds.flatMap((of) => compare(ours, cells, { goal: { atLeast: 1, of } }) ?? []);
-    });
-}
-
-function compare(ours: Cell, cells: readonly Cell[], { goal }: Pick<Workload, "goal">): Verdict | undefined {
-  const beside = cells.filter(
-    (each) => each.counterpart === ours.counterpart && each.workload === ours.workload && each.runtime === ours.runtime,
-  );
-  const of = goal?.of ?? (ours.memory === undefined ? "cpu" : "memory");
-  const better = of === "rate" ? (a: number, b: number) => a > b : (a: number, b: number) => a < b;
-  const own = ours[of]?.median;
-  let best: Verdict["best"] | undefined;
-  for (const { role, client, [of]: measured } of beside) {
-    if (role !== "peer" || measured === undefined) continue;
-    if (best === undefined || better(measured.median, best.value)) best = { client, value: measured.median };
-  }
-  if (own === undefined || best === undefined) return undefined;
-  const ratio = of === "rate" ? own / best.value : best.value / own;
-  const { counterpart, workload } = ours;
-  const limit = beside.find(({ client }) => client === "hand-written")?.cpu?.median;
-  return {
-    counterpart,
-    workload: ours.runtime === "node" ? workload : `${workload}, on ${ours.runtime}`,
-    of,
-    ours: own,
-    best,
-    ratio,
-    ...target(ours, goal, ratio),
-    ...(limit === undefined || ours.cpu === undefined ? {} : { ofLimit: ours.cpu.median / limit }),
-  };
-}
-
-/** The goals are for the null broker, where the client is what is measured. On RabbitMQ it is to be no worse than any. */
-function target({ counterpart }: Cell, goal: Goal | undefined, ratio: number): Pick<Verdict, "goal" | "passed"> {
-  if (goal === undefined) return {};
-  if (counterpart === nullBroker) return { goal: goal.atLeast, passed: ratio >= goal.atLeast };
-  return { goal: 1, passed: ratio >= (goal.of === "rate" ? rateWithin : 1) };
-}
-
-/** Where the broker is the limit all clients are equal, and the difference between equals is noise. */
-const rateWithin = 0.95;
 
 export const nullBroker = "null broker";
 

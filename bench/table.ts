@@ -1,6 +1,7 @@
 /** Results as lines of text. */
 
-import type { Cell, Curve, Verdict } from "./results.ts";
+import type { Cell, Curve } from "./results.ts";
+import type { Tally, Verdict } from "./verdicts.ts";
 
 /** Three digits, with as many zeros as it takes. */
 export function figure(value: number): string {
@@ -31,45 +32,59 @@ export function columns(rows: readonly (readonly string[])[]): string[] {
 /** Every client at one workload. */
 export function cellLines(cells: readonly Cell[]): string[] {
   return columns(
-    cells.map(({ client, cpu, system, rate: perSecond, latency, allocated, memory, residentMemory }) => {
-      const range = (spread: { least: number; most: number }): string =>
-        `(${figure(spread.least)}–${figure(spread.most)})`;
-      if (memory !== undefined) {
+    cells.map(
+      ({ client, runtime, cpu, system, rate: perSecond, latency, collecting, allocated, memory, residentMemory }) => {
+        const range = (spread: { least: number; most: number }): string =>
+          `(${figure(spread.least)}–${figure(spread.most)})`;
+        if (memory !== undefined) {
+          return [
+            `  ${client}`,
+            `${figure(memory.median)} B`,
+            range(memory),
+            `resident ${figure(residentMemory?.median ?? 0)} B`,
+          ];
+        }
+        if (cpu === undefined) return [`  ${client}`, "nothing"];
         return [
           `  ${client}`,
-          `${figure(memory.median)} B`,
-          range(memory),
-          `resident ${figure(residentMemory?.median ?? 0)} B`,
+          `${figure(cpu.median)} µs CPU`,
+          range(cpu),
+          `system ${figure(system?.median ?? 0)}`,
+          rate(perSecond?.median ?? 0),
+          allocated === undefined ? "" : `${figure(allocated.median)} B allocated`,
+          collecting === undefined || runtime !== "node" ? "" : `${figure(collecting.median / 10)} % collecting`,
+          latency === undefined ? "" : `p50 ${figure(latency.p50.median)} µs, p99 ${figure(latency.p99.median)} µs`,
         ];
-      }
-      if (cpu === undefined) return [`  ${client}`, "nothing"];
-      return [
-        `  ${client}`,
-        `${figure(cpu.median)} µs CPU`,
-        range(cpu),
-        `system ${figure(system?.median ?? 0)}`,
-        rate(perSecond?.median ?? 0),
-        allocated === undefined ? "" : `${figure(allocated.median)} B allocated`,
-        latency === undefined ? "" : `p50 ${figure(latency.p50.median)} µs, p99 ${figure(latency.p99.median)} µs`,
-      ];
-    }),
+      },
+    ),
   );
 }
 
 const units = { cpu: "µs CPU", rate: "/s", memory: "B" } as const;
 
-/** Leveret beside the best of the others, with the goals. */
+/** Leveret beside the best of the others, with the goals, and with what the limits reach where one is missed. */
 export function verdictLines(verdicts: readonly Verdict[]): string[] {
-  const rows = verdicts.map(({ workload, of, ours, best, ratio, goal, passed, ofLimit }) => [
+  const judged = (passed: boolean | undefined): string =>
+    passed === undefined ? "" : passed ? "passed" : "NOT REACHED";
+  const rows = verdicts.map(({ workload, of, ours, best, ratio, goal, passed, limits, ofLimit }) => [
     `  ${workload}`,
     `${figure(ours)} ${units[of]}`,
     `${best.client} ${figure(best.value)}`,
     `${ratio.toPrecision(3)}x`,
     goal === undefined ? "" : `goal ${goal}x`,
-    passed === undefined ? "" : passed ? "passed" : "NOT REACHED",
-    ofLimit === undefined ? "" : `${ofLimit.toPrecision(2)}x hand-written`,
+    judged(passed),
+    ofLimit === undefined ? "" : `${ofLimit.times.toPrecision(2)}x hand-written`,
+    judged(ofLimit?.passed),
+    passed === false ? limits.map((limit) => `${limit.client} ${limit.ratio.toPrecision(3)}x`).join(", ") : "",
   ]);
-  return columns([["  workload", "Leveret", "best peer", "ratio", "", "", ""], ...rows]);
+  const head = ["  workload", "Leveret", "best peer", "ratio", "", "", "", "", "limits, where missed"];
+  return columns([head, ...rows]);
+}
+
+export function tallyLines(tallies: readonly Tally[]): string[] {
+  const all = (key: "reached" | "of"): number => tallies.reduce((sum, tally) => sum + tally[key], 0);
+  const rows = [...tallies, { name: "all goals", reached: all("reached"), of: all("of") }];
+  return columns(rows.map(({ name, reached, of }) => [`  ${name}`, `${reached} of ${of} reached`]));
 }
 
 export function curveLines(curves: readonly Curve[]): string[] {

@@ -32,6 +32,10 @@ export interface Goal {
   readonly of?: "cpu" | "rate" | "memory";
 }
 
+/** Where messages have no more bytes than this, Leveret is to cost at most so many times what the hand-written client does. */
+export const nearLimitUpTo = 1024;
+export const nearLimit = 2;
+
 interface Common {
   readonly name: string;
   readonly goal?: Goal;

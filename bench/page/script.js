@@ -13,6 +13,7 @@
       ink: "#1c2128",
       soft: "#59636e",
       line: "#e3e8ed",
+      back: "#fff",
     },
     dark: {
       ours: "#ff8a4c",
@@ -22,6 +23,7 @@
       ink: "#e6e9ed",
       soft: "#9aa4ae",
       line: "#29313a",
+      back: "#11151a",
     },
   };
   const lines = ["#d9480f", "#1c7ed6", "#2b8a3e", "#ae3ec9", "#e8a400"];
@@ -47,8 +49,9 @@
     charts.push(new Chart(canvas, config));
   }
 
-  function bars(labels, data, backgrounds, { base, texts, marks }) {
-    const { ink, soft, line } = colour();
+  /** Bars to the right, each with a text, and where there are some with a mark and a dot. */
+  function bars(labels, data, backgrounds, { scale, texts, marks, dots }) {
+    const { ink, soft, line, back } = colour();
     const names = {
       id: "names",
       afterDatasetsDraw(chart) {
@@ -61,14 +64,28 @@
           const mark = marks?.[index];
           const goal = mark === undefined ? 0 : scales.x.getPixelForValue(mark);
           if (mark !== undefined) ctx.fillRect(goal - 1, bar.y - bar.height / 2 - 2, 2, bar.height + 4);
-          ctx.fillText(texts[index], Math.max(bar.x, bar.base, goal) + 7, bar.y);
+          const reached = dots?.[index];
+          const dot = reached === undefined ? 0 : scales.x.getPixelForValue(reached);
+          if (reached !== undefined) {
+            ctx.beginPath();
+            ctx.arc(dot, bar.y, 4, 0, 2 * Math.PI);
+            ctx.fillStyle = soft;
+            ctx.fill();
+            ctx.strokeStyle = back;
+            ctx.stroke();
+            ctx.fillStyle = ink;
+          }
+          ctx.fillText(texts[index], Math.max(bar.x, bar.base, goal, dot + 4) + 7, bar.y);
         }
         ctx.restore();
       },
     };
     return {
       type: "bar",
-      data: { labels, datasets: [{ data, backgroundColor: backgrounds, borderRadius: 2, barPercentage: 0.8, base }] },
+      data: {
+        labels,
+        datasets: [{ data, backgroundColor: backgrounds, borderRadius: 2, barPercentage: 0.8, ...scale.bar }],
+      },
       plugins: [names],
       options: {
         indexAxis: "y",
@@ -78,10 +95,11 @@
         plugins: { legend: { display: false }, tooltip: { enabled: false } },
         scales: {
           x: {
-            type: "logarithmic",
-            suggestedMax: Math.max(...data, ...(marks ?? []).filter(Boolean)),
+            type: scale.type,
+            ...scale.limits?.([...data, ...(dots ?? []).filter(Boolean)]),
+            suggestedMax: Math.max(...data, ...(marks ?? []).filter(Boolean), ...(dots ?? []).filter(Boolean)),
             grid: { color: line },
-            ticks: { color: soft, callback: tick },
+            ticks: { color: soft, callback: scale.tick },
           },
           y: { grid: { display: false }, ticks: { color: ink, autoSkip: false } },
         },
@@ -91,6 +109,14 @@
 
   /** On a logarithmic axis only powers of ten have room. */
   const tick = (value) => (Number.isInteger(Math.log10(value)) ? figure(value) : "");
+  /** Ratios are as far above 1 as below; times begin at nothing. */
+  const ratios = {
+    type: "logarithmic",
+    bar: { base: 1 },
+    limits: (values) => ({ min: 0.9 * Math.min(0.6, ...values) }),
+    tick,
+  };
+  const times = { type: "linear", bar: {}, tick: figure };
 
   function drawOverview() {
     const shown = results.verdicts.filter(
@@ -102,42 +128,82 @@
       shown.map(({ ratio }) => ratio),
       shown.map(({ passed }) => (passed === false ? miss : ours)),
       {
-        base: 1,
+        scale: ratios,
         texts: shown.map(({ ratio, best }) => `${figure(ratio)} × ${best.client}`),
         marks: shown.map(({ goal }) => goal),
+        dots: shown.map(({ limits }) => limits.find(({ client }) => client === "hand-written")?.ratio),
       },
     );
     draw(document.getElementById("overview-chart"), 40 + 24 * shown.length, chart);
   }
 
-  function fillGoals() {
-    const table = document.getElementById("goals");
-    const unit = { cpu: "µs CPU", rate: "/s", memory: "B" };
-    const head = ["workload", "broker", "Leveret", "best other", "ratio", "goal", "", "of hand-written"];
-    const row = (texts, name, className) => {
+  /** A table of columns, each a name and what it says of a row; those that say nothing of any are left out. */
+  function tableOf(columns, rows) {
+    const shown = columns.filter(([, textOf]) => rows.some((row) => textOf(row)));
+    const line = (name, cells) => {
       const made = element("tr");
-      for (const [index, text] of texts.entries())
-        made.append(element(name, text, index === 6 ? className : undefined));
+      for (const cell of cells) made.append(element(name, cell?.text ?? cell, cell?.className));
       return made;
     };
-    table.replaceChildren(row(head, "th"));
-    for (const { workload, counterpart, of, ours, best, ratio, goal, passed, ofLimit } of results.verdicts) {
-      const verdict = passed === undefined ? "" : passed ? "passed" : "not reached";
-      const texts = [
-        workload,
-        counterpart,
-        `${figure(ours)} ${unit[of]}`,
-        `${best.client}: ${figure(best.value)}`,
-        `${figure(ratio)} ×`,
-        goal === undefined ? "" : `${goal} ×`,
-        verdict,
-        ofLimit === undefined ? "" : `${figure(ofLimit)} ×`,
-      ];
-      table.append(row(texts, "td", passed ? "passed" : "missed"));
+    const table = element("table");
+    table.append(
+      line(
+        "th",
+        shown.map(([name]) => name),
+      ),
+      ...rows.map((row) =>
+        line(
+          "td",
+          shown.map(([, textOf]) => textOf(row) || ""),
+        ),
+      ),
+    );
+    const scroll = element("div", undefined, "scroll");
+    scroll.append(table);
+    return scroll;
+  }
+
+  const judged = (goal, passed) => {
+    if (goal === undefined) return "";
+    return passed
+      ? { text: `${goal} passed`, className: "passed" }
+      : { text: `${goal} not reached`, className: "missed" };
+  };
+
+  function fillGoals() {
+    document
+      .getElementById("tallies")
+      .replaceChildren(
+        ...results.tallies.map(({ name, reached, of }) => element("li", `${name}: ${reached} of ${of}`)),
+      );
+    const unit = { cpu: "µs CPU", rate: "/s", memory: "B" };
+    const limit =
+      (name) =>
+      ({ limits, passed }) => {
+        const found = passed === false && limits.find(({ client }) => client === name);
+        return found && `${figure(found.ratio)} ×`;
+      };
+    const columns = [
+      ["", ({ workload }) => workload],
+      ["Leveret", ({ ours, of }) => `${figure(ours)} ${unit[of]}`],
+      ["best other", ({ best }) => `${best.client}: ${figure(best.value)}`],
+      ["ratio", ({ ratio }) => `${figure(ratio)} ×`],
+      ["at least", ({ goal, passed }) => judged(goal, passed)],
+      ["hand-written", limit("hand-written")],
+      ["bare socket", limit("bare socket")],
+      ["times hand-written", ({ ofLimit }) => ofLimit && `${figure(ofLimit.times)} ×`],
+      ["at most", ({ ofLimit }) => judged(ofLimit?.goal, ofLimit?.passed)],
+    ];
+    const goals = document.getElementById("goals");
+    goals.replaceChildren();
+    for (const counterpart of new Set(results.verdicts.map((verdict) => verdict.counterpart))) {
+      const here = results.verdicts.filter((verdict) => verdict.counterpart === counterpart);
+      goals.append(element("h3", counterpart), tableOf(columns, here));
     }
   }
 
   function drawGrowth() {
+    document.getElementById("growth").hidden = results.curves.length === 0;
     const { ink, soft, line } = colour();
     const datasets = results.curves.map(({ name, points }, index) => ({
       label: name,
@@ -192,10 +258,36 @@
         cells.map(({ client }) => client),
         cells.map(value),
         cells.map(({ role }) => palette[role]),
-        { texts: cells.map(describe) },
+        { scale: times, texts: cells.map(describe) },
       );
       draw(canvas, 36 + 24 * cells.length, chart);
+      all.append(figuresOf(cells));
     }
+  }
+
+  /** What cells have beside their medians. */
+  function figuresOf(cells) {
+    const range = (spread) => `${figure(spread.least)} to ${figure(spread.most)}`;
+    const middle = (spread) => figure(spread.median);
+    const columns = [
+      ["", ({ client }) => client],
+      ["CPU, µs", ({ cpu }) => cpu && range(cpu)],
+      ["of it system", ({ system }) => system && middle(system)],
+      ["rate, /s", ({ rate }) => rate && range(rate)],
+      ["p50, µs", ({ latency }) => latency && middle(latency.p50)],
+      ["p90, µs", ({ latency }) => latency && middle(latency.p90)],
+      ["p99, µs", ({ latency }) => latency && middle(latency.p99)],
+      ["allocated, B", ({ allocated }) => allocated && middle(allocated)],
+      // Only Node tells.
+      [
+        "collecting, %",
+        ({ collecting, runtime }) => runtime === "node" && collecting && figure(collecting.median / 10),
+      ],
+      ["memory, B", ({ memory }) => memory && range(memory)],
+      ["resident, B", ({ residentMemory }) => residentMemory && middle(residentMemory)],
+      ["rounds", ({ rounds }) => String(rounds)],
+    ];
+    return tableOf(columns, cells);
   }
 
   function describe({ cpu, memory, rate, latency }) {
@@ -215,7 +307,7 @@
   const { about, pace } = results;
   const pairs = Object.entries(about).map(([name, value]) => `${name} ${value}`);
   document.getElementById("about").textContent =
-    `${pairs.join(" · ")} · ${pace.rounds} rounds, each with ${pace.warmUp} ms to warm up and ${pace.measure} ms measured`;
+    `${pairs.join(" · ")} · up to ${pace.rounds} rounds, each with ${pace.warmUp} ms to warm up and ${pace.measure} ms measured`;
   document.getElementById("theme").addEventListener("click", () => {
     root.classList.toggle("dark");
     drawAll();
