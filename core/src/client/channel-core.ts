@@ -4,13 +4,13 @@
  */
 
 import type { ChannelEngine, ChannelRequestName, Farewell, OneWayName } from "../engine/channel-engine.ts";
-import { ChannelError } from "../engine/errors.ts";
+import { ChannelError, ConnectionError } from "../engine/errors.ts";
 import type { ChannelClosedEvent, ConnectionEvent, DeliverEvent } from "../engine/events.ts";
 import type { Outcome } from "../wire/errors.ts";
 import type { Arguments, Fields, ReplyName } from "../wire/method-types.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { ConsumerDelivery, GotMessage, LentDelivery } from "./delivery.ts";
-import { AbortError, type EndError, endedWith, TransactionError } from "./errors.ts";
+import { AbortError, type EndError, endedWith, type MakeEnd, TransactionError } from "./errors.ts";
 import type { Gate } from "./gate.ts";
 import type { Observer } from "./instrumentation.ts";
 import { done, Future, Milestone, rejection } from "./futures.ts";
@@ -86,7 +86,8 @@ export class ChannelCore implements PublishingHost {
   #engine: ChannelEngine;
   #settlement: Settlement;
   #wasOpened = false;
-  #end: EndError | undefined;
+  /** Set when it is over. */
+  #makeEnd: MakeEnd | undefined;
   #closing = false;
   /** The end that this client gave it. */
   #ownEnd: ChannelError | undefined;
@@ -145,7 +146,7 @@ export class ChannelCore implements PublishingHost {
   }
 
   get state(): ChannelState {
-    if (this.#end !== undefined) return "closed";
+    if (this.#makeEnd !== undefined) return "closed";
     if (this.#closing) return "closing";
     if (!this.live) return this.#wasOpened ? "recovering" : "opening";
     return this.engine.state;
@@ -166,8 +167,8 @@ export class ChannelCore implements PublishingHost {
   /** Makes a request, and returns a promise of what is made of its answer. While the channel is lost it waits. */
   ask<M extends ChannelRequestName, T>(method: M, fields: Arguments<M>, options: CallOptions<T>): Promise<T> {
     const { signal } = options;
-    const end = this.#unusable();
-    if (end !== undefined) return rejection(() => endedWith(end, "not-sent"));
+    const makeEnd = this.#unusable;
+    if (makeEnd !== undefined) return rejection(() => endedWith(makeEnd(), "not-sent"));
     if (signal?.aborted === true) return rejection(() => new AbortError(signal.reason, "not-sent"));
     const again = options.again ?? ((): Promise<T> => this.ask(method, fields, options));
     if (!this.live) return this.gate.pass(again, signal);
@@ -188,8 +189,8 @@ export class ChannelCore implements PublishingHost {
     fields: Arguments<M>,
     again = (): Promise<void> => this.tell(method, fields),
   ): Promise<void> {
-    const end = this.#unusable();
-    if (end !== undefined) return rejection(() => endedWith(end, "not-sent"));
+    const makeEnd = this.#unusable;
+    if (makeEnd !== undefined) return rejection(() => endedWith(makeEnd(), "not-sent"));
     if (!this.live) return this.gate.pass(again);
     return this.#send(method, fields);
   }
@@ -283,7 +284,7 @@ export class ChannelCore implements PublishingHost {
 
   /** Closes the channel; resolves when it is closed, for whatever reason. */
   close(farewell: Farewell): Promise<void> {
-    if (this.#closing || this.#end !== undefined) return this.#over.promise;
+    if (this.#closing || this.#makeEnd !== undefined) return this.#over.promise;
     // Nothing of it is left at the server, and nobody brings it back now.
     if (this.engine.state === "closed") {
       this.#closing = true;
@@ -297,7 +298,7 @@ export class ChannelCore implements PublishingHost {
       return Promise.reject(error as Error);
     }
     this.#closing = true;
-    this.publishing.stop(this.#closedByClient());
+    this.publishing.stop(() => this.#closedByClient());
     this.host.link.touch();
     return this.#over.promise;
   }
@@ -331,7 +332,7 @@ export class ChannelCore implements PublishingHost {
 
   /** The channel was lost, and will be recovered: calls wait from now on. */
   lost({ requests }: ChannelClosedEvent, end: EndError): void {
-    this.#blame(end);
+    this.#blame(end.method);
     this.#attached?.fail(() => endedWith(end, "unknown"));
     this.#attached = undefined;
     this.gate.shut(end);
@@ -385,27 +386,30 @@ export class ChannelCore implements PublishingHost {
   }
 
   /** Calls without an answer that the server now complains of. */
-  #blame({ method }: EndError): void {
+  #blame(method: string | undefined): void {
     for (const unproven of this.#unproven) if (unproven.method === method) unproven.undo();
     this.#unproven = [];
   }
 
   /** The channel is closed. */
   ended({ error, requests }: Pick<ChannelClosedEvent, "error" | "requests">): void {
-    const end = error ?? this.#closedByClient();
+    const makeEnd = (): EndError => error ?? this.#closedByClient();
     const reason = error?.code === "CONNECTION_CLOSED" ? undefined : error;
-    if (!this.#wasOpened) this.#opened?.fail(() => endedWith(end, end instanceof ChannelError ? "refused" : "unknown"));
-    this.#end = end;
+    if (!this.#wasOpened) {
+      const outcome = error instanceof ConnectionError ? "unknown" : "refused";
+      this.#opened?.fail(() => endedWith(makeEnd(), outcome));
+    }
+    this.#makeEnd = makeEnd;
     this.host.forget(this);
-    this.#blame(end);
-    this.#attached?.fail(() => endedWith(end, "unknown"));
+    this.#blame(error?.method);
+    this.#attached?.fail(() => endedWith(makeEnd(), "unknown"));
     this.#attached = undefined;
-    this.gate.end(end);
+    this.gate.end(makeEnd);
     this.settlement.end();
     this.host.recorder?.topology.channelClosed(this.memory.id);
-    this.host.replies.end(requests, end);
-    this.publishing.end(end);
-    this.subscriptions.end(reason === undefined ? { type: "closed" } : { type: "lost", error: end });
+    if (requests.length > 0) this.host.replies.end(requests, makeEnd());
+    this.publishing.end(makeEnd);
+    this.subscriptions.end(reason === undefined ? { type: "closed" } : { type: "lost", error: reason });
     this.#closed.reach(reason);
     this.#over.reach();
     this.listeners.emit("closed", { error: reason });
@@ -431,11 +435,11 @@ export class ChannelCore implements PublishingHost {
     subscription.deliver(new Made(event, settlement, noAck));
   }
 
-  #unusable(): EndError | undefined {
-    return this.#end ?? (this.#closing ? this.#closedByClient() : undefined);
+  get #unusable(): MakeEnd | undefined {
+    return this.#makeEnd ?? (this.#closing ? () => this.#closedByClient() : undefined);
   }
 
-  /** Made once: a stack costs as much as all the rest of closing. */
+  /** Made once, and only where somebody is told: a stack costs as much as all the rest of closing. */
   #closedByClient(): ChannelError {
     this.#ownEnd ??= new ChannelError("CHANNEL_CLOSED", `Channel ${this.number} was closed by the client`);
     return this.#ownEnd;

@@ -346,7 +346,7 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
     this.#renewal?.stop();
     this.#cancelCloseDeadline?.();
     this.deadlines.end();
-    this.gate.end(end);
+    this.gate.end(() => end);
     for (const core of [...this.registry.private, ...this.channels]) core.ended({ error: end, requests: [] });
     this.#ready?.fail(() => endedWith(end, "not-sent"));
     this.closed.reach(error);

@@ -304,6 +304,9 @@ export function recoversBy(loss: ConnectionError, ready: () => Promise<void>): v
   recoveries.set(loss, ready);
 }
 
+/** What ended a channel or a connection. It is made for whoever is told of it: an error costs as much as closing a channel. */
+export type MakeEnd = () => EndError;
+
 /** The error of one operation that a channel or a connection took with it: the same words, and the operation's own outcome. */
 export function endedWith(end: EndError, outcome: Outcome, possibleLoss = false): EndError {
   const options = { outcome, ...(end.cause === undefined ? {} : { cause: end.cause }) };

@@ -6,7 +6,7 @@
 import type { Millis } from "../engine/config.ts";
 import { LazyMap } from "../engine/lazy-map.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
-import { AbortError, type EndError, endedWith, NotConnectedError } from "./errors.ts";
+import { AbortError, type EndError, endedWith, type MakeEnd, NotConnectedError } from "./errors.ts";
 import { Future, onAbort, rejection } from "./futures.ts";
 
 /** What an allowance is made of. */
@@ -79,7 +79,7 @@ export interface Gate {
   /** Lets through who waits, in order. */
   admit(): void;
   /** There will be no connection any more. */
-  end(end: EndError): void;
+  end(makeEnd: MakeEnd): void;
 }
 
 /** The gate of a connection that does not recover: it is never down and alive, so nothing ever waits for it. */
@@ -155,8 +155,8 @@ export class OutageGate implements Gate {
     }
   }
 
-  end(end: EndError): void {
-    for (const caller of [...this.#callers.keys()]) this.#refuse(caller, () => endedWith(end, "not-sent"));
+  end(makeEnd: MakeEnd): void {
+    for (const caller of [...this.#callers.keys()]) this.#refuse(caller, () => endedWith(makeEnd(), "not-sent"));
   }
 
   #refuse(caller: Caller, makeError: () => Error): void {

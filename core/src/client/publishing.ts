@@ -15,7 +15,7 @@ import { writePublish } from "../wire/encode.ts";
 import { type Outcome, UsageError } from "../wire/errors.ts";
 import { Output } from "../wire/output.ts";
 import type { Deadlines } from "./deadlines.ts";
-import { AbortError, type EndError, endedWith, NotConnectedError } from "./errors.ts";
+import { AbortError, type EndError, endedWith, type MakeEnd, NotConnectedError } from "./errors.ts";
 import { done, Future, rejection } from "./futures.ts";
 import { type Allowance, waitedTooLong } from "./gate.ts";
 import type { Link } from "./link.ts";
@@ -78,7 +78,7 @@ export class Publishing {
   #cancelled = 0;
   #ready: Future<void> | undefined;
   #flushes: Flush[] = [];
-  #end: EndError | undefined;
+  #makeEnd: MakeEnd | undefined;
 
   constructor(host: PublishingHost, window: PublishWindow, policy: PublishingPolicy) {
     this.#host = host;
@@ -105,7 +105,7 @@ export class Publishing {
     const { signal, timeout } = options;
     const { engine, link, transaction } = this.#host;
     const isPlain = signal === undefined && timeout === undefined && transaction === undefined;
-    if (!isPlain || !this.hasRoom || this.#end !== undefined) return this.#publishPatiently(publication, options);
+    if (!isPlain || !this.hasRoom || this.#makeEnd !== undefined) return this.#publishPatiently(publication, options);
     let sequence: number;
     try {
       sequence = engine.publish(publication);
@@ -125,7 +125,7 @@ export class Publishing {
    * @throws UsageError for what cannot be sent; LIMIT_REACHED when too much waits already; whatever ended the channel.
    */
   send(publication: Publication, listener: ConfirmListener): boolean {
-    if (this.#end !== undefined) throw endedWith(this.#end, "not-sent");
+    if (this.#makeEnd !== undefined) throw endedWith(this.#makeEnd(), "not-sent");
     this.#checkTransaction();
     if (!this.hasRoom) {
       this.#wait(new WaitingPublish(publication, listener, this));
@@ -149,7 +149,7 @@ export class Publishing {
 
   /** Resolves when there is room. */
   ready(): Promise<void> {
-    if (this.#end !== undefined) return this.#rejected(this.#end);
+    if (this.#makeEnd !== undefined) return this.#rejected(this.#makeEnd);
     if (this.hasRoom) return done;
     this.#ready ??= new Future<void>();
     return this.#ready.promise;
@@ -157,7 +157,7 @@ export class Publishing {
 
   /** Resolves when everything that was published before this call is settled, or, without confirms, handed over. */
   flush(): Promise<void> {
-    if (this.#end !== undefined) return this.#rejected(this.#end);
+    if (this.#makeEnd !== undefined) return this.#rejected(this.#makeEnd);
     if (this.#waiting.size === 0 && this.#unconfirmed.count === 0) return done;
     const future = new Future<void>();
     if (this.#waiting.size > 0) this.#waiting.push(future);
@@ -190,24 +190,24 @@ export class Publishing {
   }
 
   /** Nothing can be published any more. What waits was not sent. */
-  stop(end: EndError): void {
-    if (this.#end !== undefined) return;
-    this.#end = end;
+  stop(makeEnd: MakeEnd): void {
+    if (this.#makeEnd !== undefined) return;
+    this.#makeEnd = makeEnd;
     const waiting = this.#waiting.drain();
     this.#waitingBytes = 0;
     for (const one of waiting) {
-      if (!(one instanceof WaitingPublish)) one.fail(() => endedWith(end, "unknown"));
-      else if (!one.over) this.#failWaiting(one, (outcome) => endedWith(end, outcome));
+      if (!(one instanceof WaitingPublish)) one.fail(() => endedWith(makeEnd(), "unknown"));
+      else if (!one.over) this.#failWaiting(one, (outcome) => endedWith(makeEnd(), outcome));
     }
-    this.#ready?.fail(() => endedWith(end, "not-sent"));
+    this.#ready?.fail(() => endedWith(makeEnd(), "not-sent"));
     this.#ready = undefined;
   }
 
   /** The channel is gone. What is unconfirmed may have arrived, or not. */
-  end(end: EndError): void {
-    this.stop(end);
-    this.#unconfirmed.end(() => endedWith(end, "unknown"));
-    for (const flush of this.#flushes) flush.future.fail(() => endedWith(end, "unknown"));
+  end(makeEnd: MakeEnd): void {
+    this.stop(makeEnd);
+    this.#unconfirmed.end(() => endedWith(makeEnd(), "unknown"));
+    for (const flush of this.#flushes) flush.future.fail(() => endedWith(makeEnd(), "unknown"));
     this.#flushes = [];
   }
 
@@ -319,7 +319,7 @@ export class Publishing {
   }
 
   #publishPatiently(publication: Publication, { signal, timeout }: WaitOptions): Promise<void> {
-    if (this.#end !== undefined) return this.#rejected(this.#end);
+    if (this.#makeEnd !== undefined) return this.#rejected(this.#makeEnd);
     if (signal?.aborted === true) return rejection(() => new AbortError(signal.reason, "not-sent"));
     const future = new Future<void>();
     try {
@@ -332,7 +332,7 @@ export class Publishing {
   }
 
   #post(publication: Publication, listener: ConfirmListener): WaitingPublish {
-    if (this.#end !== undefined) throw endedWith(this.#end, "not-sent");
+    if (this.#makeEnd !== undefined) throw endedWith(this.#makeEnd(), "not-sent");
     this.#checkTransaction();
     const publish = new WaitingPublish(publication, listener, this);
     if (this.hasRoom) this.#sendNow(publish);
@@ -402,7 +402,7 @@ export class Publishing {
     }
   }
 
-  #rejected(end: EndError): Promise<never> {
-    return rejection(() => endedWith(end, "not-sent"));
+  #rejected(makeEnd: MakeEnd): Promise<never> {
+    return rejection(() => endedWith(makeEnd(), "not-sent"));
   }
 }
