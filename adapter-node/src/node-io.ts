@@ -33,6 +33,8 @@ export function nodeIo(options: NodeIoOptions = {}): IoServices {
     post: (task) => {
       setImmediate(task);
     },
+    // What is to be done next comes when nothing is left to be done in microtasks, of whatever is asked for by one.
+    afterMicrotasks: (task) => queueMicrotask(() => process.nextTick(task)),
     connect: (endpoint: Endpoint, handler: StreamHandler) => {
       if (endpoint.transport === "websocket") {
         throw new UsageError("NOT_SUPPORTED", "@leveret/node has no WebSocket; @leveret/websocket has");

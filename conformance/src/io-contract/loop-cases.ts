@@ -212,6 +212,35 @@ export const loopCases: readonly BenchCase[] = [
     },
   },
   {
+    name: "what is to run after the microtasks does so in order, never inline, and before what was posted where it can",
+    needs: [],
+    async run({ io }) {
+      const atOnce = io.afterMicrotasks !== undefined;
+      const later = (task: () => void): void => (atOnce ? io.afterMicrotasks?.(task) : io.post(task));
+      const ran: string[] = [];
+      await new Promise<void>((resolve) => {
+        io.post(() => {
+          io.post(() => {
+            ran.push("posted");
+            io.post(resolve);
+          });
+          later(() => void ran.push("first"));
+          let hops = 0;
+          const hop = (): void => {
+            hops += 1;
+            if (hops === 25) later(() => void ran.push("second"));
+            if (hops < 50) queueMicrotask(hop);
+            else ran.push("microtasks");
+          };
+          queueMicrotask(hop);
+          equal(ran.length, 0, "tasks that ran inline");
+        });
+      });
+      const order = atOnce ? ["first", "second", "posted"] : ["posted", "first", "second"];
+      equalLists(ran, ["microtasks", ...order], "the order");
+    },
+  },
+  {
     name: "a task that posts itself again starves neither timers nor tasks",
     needs: [],
     async run(bench) {

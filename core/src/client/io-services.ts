@@ -32,6 +32,12 @@ export interface IoServices {
   /** Runs `task` soon on the loop: after the microtasks of the present turn, never inline, in the order of the calls. */
   post(task: () => void): void;
   /**
+   * As {@link post}, but at once when the present callback is over and its microtasks with it, before the loop turns to
+   * anything else. Who does this again and again keeps the loop from everything else. Left out where the runtime has no
+   * such moment, or gains nothing by it.
+   */
+  afterMicrotasks?(task: () => void): void;
+  /**
    * Begins to open a stream. Never throws for what the network does: such failures arrive at `handler.closed`.
    *
    * @throws UsageError when the endpoint has an option that this runtime cannot honour, before anything was sent.

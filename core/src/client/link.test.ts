@@ -69,6 +69,28 @@ describe("writing", () => {
     expect(server.stream.writes).toBe(before + 1);
   });
 
+  it("sends what follows on something heard as soon as the microtasks are over, where the runtime can do that", async () => {
+    const { io, server, channel } = await withChannel();
+    const soon: (() => void)[] = [];
+    Object.assign(io, { afterMicrotasks: (task: () => void) => soon.push(task) });
+    for (let round = 0; round < 3; round += 1) {
+      server.method(0, "connection.unblocked", {});
+      await io.settle();
+      const before = server.stream.writes;
+      void channel.basicPublish(message);
+      void channel.basicPublish(message);
+      await io.settle();
+      expect([soon.length, server.stream.writes - before]).toEqual([1, 0]);
+      soon.pop()?.();
+      expect(server.stream.writes - before).toBe(1);
+      // Nothing was heard since.
+      await io.advance(1);
+      void channel.basicPublish(message);
+      await io.settle();
+      expect([soon.length, server.stream.writes - before]).toEqual([0, 2]);
+    }
+  });
+
   it("does not write while the stream wants it to wait", async () => {
     const { io, server, channel } = await withChannel();
     server.stream.congested = true;

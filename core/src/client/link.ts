@@ -109,12 +109,16 @@ export class Link {
     this.#stream?.abort();
   }
 
-  /** To be called after every command to the engine: what it produced leaves at the end of this turn. */
+  /**
+   * To be called after every command to the engine: what it produced leaves at the end of this turn. The first that
+   * follows on something heard is mostly an answer, or a call that waited for one: nothing else is expected to join it.
+   */
   touch(): void {
     if (this.engine.outputSize >= writeAtOnce) this.#write(this.#io.now());
     if (this.#turnPosted) return;
     this.#turnPosted = true;
-    this.#io.post(this.#turn);
+    if (this.#heard && this.#io.afterMicrotasks !== undefined) this.#io.afterMicrotasks(this.#turn);
+    else this.#io.post(this.#turn);
   }
 
   /** Calls `task.endOfTurn` before this turn's output leaves. */
@@ -155,12 +159,12 @@ export class Link {
   }
 
   #received(chunk: Uint8Array): void {
+    this.#heard = true;
     if (chunk.length <= largestPart) {
       this.#take(chunk);
     } else {
       for (let at = 0; at < chunk.length; at += largestPart) this.#take(chunk.subarray(at, at + largestPart));
     }
-    this.#heard = true;
     if (this.#peeking) this.#stopPeeking();
     // Deliveries that are not answered in this turn need no end of it.
     if (this.engine.outputSize > 0 || this.#atTurnEnd.length > 0 || this.engine.wantsClose || this.#isDue())

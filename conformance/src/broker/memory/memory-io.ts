@@ -16,7 +16,7 @@ import type { Broker } from "../broker.ts";
 import { BrokerDriver, type DriverLink, type DriverTransport } from "../driver.ts";
 
 /** What of a runtime is used: everything but its streams. */
-export type MemoryRuntime = Pick<IoServices, "runtime" | "now" | "setTimer" | "random" | "post">;
+export type MemoryRuntime = Pick<IoServices, "runtime" | "now" | "setTimer" | "random" | "post" | "afterMicrotasks">;
 
 /** I/O services that lead to a broker. */
 export interface MemoryIo extends IoServices {
@@ -45,6 +45,7 @@ export function memoryIo(broker: Broker, runtime: MemoryRuntime): MemoryIo {
     setTimer: (delay, fire) => runtime.setTimer(delay, fire),
     random: () => runtime.random(),
     post: (task) => runtime.post(task),
+    ...(runtime.afterMicrotasks && { afterMicrotasks: (task: () => void) => runtime.afterMicrotasks?.(task) }),
     connect: (endpoint, handler) => {
       checkEndpoint(endpoint);
       return new MemoryStream(driver, handler, (task) => runtime.post(task));
