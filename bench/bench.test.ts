@@ -72,6 +72,17 @@ test("a run in fresh processes gives figures, verdicts and a page", async () => 
   expect(page).not.toMatch(/\/\* \w+ \*\//);
 });
 
+test("a run that is ended early gives what it has", async () => {
+  const stop = new AbortController();
+  const once = { ...broker, verify: async () => stop.abort() };
+  const pace = { ...paces.quick, warmUp: 0, measure: 0 };
+  const compared = onNode.filter(({ name }) => name === "hand-written" || name === "bare socket");
+  const plan = { clients: compared, workloads: [{ ...timed[0]!, slice: operations }], sources: true, nodeOptions: [] };
+  const { cells, failures } = await measureAll({ ...plan, pace, signal: stop.signal }, once);
+  expect(cells.map(({ client }) => client)).toEqual(["hand-written"]);
+  expect(failures).toEqual([]);
+});
+
 test("the null broker ends a connection that publishes out of order", async () => {
   const { port } = await broker.prepare(timed[0]!, slices);
   const connection = await connect({ port, host: "127.0.0.1", recovery: false });

@@ -15,7 +15,8 @@
  *     npm run bench -- --add                     keeps what earlier runs left there and this one does not measure
  *     npm run bench -- --out FOLDER              where results.json and index.html go; default bench/results
  *
- * Each figure comes from fresh processes, of which those that are compared take turns.
+ * Each figure comes from fresh processes, of which those that are compared take turns. SIGINT ends it early, with results
+ * of the rounds that were done.
  */
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
@@ -57,6 +58,7 @@ const { values } = parseArgs({
 });
 
 const pace = chosenPace();
+const interrupted = new AbortController();
 /** What the goals are about. */
 const quickClients = ["leveret", "amqplib", "rabbitmq-client", "cloudamqp", "hand-written"];
 
@@ -102,6 +104,7 @@ function partsOf(present: readonly Client[]): Part[] {
     sources: values.sources,
     nodeOptions: values["node-options"].split(" ").filter((option) => option !== ""),
     pace,
+    signal: interrupted.signal,
   };
   const part = (counterpart: string, start: Part["start"], plan: Plan): Part => ({
     start,
@@ -209,7 +212,9 @@ async function main(): Promise<void> {
   const parts = partsOf(present);
   const progress = new Progress(parts.flatMap(({ tasks }) => tasks));
   const cells: Cell[] = [];
-  for (const part of parts) cells.push(...(await measurePart(part, progress)));
+  process.once("SIGINT", () => interrupted.abort());
+  for (const part of parts) if (!interrupted.signal.aborted) cells.push(...(await measurePart(part, progress)));
+  if (interrupted.signal.aborted) console.log("ended early");
   if (values.add) cells.unshift(...(await cellsOfBefore(cells)));
   report(cells);
   const about = await circumstances();

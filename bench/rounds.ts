@@ -1,6 +1,5 @@
 /** All rounds of all clients at all workloads: one process after the other, those that are compared in turns. */
 
-import { compileCache } from "../tools/compile-cache.ts";
 import { run } from "../tools/lib/process.ts";
 import { can } from "./abilities.ts";
 import type { Assignment, Report } from "./assignment.ts";
@@ -17,6 +16,8 @@ export interface Plan {
   readonly sources: boolean;
   readonly nodeOptions: readonly string[];
   readonly pace: Pace;
+  /** Ends it early, with what was measured until then. */
+  readonly signal?: AbortSignal;
 }
 
 /** What RabbitMQ is given, where queues are filled before: slices in place of milliseconds. */
@@ -44,10 +45,12 @@ export async function measureAll(
   const failures: string[] = [];
   // What others did is worth having all the same.
   const failed = (error: unknown): undefined => {
+    if (plan.signal?.aborted) return; // the client may have been told as well
     failures.push(error instanceof Error ? error.message : String(error));
   };
   const reports = new Map<Workload, Map<Client, Report[]>>();
   for (const each of scheduleOf(plan, counterpart.name === nullBroker)) {
+    if (plan.signal?.aborted) break;
     progress?.begin();
     const report = await measure(plan, counterpart, each).catch((error: unknown) => failed(error));
     progress?.end();
@@ -80,11 +83,8 @@ async function measure(plan: Plan, counterpart: Counterpart, { workload, client,
     ...(countsAllocations ? { allocations: true } : {}),
   };
   const { program, args } = commandOf(client, sources, nodeOptions);
-  const { code, stdout, output } = await run(program, [...args, JSON.stringify(assignment)], {
-    timeout: within + warmUp + milliseconds,
-    // Stripping types takes as long as starting.
-    env: { NODE_COMPILE_CACHE: compileCache },
-  });
+  const timeout = within + warmUp + milliseconds;
+  const { code, stdout, output } = await run(program, [...args, JSON.stringify(assignment)], { timeout });
   if (code !== 0) throw new Error(`${client.name} failed at ${workload.name}:\n${output}`);
   const report = JSON.parse(stdout) as Report;
   await counterpart.verify(workload, report);
