@@ -90,7 +90,8 @@ export class NodeStream implements ByteStream {
 
   #readInto(buffer: Uint8Array): OnReadOpts {
     return {
-      buffer,
+      // Asked for at the beginning, and behind each read.
+      buffer: () => this.#gate.readTarget() ?? buffer,
       // The buffer is ours, except in old versions of Bun, which read into one of their own.
       callback: (size, filled) => {
         this.#gate.received(filled.subarray(0, size));

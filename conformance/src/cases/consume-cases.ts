@@ -26,6 +26,34 @@ export const consumeCases: readonly ConformanceCase[] = [
     },
   },
   {
+    name: "get large bodies whole, to keep them or to be lent them",
+    async run(scene) {
+      const { connection, channel } = await scene.open();
+      const publisher = await connection.openPublisher();
+      const sizes = [1_048_576, 0, 131_064, 300_000, 5, 262_128, 262_129, 1_500_000, 70_000, 1_048_576];
+      const bodyOf = (size: number): Uint8Array => Uint8Array.from({ length: size }, (_, at) => at * 7 + (at >> 8));
+      for (const lendBody of [false, true]) {
+        const queue = await scene.queue(channel);
+        const kept: Uint8Array[] = [];
+        const consumer = await channel.basicConsume({ queue, lendBody }, ({ body }) => {
+          kept.push(lendBody ? body.slice() : body);
+        });
+        for (const size of sizes) await publisher.publish(bodyOf(size), { exchange: "", routingKey: queue });
+        await scene.until(() => kept.length === sizes.length, "all to be delivered");
+        for (const [index, body] of kept.entries()) {
+          const expected = bodyOf(sizes[index] ?? -1);
+          same(body.length, expected.length, "the size of a body");
+          same(
+            body.findIndex((octet, at) => octet !== expected[at]),
+            -1,
+            "the first octet that is another",
+          );
+        }
+        await consumer.close();
+      }
+    },
+  },
+  {
     name: "acknowledge when the handler's promise is fulfilled, whatever the order",
     async run(scene) {
       const { connection, channel } = await scene.open();

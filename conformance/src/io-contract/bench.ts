@@ -21,6 +21,7 @@ const patience: Millis = 20_000;
 export interface ProbeHooks {
   readonly opened?: (probe: StreamProbe) => void;
   readonly received?: (probe: StreamProbe, chunk: Uint8Array) => void;
+  readonly readTarget?: () => Uint8Array | undefined;
   readonly writable?: (probe: StreamProbe) => void;
 }
 
@@ -146,6 +147,10 @@ export class StreamProbe implements ByteStream {
           this.received += chunk.length;
           this.chunks += 1;
           this.#act(() => this.#hooks.received?.(this, chunk));
+        },
+        readTarget: () => {
+          this.#told("readTarget", this.#opens === 0 || this.#isPaused);
+          return this.#hooks.readTarget?.();
         },
         writable: () => {
           this.#told("writable", this.#opens === 0);

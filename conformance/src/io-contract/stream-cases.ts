@@ -76,6 +76,36 @@ export const streamCases: readonly StreamCase[] = [
     },
   },
   {
+    name: "what is read to where the owner says is at its beginning, and what was sent",
+    async run(bench, listen) {
+      const peer = await listen({ do: "echo" });
+      const named = new WeakSet<ArrayBufferLike>();
+      let target: Uint8Array | undefined;
+      let asked = 0;
+      const hooks: ProbeHooks = {
+        readTarget: () => {
+          asked += 1;
+          target = asked % 4 === 0 ? undefined : new Uint8Array(1 + ((asked * 7_919) % 100_000));
+          if (target !== undefined) named.add(target.buffer);
+          return target;
+        },
+        received: (probe, chunk) => {
+          // Whoever does not ask, or holds what came while it was paused, has memory of its own for it.
+          if (named.has(chunk.buffer)) {
+            equal(chunk.buffer === target?.buffer, true, "what was named last is what was read to");
+            equal(chunk.byteOffset, 0, "where in it");
+          }
+          if (probe.chunks % 10 !== 0) return;
+          probe.pause();
+          bench.io.post(() => probe.resume());
+        },
+      };
+      const total = 4 * mib;
+      const probe = await bench.open(peer.endpoint, pump(total, hooks));
+      await probe.until(() => probe.received === total, "all bytes");
+    },
+  },
+  {
     name: "a write of nothing changes nothing",
     async run(bench, listen) {
       const peer = await listen({ do: "echo" });

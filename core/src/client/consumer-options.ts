@@ -53,8 +53,9 @@ export interface HandlerOptions extends ConsumeOptions {
   /**
    * The body is lent for the length of the handler's call: a large one is not allocated and copied for each message. It
    * must not be used once the handler has returned or, in an async one, awaited anything; copy what is to be kept
-   * (`body.slice()`). After the call `delivery.body` throws a UsageError ILLEGAL_STATE, but a variable that still holds the
-   * bytes sees those of other messages. Default false: the body is the handler's for good.
+   * (`body.slice()`), and never transfer its `buffer`. After the call `delivery.body` throws a UsageError ILLEGAL_STATE,
+   * but a variable that still holds the bytes sees those of other messages. Default false: the body is the handler's for
+   * good.
    */
   readonly lendBody?: boolean | undefined;
   /**

@@ -56,6 +56,12 @@ export interface StreamHandler {
   opened(): void;
   /** Bytes arrived. The chunk is lent for the length of the call: the adapter may reuse its memory afterwards. */
   received(chunk: Uint8Array): void;
+  /**
+   * Memory that the next bytes may be read to, in place of the adapter's own: that saves a copy of large bodies. What was
+   * read to its beginning is given to {@link received} as ever. Good for one read, so it is to be asked for behind each
+   * `received`, and right before the first one; an adapter that never asks loses nothing but time.
+   */
+  readTarget?(): Uint8Array | undefined;
   /** The stream takes more. Once after a `write` that returned false, or several in a row; never without one. */
   writable(): void;
   /**

@@ -85,6 +85,7 @@ export class Link {
     this.#stream = this.#io.connect(endpoint, {
       opened: () => this.#opened(),
       received: (chunk) => this.#received(chunk),
+      readTarget: () => this.engine.readTarget(),
       writable: () => {
         this.#streamWritable = true;
         this.#turn();

@@ -43,6 +43,41 @@ describe("StreamGate", () => {
     expect(told).toEqual(["opened", "received 1,2", "writable", "closed CONNECTION_RESET"]);
   });
 
+  it("asks its owner where to read to, but not while others' bytes come first", () => {
+    const target = new Uint8Array(3);
+    gate = make({ readTarget: () => target });
+    expect(gate.readTarget()).toBeUndefined();
+    gate.opened();
+    expect(gate.readTarget()).toBe(target);
+    gate.pause();
+    expect(gate.readTarget()).toBeUndefined();
+    gate.received(new Uint8Array([1]));
+    gate.resume();
+    expect(gate.readTarget()).toBeUndefined();
+    runPosted();
+    expect(gate.readTarget()).toBe(target);
+    gate.abort();
+    expect(gate.readTarget()).toBeUndefined();
+  });
+
+  it("drops the transport when its owner throws where it is asked for a place to read to", () => {
+    gate = make({
+      readTarget: () => {
+        throw new Error("lost");
+      },
+    });
+    gate.opened();
+    expect(gate.readTarget()).toBeUndefined();
+    expect(drops).toBe(1);
+    gate.closed();
+    expect(told).toEqual(["opened", "closed TRANSPORT_FAILED"]);
+  });
+
+  it("has no place to read to where its owner names none", () => {
+    gate.opened();
+    expect(gate.readTarget()).toBeUndefined();
+  });
+
   it("tells nothing before opened, and opened and closed once", () => {
     gate.received(new Uint8Array([1]));
     gate.writable();

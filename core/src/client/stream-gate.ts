@@ -61,6 +61,20 @@ export class StreamGate {
     }
   }
 
+  /**
+   * Where the transport may put what it reads next; `undefined`: wherever it likes. To be asked behind each `received`.
+   * While bytes are held, others come before those that are read next, so there is no place for them yet.
+   */
+  readTarget(): Uint8Array | undefined {
+    if (this.#state !== "open" || this.#paused || this.#held.length > 0) return undefined;
+    try {
+      return this.#handler.readTarget?.();
+    } catch (error) {
+      this.#fail(error);
+      return undefined;
+    }
+  }
+
   /** The transport takes bytes again. */
   writable(): void {
     if (this.#state !== "open") return;

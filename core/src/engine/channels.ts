@@ -115,6 +115,11 @@ export class Channels implements ChannelHost {
     return undefined;
   }
 
+  /** Where the transport may read to what it brings next, which is inside of a body frame. */
+  readTarget(reader: FrameReader): Uint8Array | undefined {
+    return this.#channels.get(reader.channel)?.readTarget(reader);
+  }
+
   requestTimedOut(request: PendingRequest): ChannelClosedEvent | undefined {
     return this.#channels.get(request.channel)?.requestTimedOut(request);
   }

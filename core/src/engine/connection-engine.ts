@@ -128,6 +128,16 @@ export class ConnectionEngine {
     this.#drained = false;
   }
 
+  /**
+   * Memory that the next bytes may be read to, where that saves a copy: it belongs to a large body that is arriving.
+   * `undefined`, mostly: read to wherever you like. Bytes that were read to its beginning are given to {@link receive} as
+   * any others, as a view of it, and all that asks of the driver is to ask again before the next read: what this has
+   * returned is of no use to it any more once anything was received.
+   */
+  readTarget(): Uint8Array | undefined {
+    return this.#reader.bodyToCome === 0 ? undefined : this.#connection.channels.readTarget(this.#reader);
+  }
+
   /** Copies what was received and not yet parsed, so that the chunks' memory may be used again. */
   detachInput(): void {
     this.#reader.detach();

@@ -1,6 +1,7 @@
 /** Puts a message together again: content method, content header, body frames (spec section 4.2.6). */
 
 import { readLong } from "../wire/bytes.ts";
+import { frameOverhead } from "../wire/constants.ts";
 import { decodeContentHeader } from "../wire/decode.ts";
 import { ProtocolError } from "../wire/errors.ts";
 import type { FrameReader } from "../wire/frame-reader.ts";
@@ -20,6 +21,15 @@ const emptyBody = new Uint8Array(0);
 /** The memory that a body gets before any of it arrived. The size that a peer announces is a claim, not a fact. */
 const largestFirstAllocation = 1024 * 1024;
 
+/** What is to come of a body from which on it is worth a read of its own: a read costs as much as copying this. */
+const worthReading = 32 * 1024;
+
+/**
+ * Room behind a lent body: the read that brings its end brings the beginning of the next message as well, so that the next
+ * read goes on where that one's body belongs.
+ */
+const roomBehind = 512;
+
 /** The memory for lent bodies that a channel keeps. */
 const largestLentMemory = 4 * 1024 * 1024;
 
@@ -37,6 +47,8 @@ export class ContentAssembler {
   #bodySize = -1;
   #received = 0;
   #body: Uint8Array = emptyBody;
+  /** Whether the last piece of a body was read to where it belongs, so that what follows it is in the same memory. */
+  inPlace = false;
   /** Whether the body of the present content is lent. */
   #lends = false;
   /** Where bodies that are lent are put together, one after the other. */
@@ -62,6 +74,7 @@ export class ContentAssembler {
     this.#method = method;
     this.#lends = lends;
     this.#busy = true;
+    this.inPlace = false;
     this.#bodySize = -1;
   }
 
@@ -127,8 +140,12 @@ export class ContentAssembler {
     if (total > this.#bodySize) {
       throw new ProtocolError("FRAME_ERROR", `A body of ${this.#bodySize} bytes was announced, and more arrived`);
     }
-    // Without its end octet the frame goes on in the next chunk, when this one is no longer there.
-    if (size === this.#bodySize && this.#lends && frameEnds) {
+    const place = this.#body.byteOffset + this.#received;
+    this.inPlace = bytes.buffer === this.#body.buffer && bytes.byteOffset + start === place;
+    if (this.inPlace) {
+      // The transport has read it to where it belongs.
+    } else if (size === this.#bodySize && this.#lends && frameEnds) {
+      // Without its end octet the frame would go on in the next chunk, when this one is no longer there.
       this.#body = bytes.subarray(start, end);
     } else if (size === this.#bodySize && !this.#lends) {
       this.#body = this.#slab.copy(bytes, start, end);
@@ -140,11 +157,27 @@ export class ContentAssembler {
     return frameEnds && total === this.#bodySize ? this.#finish() : undefined;
   }
 
+  /**
+   * Where the transport may read to what it gives to {@link body} next: `toCome` octets of a frame, with its end octet. Only
+   * for lent bodies of several frames. Others lie in the chunk, or in memory that is their receiver's: there it is the
+   * memory that costs, and not the copy.
+   */
+  target(toCome: number, frameMax: number): Uint8Array | undefined {
+    const ofFrame = toCome - 1;
+    const ofBody = this.#bodySize - this.#received;
+    const isWorthIt = ofFrame < ofBody && ofBody >= worthReading && (frameMax === 0 || frameMax >= worthReading);
+    if (!this.#lends || !this.#busy || ofFrame > ofBody || !(this.inPlace || isWorthIt)) return undefined;
+    this.#reserve(this.#received + 1);
+    // The header of the next frame comes along, and its payload is read over it.
+    const end = this.#received + (ofFrame < ofBody ? ofFrame + frameOverhead : ofBody + roomBehind);
+    return this.#body.subarray(this.#received, end);
+  }
+
   /** Makes room for `total` bytes: all at once for a body of usual size, by doubling for one that is only claimed to be large. */
   #reserve(total: number): void {
     if (total <= this.#body.length) return;
     const size = Math.min(this.#bodySize, Math.max(total, largestFirstAllocation, 2 * this.#body.length));
-    const grown = this.#lends ? this.#lendable(size) : new Uint8Array(size);
+    const grown = this.#lends ? this.#lendable(size + roomBehind) : new Uint8Array(size);
     grown.set(this.#body.subarray(0, this.#received));
     this.#body = grown;
   }
@@ -165,7 +198,8 @@ export class ContentAssembler {
   }
 
   #finish(): Content {
-    const content = new Content(this.#body, this.#encodedProperties);
+    const body = this.#lends ? this.#body.subarray(0, this.#bodySize) : this.#body;
+    const content = new Content(body, this.#encodedProperties);
     this.#busy = false;
     this.#encodedProperties = undefined;
     this.#body = emptyBody;

@@ -78,6 +78,14 @@ export class FrameReader {
     return this.#chunk.length - this.#offset + this.#queueSize + this.#filled;
   }
 
+  /**
+   * What is to come of the body frame that the reader is inside of, its end octet included. 0 where it is not inside of
+   * one, or has not handed out all that it has.
+   */
+  get bodyToCome(): number {
+    return this.#state === inBody && this.unparsed === 0 ? this.#left + 1 : 0;
+  }
+
   /** Adds the bytes that arrived next. The chunk is borrowed. */
   append(chunk: Uint8Array): void {
     if (chunk.length === 0 || this.#failure !== undefined) return;
