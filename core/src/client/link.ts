@@ -115,7 +115,8 @@ export class Link {
    * follows on something heard is mostly an answer, or a call that waited for one: nothing else is expected to join it.
    */
   touch(): void {
-    if (this.engine.outputSize >= writeAtOnce) this.#write(this.#io.now());
+    // A stream that takes nothing now is not worth asking a clock, for every message that waits for it.
+    if (this.#streamWritable && this.engine.outputSize >= writeAtOnce) this.#write(this.#io.now());
     if (this.#turnPosted) return;
     this.#turnPosted = true;
     if (this.#heard && this.#io.afterMicrotasks !== undefined) this.#io.afterMicrotasks(this.#turn);
