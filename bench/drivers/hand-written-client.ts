@@ -16,6 +16,20 @@ const nothing = new Uint8Array(0);
 /** More confirms than this are never waited for at a time. */
 const slots = 0x4000;
 
+/** Bytes in which any properties that are sent here have room. */
+const propertiesRoom = 512;
+
+/** What it can send of properties: short texts of ASCII. */
+export interface Properties {
+  readonly contentType?: string;
+  readonly headers?: Readonly<Record<string, string | number | boolean>>;
+  readonly deliveryMode?: number;
+  readonly correlationId?: string;
+  readonly replyTo?: string;
+  /** Seconds since 1970. */
+  readonly timestamp?: number;
+}
+
 export interface Message {
   readonly deliveryTag: number;
   readonly redelivered: boolean;
@@ -60,10 +74,10 @@ export class HandWrittenClient {
 
   // Output
 
-  publish(to: string, key: string, properties: Uint8Array, body: Uint8Array): void {
+  publish(to: string, key: string, properties: Properties | undefined, body: Uint8Array): void {
     const size = body.length;
     const small = size < large;
-    this.#reserve(64 + to.length + key.length + properties.length + (small ? size : 0));
+    this.#reserve(64 + to.length + key.length + propertiesRoom + (small ? size : 0));
     const out = this.#segment;
     let at = this.#position;
     const methodSize = 4 + 2 + 1 + to.length + 1 + key.length + 1;
@@ -78,15 +92,16 @@ export class HandWrittenClient {
     at = putText(out, at, key);
     out[at] = 0;
     out[at + 1] = 0xce;
-    at = putFrame(out, at + 2, 2, 12 + properties.length);
+    const header = at + 2;
+    at = header + 7;
     out[at] = 0;
     out[at + 1] = 0x3c;
     out.fill(0, at + 2, at + 8);
     out.writeUInt32BE(size, at + 8);
-    out.set(properties, at + 12);
-    at += 12 + properties.length;
-    out[at] = 0xce;
-    at += 1;
+    const end = putProperties(out, at + 12, properties);
+    putFrame(out, header, 2, end - at);
+    out[end] = 0xce;
+    at = end + 1;
     if (small) {
       at = putFrame(out, at, 3, size);
       out.set(body, at);
@@ -100,7 +115,7 @@ export class HandWrittenClient {
   }
 
   /** Publishes, and resolves when that is confirmed. */
-  publishConfirmed(to: string, key: string, properties: Uint8Array, body: Uint8Array): Promise<void> {
+  publishConfirmed(to: string, key: string, properties: Properties | undefined, body: Uint8Array): Promise<void> {
     this.publish(to, key, properties, body);
     this.#published += 1;
     const slot = this.#published & (slots - 1);
@@ -258,4 +273,67 @@ function putText(out: Buffer, at: number, text: string): number {
   out[at] = text.length;
   for (let index = 0; index < text.length; index += 1) out[at + 1 + index] = text.charCodeAt(index);
   return at + 1 + text.length;
+}
+
+/** Flags, and then what they say there is. */
+export function putProperties(out: Buffer, start: number, properties: Properties | undefined): number {
+  let flags = 0;
+  let at = start + 2;
+  if (properties !== undefined) {
+    const { contentType, headers, deliveryMode, correlationId, replyTo, timestamp } = properties;
+    if (contentType !== undefined) {
+      flags |= 0x8000;
+      at = putText(out, at, contentType);
+    }
+    if (headers !== undefined) {
+      flags |= 0x2000;
+      at = putTable(out, at, headers);
+    }
+    if (deliveryMode !== undefined) {
+      flags |= 0x1000;
+      out[at] = deliveryMode;
+      at += 1;
+    }
+    if (correlationId !== undefined) {
+      flags |= 0x0400;
+      at = putText(out, at, correlationId);
+    }
+    if (replyTo !== undefined) {
+      flags |= 0x0200;
+      at = putText(out, at, replyTo);
+    }
+    if (timestamp !== undefined) {
+      flags |= 0x0040;
+      out.writeUInt32BE(0, at);
+      out.writeUInt32BE(timestamp, at + 4);
+      at += 8;
+    }
+  }
+  out[start] = flags >>> 8;
+  out[start + 1] = flags;
+  return at;
+}
+
+function putTable(out: Buffer, start: number, table: NonNullable<Properties["headers"]>): number {
+  let at = start + 4;
+  for (const key in table) {
+    const value = table[key]!;
+    at = putText(out, at, key);
+    if (typeof value === "string") {
+      out[at] = 0x53; // S
+      // A text of up to 255 bytes is the low byte of the length, and itself.
+      out.fill(0, at + 1, at + 4);
+      at = putText(out, at + 4, value);
+    } else if (typeof value === "number") {
+      out[at] = 0x49; // I
+      out.writeInt32BE(value, at + 1);
+      at += 5;
+    } else {
+      out[at] = 0x74; // t
+      out[at + 1] = value ? 1 : 0;
+      at += 2;
+    }
+  }
+  out.writeUInt32BE(at - start - 4, start);
+  return at;
 }

@@ -1,8 +1,16 @@
 /** What could be reached: the workloads by a client that is written for them alone. */
 
-import { encodeProperties } from "@leveret/core/wire";
-import { bodiesOf, cycle, echoKey, exchange, Inspector, replyQueue, routingKey, type Shape } from "../messages.ts";
-import { encodable } from "../null-broker/deliveries.ts";
+import {
+  bodiesOf,
+  cycle,
+  echoKey,
+  exchange,
+  Inspector,
+  replyQueue,
+  richProperties,
+  routingKey,
+  type Shape,
+} from "../messages.ts";
 import { BareConnection, encode } from "./bare-connection.ts";
 import type {
   AckLoad,
@@ -18,10 +26,6 @@ import type {
 } from "./driver.ts";
 import { HandWrittenClient, type Message } from "./hand-written-client.ts";
 import { acknowledging, Calls, checkAcknowledged, nextTurn, oneByOne, receiving, windowed } from "./loops.ts";
-
-/** Two bytes of flags, which say that there are none. */
-const noProperties = new Uint8Array(2);
-const richBytes = Buffer.from(encodeProperties(encodable).bytes);
 
 export const driver: Driver = {
   connect: async (broker) =>
@@ -40,7 +44,7 @@ class HandWrittenSession implements Session {
   async publish({ shape, pace }: PublishLoad): Promise<Slice> {
     const client = this.#client;
     const bodies = bodiesOf(shape.size);
-    const properties = shape.rich ? richBytes : noProperties;
+    const properties = shape.rich ? richProperties : undefined;
     return async (count) => {
       for (let index = 0; index < count; index += 1) {
         client.publish(exchange, routingKey, properties, bodies[index & (cycle - 1)]!);
@@ -55,7 +59,7 @@ class HandWrittenSession implements Session {
   async confirm({ shape, window }: ConfirmLoad, stopwatch: Stopwatch): Promise<Slice> {
     const client = this.#client;
     const bodies = bodiesOf(shape.size);
-    const properties = shape.rich ? richBytes : noProperties;
+    const properties = shape.rich ? richProperties : undefined;
     await client.connection.request("confirm.select", { noWait: false }, "confirm.select-ok");
     const publish = (index: number) =>
       client.publishConfirmed(exchange, routingKey, properties, bodies[index & (cycle - 1)]!);
@@ -110,12 +114,10 @@ class HandWrittenSession implements Session {
 
   async rpc(load: RpcLoad, stopwatch: Stopwatch): Promise<Slice> {
     const client = this.#client;
-    const calls = new Calls(load, stopwatch, (body, id) => {
-      const properties = Buffer.from(`\x06\0${String.fromCharCode(id.length)}${id}\x17${replyQueue}`, "latin1");
-      properties[3 + id.length] = replyQueue.length;
-      client.publish("", echoKey, properties, body);
-    });
-    // The correlation id is the first property of both, and the flags say no other before it.
+    const calls = new Calls(load, stopwatch, (body, correlationId) =>
+      client.publish("", echoKey, { correlationId, replyTo: replyQueue }, body),
+    );
+    // The correlation id is the first property of the answer.
     client.onMessage = ({ properties, body }) =>
       calls.answered(Buffer.from(properties).toString("latin1", 3, 3 + properties[2]!), body);
     await client.connection.consume(replyQueue, true);
