@@ -130,6 +130,7 @@ export class Unconfirmed {
 
   /** The channel is gone for good. */
   end(makeError: () => Error): void {
+    if (this.#count === 0) return;
     for (const { waiter } of this.lose(makeError)) fail(waiter, makeError);
   }
 
