@@ -3,12 +3,12 @@
 import type { Client } from "./clients.ts";
 import type { Work, Workload } from "./workloads.ts";
 
-/** What those do that do not do everything. */
+/** What the drivers do that do not do everything. */
 const abilities: Readonly<Record<string, (work: Work) => boolean>> = {
   "hand-written": (work) => work.kind === "rpc" || work.kind === "get" || isPlain(work),
-  "bare socket": isPlain,
+  "bare-socket": isPlain,
   /** It waits for each confirm, and calls its handlers one by one. */
-  pika: (work) => {
+  pika_client: (work) => {
     if (work.kind === "confirm") return work.window === 1;
     if (work.kind === "ack") return work.order === "in" && isBlocking(work);
     return work.kind !== "rpc" && work.kind !== "channels" && isBlocking(work);
@@ -47,10 +47,10 @@ function hasGoalOfItsOwn({ goal }: Workload): boolean {
 }
 
 export function can(client: Client, workload: Workload, onNullBroker: boolean): boolean {
-  const { runtime, role, name } = client;
+  const { runtime, role, driver } = client;
   if ((runtime === "deno" || runtime === "bun") && !(hasGoalOfItsOwn(workload) && onNullBroker)) return false;
   if (role === "limit" && !onNullBroker) return false;
   if (workload.growth !== undefined) return role === "ours" && runtime === "node" && onNullBroker;
   if ("holding" in workload) return runtime === "node" && role !== "limit" && onNullBroker;
-  return abilities[name]?.(workload.work) ?? true;
+  return abilities[driver]?.(workload.work) ?? true;
 }

@@ -34,9 +34,16 @@ const elsewhere = javascript
   .flatMap((runtime): Client[] => [
     { name: `leveret on ${runtime}`, runtime, role: "ours", driver: `leveret-${runtime}` },
     ...peers.map((name): Client => ({ name: `${name} on ${runtime}`, runtime, role: "peer", driver: name })),
+    { name: `hand-written on ${runtime}`, runtime, role: "limit", driver: "hand-written" },
   ]);
 
 export const clients: readonly Client[] = [...onNode, ...elsewhere];
+
+/**
+ * How much longer than on Node a client warms up. Compilers have threads of their own, whose time counts too: a confirm one
+ * by one costs 16 us in Bun after 400 ms, a third of it compiling, and 11 after 1000; a remote call 20 in Deno, and 14.
+ */
+export const warmUpFactor: Readonly<Partial<Record<RuntimeName, number>>> = { deno: 3, bun: 3 };
 
 export function isJavaScript({ runtime }: Client): boolean {
   return (javascript as readonly string[]).includes(runtime);

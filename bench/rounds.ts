@@ -3,7 +3,7 @@
 import { run } from "../tools/lib/process.ts";
 import { can } from "./abilities.ts";
 import type { Assignment, Report } from "./assignment.ts";
-import { type Client, commandOf } from "./clients.ts";
+import { type Client, commandOf, warmUpFactor } from "./clients.ts";
 import type { Counterpart } from "./counterparts.ts";
 import { type Comparison, type Pace, type Run, runsOf } from "./pace.ts";
 import type { Progress } from "./progress.ts";
@@ -70,7 +70,8 @@ export async function measureAll(
 /** @throws Error when the client failed, or did not do what it should have done. */
 async function measure(plan: Plan, counterpart: Counterpart, { workload, client, countsAllocations }: Run) {
   const { sources, nodeOptions, pace } = plan;
-  const { warmUp, measure: milliseconds } = pace;
+  const { measure: milliseconds } = pace;
+  const warmUp = pace.warmUp * (warmUpFactor[client.runtime] ?? 1);
   const real = counterpart.name !== nullBroker;
   const assignment: Assignment = {
     driver: client.driver,
