@@ -3,8 +3,12 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { type Fields, type MethodName, methods, Output, writeMethod } from "@leveret/core/wire";
+import type { Shape } from "../messages.ts";
 
-/** Told each frame but the answers to requests; `start` and `end` are of its payload. */
+/**
+ * Told each frame but the answers to requests; `start` and `end` are of its payload. Of a connection for large bodies, `bytes`
+ * are good for the length of the call, and a body frame may come in pieces.
+ */
 export type OnFrame = (type: number, bytes: Buffer, start: number, end: number) => void;
 
 const protocolHeader = Buffer.from("AMQP\0\0\x09\x01", "latin1");
@@ -12,6 +16,10 @@ export const channelNumber = 1;
 const consumerTag = "bare";
 export const frameMax = 131_072;
 const nothing = Buffer.alloc(0);
+
+/** Bodies from this size on are read with one buffer that is used again and again. */
+const large = 16 * 1024;
+const readBufferSize = 512 * 1024;
 
 export function encode<M extends MethodName>(method: M, fields: Fields<M>, channel = channelNumber): Buffer {
   const out = new Output();
@@ -31,18 +39,32 @@ export class BareConnection {
   /** Called when a chunk was looked through. */
   onChunk: () => void = () => {};
   #rest: Buffer = nothing;
+  /** What is to come of a body frame that comes in pieces, with its end octet. */
+  #toCome = 0;
+  /** Whether bytes are good for the length of a call, and body frames come in pieces. */
+  readonly borrowed: boolean;
   #awaited = 0;
   #answered: ((payload: Buffer) => void) | undefined;
 
-  private constructor(socket: Socket) {
-    this.socket = socket;
-    socket.on("data", (chunk) => this.#receive(chunk));
+  private constructor(port: number, borrowed: boolean) {
+    const target = { port, host: "127.0.0.1", noDelay: true };
+    this.borrowed = borrowed;
+    if (!borrowed) {
+      this.socket = connect(target);
+      this.socket.on("data", (chunk) => this.#receive(chunk));
+      return;
+    }
+    const buffer = Buffer.allocUnsafeSlow(readBufferSize);
+    const callback = (size: number): boolean => {
+      this.#receive(buffer.subarray(0, size));
+      return true;
+    };
+    this.socket = connect({ ...target, onread: { buffer, callback } });
   }
 
-  static async open(port: number): Promise<BareConnection> {
-    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
-    await once(socket, "connect");
-    const connection = new BareConnection(socket);
+  static async open(port: number, { size }: Shape): Promise<BareConnection> {
+    const connection = new BareConnection(port, size >= large);
+    await once(connection.socket, "connect");
     await connection.ask(protocolHeader, "connection.start");
     const response = Buffer.from("\0guest\0guest", "latin1");
     const startOk = encode(
@@ -97,12 +119,17 @@ export class BareConnection {
   #receive(received: Buffer): void {
     const chunk = this.#rest.length === 0 ? received : Buffer.concat([this.#rest, received]);
     const { length } = chunk;
-    let at = 0;
+    let at = this.#toCome > 0 ? this.#piece(chunk, 0) : 0;
     while (at + 7 <= length) {
       const start = at + 7;
       const end = start + ((chunk[at + 3]! << 24) | (chunk[at + 4]! << 16) | (chunk[at + 5]! << 8) | chunk[at + 6]!);
-      if (end >= length) break;
       const type = chunk[at]!;
+      if (end >= length && type === 3 && this.borrowed) {
+        this.#toCome = end - start + 1;
+        at = this.#piece(chunk, start);
+        break;
+      }
+      if (end >= length) break;
       if (type === 1 && this.#awaited !== 0 && chunk.readUInt32BE(start) === this.#awaited) {
         this.#awaited = 0;
         this.#answered?.(Buffer.from(chunk.subarray(start, end)));
@@ -112,6 +139,17 @@ export class BareConnection {
       at = end + 1;
     }
     this.#rest = at < length ? chunk.subarray(at) : nothing;
+    if (this.borrowed && at < length) this.#rest = Buffer.from(this.#rest);
     this.onChunk();
+  }
+
+  /** Takes what there is of a body frame, and returns where the next frame begins. */
+  #piece(chunk: Buffer, start: number): number {
+    const end = Math.min(chunk.length, start + this.#toCome - 1);
+    if (end > start) this.onFrame(3, chunk, start, end);
+    this.#toCome -= end - start;
+    if (this.#toCome > 1 || end === chunk.length) return end;
+    this.#toCome = 0;
+    return end + 1;
   }
 }

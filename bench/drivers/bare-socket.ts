@@ -23,7 +23,7 @@ import { checkAcknowledged, nextTurn, oneByOne } from "./loops.ts";
 const aboutChunk = 256 * 1024;
 
 export const driver: Driver = {
-  connect: async (broker) => new BareSession(broker, await BareConnection.open(broker.port)),
+  connect: async (broker, shape) => new BareSession(broker, await BareConnection.open(broker.port, shape)),
 };
 
 /** Whole cycles of messages, and how many. */

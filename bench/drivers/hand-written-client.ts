@@ -44,6 +44,8 @@ export class HandWrittenClient {
   readonly connection: BareConnection;
   /** Told each delivery, and each answer to a get. */
   onMessage: (message: Message) => unknown = () => {};
+  /** Whether bodies are good for the length of that call only, where the connection is one for large ones. */
+  lends = false;
   /** Resolves when the socket has room again; `undefined` while it has. */
   congested: Promise<void> | undefined;
 
@@ -60,6 +62,7 @@ export class HandWrittenClient {
   #message: Message | undefined;
   #left = 0;
   #filled = 0;
+  #lent: Buffer = Buffer.alloc(0);
   #names = Buffer.alloc(0);
   #exchange = "";
   #routingKey = "";
@@ -208,7 +211,8 @@ export class HandWrittenClient {
     if (type === 2) {
       const message = this.#message!;
       this.#left = bytes.readUInt32BE(start + 8);
-      message.properties = bytes.subarray(start + 12, end);
+      const properties = bytes.subarray(start + 12, end);
+      message.properties = this.connection.borrowed ? Buffer.from(properties) : properties;
       return;
     }
     const method = bytes[start + 3];
@@ -237,10 +241,10 @@ export class HandWrittenClient {
   #body(bytes: Buffer, start: number, end: number): void {
     const message = this.#message!;
     const size = end - start;
-    if (size === this.#left && this.#filled === 0) {
+    if (size === this.#left && this.#filled === 0 && (this.lends || !this.connection.borrowed)) {
       message.body = bytes.subarray(start, end);
     } else {
-      if (this.#filled === 0) message.body = Buffer.allocUnsafeSlow(this.#left);
+      if (this.#filled === 0) message.body = this.#memory(this.#left);
       message.body.set(bytes.subarray(start, end), this.#filled);
       this.#filled += size;
     }
@@ -248,6 +252,12 @@ export class HandWrittenClient {
     if (this.#left > 0) return;
     this.#filled = 0;
     this.onMessage(message);
+  }
+
+  #memory(size: number): Buffer {
+    if (!this.lends) return Buffer.allocUnsafeSlow(size);
+    if (this.#lent.length < size) this.#lent = Buffer.allocUnsafeSlow(size);
+    return this.#lent.subarray(0, size);
   }
 
   #settle(upTo: number): void {

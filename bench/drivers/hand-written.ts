@@ -28,8 +28,8 @@ import { HandWrittenClient, type Message } from "./hand-written-client.ts";
 import { acknowledging, Calls, checkAcknowledged, nextTurn, oneByOne, receiving, windowed } from "./loops.ts";
 
 export const driver: Driver = {
-  connect: async (broker) =>
-    new HandWrittenSession(broker, new HandWrittenClient(await BareConnection.open(broker.port))),
+  connect: async (broker, shape) =>
+    new HandWrittenSession(broker, new HandWrittenClient(await BareConnection.open(broker.port, shape))),
 };
 
 class HandWrittenSession implements Session {
@@ -69,8 +69,9 @@ class HandWrittenSession implements Session {
     };
   }
 
-  async consume({ shape }: ConsumeLoad): Promise<Slice> {
+  async consume({ shape, lent = false }: ConsumeLoad): Promise<Slice> {
     const client = this.#client;
+    client.lends = lent;
     return async (count) => {
       const { take, done } = receiving(shape, count);
       client.onMessage = ({ body }) => take(body);
