@@ -63,13 +63,6 @@ const noRecovery: Check = (value, name) => {
     throw new UsageError("NOT_SUPPORTED", `${name} is not a part of this connect: a loss is the end`);
 };
 
-const defaults = {
-  connectionAttempts: 1,
-  retryDelay: 2_000,
-  connectTimeout: 10_000,
-  openTimeout: 15_000,
-} as const;
-
 /**
  * Checks options and makes the plan of them. Nothing is connected, read or asked yet.
  *
@@ -89,7 +82,8 @@ export function planConnection(given: ConnectOptions | string, { addresses, reco
   checkOptions<ConnectOptions>(options, optionChecks, "what connect() takes");
   checkLimits(options);
 
-  const { endpoints } = options;
+  const { connectionAttempts = 1, retryDelay = 2_000, connectTimeout = 10_000, openTimeout = 15_000 } = options;
+  const { endpoints, signal, connectionName, instrumentation } = options;
   const places = typeof endpoints === "function" ? undefined : fixedPlaces(options, uri, addresses);
   const findPlaces = async (): Promise<readonly Place[]> => {
     if (places !== undefined) return places;
@@ -98,14 +92,14 @@ export function planConnection(given: ConnectOptions | string, { addresses, reco
   };
   return {
     targets: async () => Promise.all((await findPlaces()).map((place) => targetOf(place, options, addresses))),
-    connectionAttempts: options.connectionAttempts ?? defaults.connectionAttempts,
-    retryDelay: options.retryDelay ?? defaults.retryDelay,
-    connectTimeout: options.connectTimeout ?? defaults.connectTimeout,
-    openTimeout: options.openTimeout ?? defaults.openTimeout,
-    signal: options.signal,
+    connectionAttempts,
+    retryDelay,
+    connectTimeout,
+    openTimeout,
+    signal,
     recovery: recovery?.plan(options.recovery),
-    connectionName: options.connectionName,
-    instrumentation: options.instrumentation,
+    connectionName,
+    instrumentation,
   };
 }
 

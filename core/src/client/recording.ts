@@ -9,8 +9,10 @@ import type { BindingRecord, ExchangeRecord, QueueRecord } from "../recovery/rec
 import { type Removal, Topology } from "../recovery/topology.ts";
 import type { FieldTable } from "../wire/field-values.ts";
 import type { Arguments, MethodName } from "../wire/method-types.ts";
+import type { ConsumeOptions } from "./consumer-options.ts";
 import type { EndError } from "./errors.ts";
 import type { Answer } from "./replies.ts";
+import { StreamPosition } from "./stream-position.ts";
 
 /** What a channel brings back of itself. */
 export class ChannelMemory {
@@ -65,6 +67,17 @@ export class Recorder {
     if (name === queue) return fields;
     const binds = method === "queue.bind" || method === "queue.unbind";
     return { ...fields, queue: name, ...(binds && routingKey === "" ? { routingKey: name } : {}) };
+  }
+
+  /** Where a consumer is in its stream, where it reads one. */
+  streamPosition(
+    memory: ChannelMemory,
+    { queue, arguments: table, resumeBehind }: ConsumeOptions,
+  ): StreamPosition | undefined {
+    const declared = this.topology.queue(memory.queueOf(queue));
+    const isStream =
+      declared?.arguments["x-queue-type"] === "stream" || (table !== undefined && "x-stream-offset" in table);
+    return isStream ? new StreamPosition(resumeBehind) : undefined;
   }
 
   /** A call is sent. */

@@ -197,7 +197,7 @@ export class Restoration {
         const subscription = core.subscriptions.find(consumerTag);
         // It was cancelled a moment ago.
         if (subscription === undefined || subscription.state !== "consuming") return;
-        const offset = subscription.nextOffset;
+        const offset = subscription.info.position?.next;
         const fields = offset === undefined ? table : { ...table, "x-stream-offset": offset };
         await core.restore("basic.consume", { queue, consumerTag, noAck, exclusive, arguments: fields });
         return;

@@ -5,9 +5,10 @@
 
 import { AmqpError } from "../wire/errors.ts";
 import type { ConsumerEnd } from "./consumer-options.ts";
-import { type ConsumerDelivery, isUnsettled, LentDelivery } from "./delivery.ts";
+import { type ConsumerDelivery, LentDelivery } from "./delivery.ts";
 import type { DeliveryBuffer } from "./delivery-buffer.ts";
 import { done, Future } from "./futures.ts";
+import type { StreamPosition } from "./stream-position.ts";
 
 /** Where deliveries go. */
 export interface DeliverySink {
@@ -32,11 +33,8 @@ export interface SubscriptionInfo {
   readonly noAck: boolean;
   /** Whether its handler gets bodies for the length of its call only. */
   readonly lendsBody: boolean;
-  /**
-   * Whether it reads a stream, from an offset that is to be remembered: of the message that was handed out last, or of the
-   * last one before which all are acknowledged.
-   */
-  readonly fromStream: false | "handed-out" | "acknowledged";
+  /** Where it is in its stream; `undefined` for one that reads none, or is not brought back. */
+  readonly position: StreamPosition | undefined;
 }
 
 export class Subscription {
@@ -45,11 +43,6 @@ export class Subscription {
   queue: string;
   /** The server has said yes. */
   isStarted = false;
-  /** What was handed out last of a stream. */
-  #latest: ConsumerDelivery | undefined;
-  /** What was handed out and may not be acknowledged yet, in order. The server allows a prefetch of them. */
-  #unacknowledged: ConsumerDelivery[] = [];
-  #nextOffset: number | bigint | undefined;
   readonly #host: SubscriptionHost;
   readonly #buffer: DeliveryBuffer;
   readonly #ended = new Future<ConsumerEnd>();
@@ -100,7 +93,7 @@ export class Subscription {
     const sink = this.#sink;
     if (this.#state === "ended") return this.#giveBack(delivery);
     if (sink?.takes === true && !this.#paused && this.#buffer.size === 0 && !this.#holdsBack) {
-      if (this.info.fromStream !== false) this.#handedOut(delivery);
+      this.info.position?.handedOut(delivery);
       sink.take(delivery);
       if (delivery instanceof LentDelivery) delivery.handled();
     } else {
@@ -119,7 +112,7 @@ export class Subscription {
   #next(): ConsumerDelivery | undefined {
     if (this.#paused || this.#holdsBack) return undefined;
     const delivery = this.#buffer.shift();
-    if (this.info.fromStream !== false && delivery !== undefined) this.#handedOut(delivery);
+    if (delivery !== undefined) this.info.position?.handedOut(delivery);
     return delivery;
   }
 
@@ -161,35 +154,12 @@ export class Subscription {
     return this.#requeued;
   }
 
-  /** The offset in its stream at which to go on after the last loss; `undefined` where nothing was handed out of one. */
-  get nextOffset(): number | bigint | undefined {
-    return this.#nextOffset;
-  }
-
-  #handedOut(delivery: ConsumerDelivery): void {
-    this.#latest = delivery;
-    if (this.info.fromStream !== "acknowledged") return;
-    while (this.#unacknowledged[0]?.outstanding === false) this.#unacknowledged.shift();
-    this.#unacknowledged.push(delivery);
-  }
-
-  #rememberOffset(): void {
-    const first = this.#unacknowledged.find(isUnsettled);
-    const offset = (first ?? this.#latest)?.properties.headers?.["x-stream-offset"];
-    // Nothing was handed out since the last loss: that one's offset is the one still.
-    if (typeof offset !== "number" && typeof offset !== "bigint") return;
-    if (first !== undefined) this.#nextOffset = offset;
-    else this.#nextOffset = typeof offset === "bigint" ? offset + 1n : offset + 1;
-    this.#unacknowledged = [];
-    this.#latest = undefined;
-  }
-
   /**
    * The channel was lost, and will be recovered. What waits to be handed out comes again; what needs no acknowledgement
    * does not, and stays. To be called while deliveries still know whether they are settled.
    */
   lost(): void {
-    this.#rememberOffset();
+    this.info.position?.lost();
     this.#buffer.letRead();
     if (!this.info.noAck) this.#buffer.drain();
     this.#checkFinished();

@@ -12,9 +12,10 @@ import type { CallOptions } from "./replies.ts";
 import type { Removal } from "../recovery/topology.ts";
 import { DeliveryBuffer } from "./delivery-buffer.ts";
 import { integer, oneOf } from "./option-checks.ts";
-import { Subscription, type SubscriptionHost, type SubscriptionInfo } from "./subscription.ts";
+import { Subscription, type SubscriptionHost } from "./subscription.ts";
 
 const short = integer(0, 0xffff);
+const placeInStream = oneOf("handed-out", "acknowledged");
 
 /** Cancelled consumers that a late delivery is still recognised of. */
 const rememberedTags = 64;
@@ -64,14 +65,16 @@ export class Subscriptions implements SubscriptionHost {
     options: ConsumeOptions & Pick<HandlerOptions, "lendBody">,
     make: (subscription: Subscription, prefetch: number) => T,
   ): Promise<T> {
-    const { queue, noAck = false, exclusive, noLocal, noWait = false, signal } = options;
+    const { queue, noAck = false, exclusive, noLocal, noWait = false, signal, resumeBehind } = options;
+    if (resumeBehind !== undefined) placeInStream(resumeBehind, "resumeBehind");
     const prefetch = this.#prefetchOf(options);
     const consumerTag = this.#tagOf(options);
     const boundedByServer = !noAck && prefetch > 0;
     const buffer = new DeliveryBuffer(this.#channel.host, boundedByServer);
     const { memory } = this.#channel;
     const lendsBody = options.lendBody === true;
-    const info = { consumerTag, noAck, lendsBody, fromStream: this.#fromStream(options) };
+    const position = this.#recorder?.streamPosition(memory, options);
+    const info = { consumerTag, noAck, lendsBody, position };
     const subscription = new Subscription(info, memory.queueOf(queue), this, buffer);
     const made = make(subscription, prefetch);
 
@@ -159,19 +162,6 @@ export class Subscriptions implements SubscriptionHost {
 
   #removal(consumerTag: string): Removal | undefined {
     return this.#recorder?.topology.removeConsumer({ channelId: this.#channel.memory.id, consumerTag });
-  }
-
-  #fromStream({
-    queue,
-    arguments: table,
-    resumeBehind = "handed-out",
-  }: ConsumeOptions): SubscriptionInfo["fromStream"] {
-    oneOf("handed-out", "acknowledged")(resumeBehind, "resumeBehind");
-    if (this.#recorder === undefined) return false;
-    const declared = this.#recorder.topology.queue(this.#channel.memory.queueOf(queue));
-    const isStream =
-      declared?.arguments["x-queue-type"] === "stream" || (table !== undefined && "x-stream-offset" in table);
-    return isStream && resumeBehind;
   }
 
   /** The channel is gone. */
