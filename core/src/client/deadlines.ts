@@ -9,10 +9,25 @@ export interface Expiring {
   expire(): void;
 }
 
-interface Entry {
+/** A deadline that runs. */
+export class Deadline {
   readonly at: Millis;
-  /** `undefined` once it is cancelled. */
+  /** `undefined` once it is over. */
   expiring: Expiring | undefined;
+  readonly #cancelled: () => void;
+
+  constructor(at: Millis, expiring: Expiring, cancelled: () => void) {
+    this.at = at;
+    this.expiring = expiring;
+    this.#cancelled = cancelled;
+  }
+
+  /** It does not count any more. May be called twice, and when it is over. */
+  cancel(): void {
+    if (this.expiring === undefined) return;
+    this.expiring = undefined;
+    this.#cancelled();
+  }
 }
 
 /**
@@ -21,7 +36,7 @@ interface Entry {
  */
 export class Deadlines {
   readonly #io: IoServices;
-  #entries: Entry[] = [];
+  #entries: Deadline[] = [];
   #live = 0;
   #cancelTimer: (() => void) | undefined;
   #timerAt: Millis = Infinity;
@@ -37,20 +52,27 @@ export class Deadlines {
 
   /** Calls `expiring.expire` after `delay`; the returned function cancels that. */
   add(delay: Millis, expiring: Expiring): () => void {
-    const entry: Entry = { at: this.#io.now() + delay, expiring };
+    const deadline = this.start(delay, expiring);
+    return () => deadline.cancel();
+  }
+
+  /** As {@link add}, without a function for each. */
+  start(delay: Millis, expiring: Expiring): Deadline {
+    const deadline = new Deadline(this.#io.now() + delay, expiring, this.#cancelled);
     let place = this.#entries.length;
-    while (place > 0 && (this.#entries[place - 1] as Entry).at > entry.at) place -= 1;
-    this.#entries.splice(place, 0, entry);
+    while (place > 0 && (this.#entries[place - 1] as Deadline).at > deadline.at) place -= 1;
+    if (place === this.#entries.length) this.#entries.push(deadline);
+    else this.#entries.splice(place, 0, deadline);
     this.#live += 1;
     this.#arm();
-    return () => {
-      if (entry.expiring === undefined) return;
-      entry.expiring = undefined;
-      this.#live -= 1;
-      if (this.#ending && this.#live === 0) this.#disarm();
-      this.#dropCancelled();
-    };
+    return deadline;
   }
+
+  readonly #cancelled = (): void => {
+    this.#live -= 1;
+    if (this.#ending && this.#live === 0) this.#disarm();
+    this.#dropCancelled();
+  };
 
   /**
    * Nothing new is expected: the timer ends with the last deadline that somebody still waits for, such as the time that
@@ -85,7 +107,7 @@ export class Deadlines {
     this.#timerAt = Infinity;
     const now = this.#io.now();
     let due = 0;
-    while (due < this.#entries.length && (this.#entries[due] as Entry).at <= now) due += 1;
+    while (due < this.#entries.length && (this.#entries[due] as Deadline).at <= now) due += 1;
     for (const entry of this.#entries.splice(0, due)) {
       const { expiring } = entry;
       if (expiring === undefined) continue;

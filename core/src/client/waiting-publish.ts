@@ -4,7 +4,7 @@ import type { Millis } from "../engine/config.ts";
 import type { Publication } from "../engine/frame-writer.ts";
 import { isBytes } from "../wire/bytes.ts";
 import type { Outcome } from "../wire/errors.ts";
-import type { Deadlines, Expiring } from "./deadlines.ts";
+import type { Deadline, Deadlines, Expiring } from "./deadlines.ts";
 import { AbortError, TimeoutError } from "./errors.ts";
 import { onAbort, type Resolve, rejection } from "./futures.ts";
 import type { Allowance } from "./gate.ts";
@@ -35,7 +35,7 @@ export class WaitingPublish implements ConfirmListener, Expiring {
   #cancelOutageDeadline: (() => void) | undefined;
   readonly #listener: ConfirmListener;
   readonly #room: WaitingRoom;
-  #cancelDeadline: (() => void) | undefined;
+  #deadline: Deadline | undefined;
   #stopListening: (() => void) | undefined;
 
   constructor(publication: Publication, listener: ConfirmListener, room: WaitingRoom) {
@@ -47,7 +47,7 @@ export class WaitingPublish implements ConfirmListener, Expiring {
 
   /** Limits the wait. */
   limit(deadlines: Deadlines, signal: AbortSignal | undefined, timeout: Millis | undefined): void {
-    if (timeout !== undefined) this.#cancelDeadline = deadlines.add(timeout, this);
+    if (timeout !== undefined) this.#deadline = deadlines.start(timeout, this);
     if (signal === undefined) return;
     this.#stopListening = onAbort(signal, (reason) => this.giveUp((outcome) => new AbortError(reason, outcome)));
   }
@@ -88,7 +88,7 @@ export class WaitingPublish implements ConfirmListener, Expiring {
   #finish(): void {
     this.over = true;
     this.connected();
-    this.#cancelDeadline?.();
+    this.#deadline?.cancel();
     this.#stopListening?.();
   }
 }

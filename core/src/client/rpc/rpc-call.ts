@@ -4,7 +4,7 @@ import { ChannelError, ConnectionError } from "../../engine/errors.ts";
 import type { Millis } from "../../engine/config.ts";
 import type { Publication } from "../../engine/frame-writer.ts";
 import type { Outcome } from "../../wire/errors.ts";
-import type { Deadlines, Expiring } from "../deadlines.ts";
+import type { Deadline, Deadlines, Expiring } from "../deadlines.ts";
 import { AbortError, type EndError, endedWith, TimeoutError } from "../errors.ts";
 import { Future, onAbort } from "../futures.ts";
 import type { ConfirmListener } from "../unconfirmed.ts";
@@ -31,7 +31,7 @@ export class RpcCall<T> implements Expiring, ConfirmListener {
   #request: WaitingPublish | undefined;
   #confirmed = false;
   #over = false;
-  #cancelDeadline: (() => void) | undefined;
+  #deadline: Deadline | undefined;
   #stopListening: (() => void) | undefined;
 
   constructor(correlationId: string, caller: RpcCaller<T>) {
@@ -50,7 +50,7 @@ export class RpcCall<T> implements Expiring, ConfirmListener {
 
   /** Ends the call when a reply takes too long, or the signal aborts. */
   limit(deadlines: Deadlines, timeout: Millis, signal: AbortSignal | undefined): void {
-    if (timeout !== Infinity) this.#cancelDeadline = deadlines.add(timeout, this);
+    if (timeout !== Infinity) this.#deadline = deadlines.start(timeout, this);
     if (signal === undefined) return;
     this.#stopListening = onAbort(signal, (reason) => this.#giveUp((outcome) => new AbortError(reason, outcome)));
   }
@@ -107,7 +107,7 @@ export class RpcCall<T> implements Expiring, ConfirmListener {
 
   #end(): void {
     this.#over = true;
-    this.#cancelDeadline?.();
+    this.#deadline?.cancel();
     this.#stopListening?.();
     this.#caller.ended(this);
   }
