@@ -1,12 +1,12 @@
 /** Calls that wait for the server's reply. */
 
 import type { ReplyEvent, GetOkEvent } from "../engine/events.ts";
-import { LazyMap } from "../engine/lazy-map.ts";
 import type { Request } from "../engine/request.ts";
 import type { Outcome } from "../wire/errors.ts";
 import { callSite, calledFrom, noSite } from "./call-site.ts";
 import { AbortError, type EndError, endedWith } from "./errors.ts";
 import { Future, onAbort } from "./futures.ts";
+import { PassingMap } from "./passing-map.ts";
 
 /** What answers a request. */
 export type Answer = ReplyEvent | GetOkEvent;
@@ -40,7 +40,7 @@ export interface CallOptions<T> {
 
 /** The requests of one connection that are not answered yet. Each ends once: answered, or with its channel. */
 export class Replies {
-  readonly #waiting = new LazyMap<Request, Waiting>();
+  readonly #waiting = new PassingMap<Request, Waiting>();
 
   get size(): number {
     return this.#waiting.size;

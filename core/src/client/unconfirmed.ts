@@ -6,6 +6,7 @@ import { LazyMap } from "../engine/lazy-map.ts";
 import { NackError, UnroutableError } from "./errors.ts";
 import type { Resolve } from "./futures.ts";
 import { rejection } from "./futures.ts";
+import { PassingMap } from "./passing-map.ts";
 import { ReturnedMessages } from "./returned-matching.ts";
 import type { ReturnedMessage } from "./returned-message.ts";
 
@@ -41,7 +42,7 @@ export class Unconfirmed {
   #low = 1;
   #high = 0;
   readonly #stragglers = new LazyMap<number, { readonly waiter: ConfirmWaiter; readonly size: number }>();
-  readonly #mandatory = new LazyMap<number, Publication>();
+  readonly #mandatory = new PassingMap<number, Publication>();
   /** What could be published again, where that is asked for. */
   readonly #kept: Map<number, Publication> | undefined;
   readonly #returned = new ReturnedMessages();

@@ -20,6 +20,7 @@ import { AbortError, type EndError, endedWith } from "../errors.ts";
 import { Future, isThenable, rejection } from "../futures.ts";
 import { illegal } from "../option-checks.ts";
 import { checkProperties } from "../outgoing-properties.ts";
+import { PassingMap } from "../passing-map.ts";
 import { ReplyChannel, type ReplyChannelOptions } from "./reply-channel.ts";
 import { RpcCall, type RpcCaller } from "./rpc-call.ts";
 import { errorIn, isError } from "./rpc-error.ts";
@@ -93,7 +94,7 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
   readonly #connection: Connection;
   readonly #internals: ConnectionInternals;
   readonly #options: RpcClientOptions<Request, Reply>;
-  readonly #calls = new Map<string, RpcCall<RpcReply<Reply>>>();
+  readonly #calls = new PassingMap<string, RpcCall<RpcReply<Reply>>>();
   readonly #caller: RpcCaller<RpcReply<Reply>> = { ended: (call) => this.#ended(call) };
   readonly #stopListening: () => void;
   /** Tells this client's calls from those of another one that reads the same queue later. */
