@@ -24,7 +24,7 @@ const noDial = (): void => {};
 /** See the file's comment. */
 export class NodeStream implements ByteStream {
   readonly #gate: StreamGate;
-  readonly #where: string;
+  readonly #endpoint: TcpEndpoint | UnixEndpoint;
   /** Whether bytes come by `data` events. */
   readonly #readsEvents: boolean;
   #cancelDial: () => void;
@@ -40,7 +40,7 @@ export class NodeStream implements ByteStream {
    */
   constructor(endpoint: TcpEndpoint | UnixEndpoint, handler: StreamHandler, readBuffer?: Uint8Array) {
     this.#gate = new StreamGate(handler, setImmediate, () => this.#drop());
-    this.#where = endpoint.transport === "unix" ? endpoint.path : `${endpoint.host}:${endpoint.port}`;
+    this.#endpoint = endpoint;
     const onread = readBuffer === undefined ? undefined : this.#readInto(readBuffer);
     this.#readsEvents = onread === undefined;
     this.#cancelDial = dial(endpoint, onread, {
@@ -98,6 +98,11 @@ export class NodeStream implements ByteStream {
         return true;
       },
     };
+  }
+
+  get #where(): string {
+    const endpoint = this.#endpoint;
+    return endpoint.transport === "unix" ? endpoint.path : `${endpoint.host}:${endpoint.port}`;
   }
 
   #drop(): void {

@@ -65,6 +65,8 @@ export type ChannelState = "opening" | "open" | "recovering" | "closing" | "clos
 /** The reply of a method, as its fields. */
 export type ReplyFields<M extends ChannelRequestName> = Fields<ReplyName<M>>;
 
+const never = (): boolean => false;
+
 /** A channel that lives through several connections. What belongs to one of them is replaced by {@link attach}. */
 export class ChannelCore implements PublishingHost {
   readonly host: ChannelHost;
@@ -73,10 +75,9 @@ export class ChannelCore implements PublishingHost {
   readonly number: number;
   readonly gate: Gate;
   /** Whether the channel is reopened when the server closes it; asked with the server's reason. */
-  reopensAfter: (error: ChannelError) => boolean = () => false;
+  reopensAfter: (error: ChannelError) => boolean = never;
   readonly publishing: Publishing;
   readonly subscriptions: Subscriptions;
-  readonly listeners: Listeners<ChannelEvents>;
   /** `undefined` once it is open. */
   #opened: Future<void> | undefined = new Future<void>();
   readonly #closed = new Milestone<EndError | undefined>();
@@ -94,7 +95,8 @@ export class ChannelCore implements PublishingHost {
   /** What the server's delivery tags begin from, since the channel was opened last. */
   #offset = 0;
   /** Calls without an answer that nothing has proved right yet. */
-  #unproven: { readonly method: string; readonly undo: () => void }[] = [];
+  #unproven: { readonly method: string; readonly undo: () => void }[] | undefined;
+  #listeners: Listeners<ChannelEvents> | undefined;
   #transaction: Transaction | undefined;
   #isTransactional = false;
 
@@ -107,7 +109,11 @@ export class ChannelCore implements PublishingHost {
     this.#settlement = this.#newSettlement();
     this.publishing = host.observer?.publishing(this, window, host.policy) ?? new Publishing(this, window, host.policy);
     this.subscriptions = new Subscriptions(this);
-    this.listeners = new Listeners<ChannelEvents>(host.report);
+  }
+
+  /** Made for the first listener. */
+  get listeners(): Listeners<ChannelEvents> {
+    return (this.#listeners ??= new Listeners(this.host.report));
   }
 
   get engine(): ChannelEngine {
@@ -217,7 +223,7 @@ export class ChannelCore implements PublishingHost {
         ...options,
         value: (answer) => {
           sent?.done(answer);
-          this.#unproven = [];
+          this.#unproven = undefined;
           if (method === "tx.select") this.#isTransactional = true;
           if (method === "basic.recover") this.settlement.endRecover();
           return options.value(answer);
@@ -240,7 +246,7 @@ export class ChannelCore implements PublishingHost {
       if (method === "basic.recover-async") this.settlement.forgetAll();
       const sent = recorder?.sent(this.memory, method as ChannelRequestName, fields as Arguments<ChannelRequestName>);
       sent?.done(undefined);
-      if (sent?.undo !== undefined) this.#unproven.push({ method, undo: () => sent.undo?.() });
+      if (sent?.undo !== undefined) (this.#unproven ??= []).push({ method, undo: () => sent.undo?.() });
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -311,14 +317,16 @@ export class ChannelCore implements PublishingHost {
         return this.#deliver(event);
       case "settled":
         return this.publishing.settled(event);
-      case "basic.return":
-        return this.listeners.emit("return", this.publishing.returned(event));
+      case "basic.return": {
+        const message = this.publishing.returned(event);
+        return this.#listeners?.emit("return", message);
+      }
       case "basic.cancel":
         this.subscriptions.cancelledByServer(event.consumerTag);
-        return this.listeners.emit("cancel", { consumerTag: event.consumerTag });
+        return this.#listeners?.emit("cancel", { consumerTag: event.consumerTag });
       case "channel.flow":
         this.publishing.makeUseOfRoom();
-        return this.listeners.emit("flow", { active: event.active });
+        return this.#listeners?.emit("flow", { active: event.active });
       case "channel-open":
         this.host.observer?.channelOpened(this);
         // A channel that is recovered is open when everything on it is as it was.
@@ -342,7 +350,7 @@ export class ChannelCore implements PublishingHost {
     this.#transaction?.lost(end);
     this.host.replies.end(requests, end, true);
     this.publishing.lost(end);
-    this.listeners.emit("lost", { error: end });
+    this.#listeners?.emit("lost", { error: end });
     this.host.observer?.channelClosed(this, end);
   }
 
@@ -387,8 +395,8 @@ export class ChannelCore implements PublishingHost {
 
   /** Calls without an answer that the server now complains of. */
   #blame(method: string | undefined): void {
-    for (const unproven of this.#unproven) if (unproven.method === method) unproven.undo();
-    this.#unproven = [];
+    for (const unproven of this.#unproven ?? []) if (unproven.method === method) unproven.undo();
+    this.#unproven = undefined;
   }
 
   /** The channel is closed. */
@@ -412,7 +420,7 @@ export class ChannelCore implements PublishingHost {
     this.subscriptions.end(reason === undefined ? { type: "closed" } : { type: "lost", error: reason });
     this.#closed.reach(reason);
     this.#over.reach();
-    this.listeners.emit("closed", { error: reason });
+    this.#listeners?.emit("closed", { error: reason });
     this.host.observer?.channelClosed(this, reason);
   }
 

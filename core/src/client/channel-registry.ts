@@ -15,9 +15,10 @@ const noWindow: PublishWindow = { messages: Infinity, bytes: Infinity };
 export class ChannelRegistry {
   /** How many channels there were. */
   #opened = 0;
-  readonly #channels: (ChannelCore | undefined)[] = [];
-  /** Channels of recovery's own, which may have the number of one that is lost. */
-  readonly #private: (ChannelCore | undefined)[] = [];
+  /** By number. A literal has no room to spare: most connections have one channel, or few. */
+  readonly #channels: (ChannelCore | undefined)[] = [undefined, undefined];
+  /** Channels of recovery's own, by number, which may be that of one that is lost. */
+  #private: (ChannelCore | undefined)[] | undefined;
   /** Whether a channel was lost, and may be lost still: looking at all of them for each new one would cost too much. */
   #mayBeLost = false;
 
@@ -28,12 +29,12 @@ export class ChannelRegistry {
 
   /** Those of recovery's own. */
   get private(): ChannelCore[] {
-    return this.#private.filter((core) => core !== undefined);
+    return this.#private?.filter((core) => core !== undefined) ?? [];
   }
 
   /** Whose events those of a number are: a channel that is lost gets none. */
   find(number: number): ChannelCore | undefined {
-    return this.#private[number] ?? this.#channels[number];
+    return this.#private?.[number] ?? this.#channels[number];
   }
 
   /**
@@ -57,7 +58,7 @@ export class ChannelRegistry {
   openPrivate(host: ChannelHost, othersHaveNumbers: boolean): ChannelCore {
     const { engine } = host.link;
     const core = this.#begin(host, othersHaveNumbers ? this.#openNext(engine) : engine.openChannel(), noWindow);
-    this.#private[core.number] = core;
+    (this.#private ??= [])[core.number] = core;
     return core;
   }
 
@@ -72,7 +73,7 @@ export class ChannelRegistry {
 
   remove(core: ChannelCore): void {
     if (this.#channels[core.number] === core) this.#channels[core.number] = undefined;
-    if (this.#private[core.number] === core) this.#private[core.number] = undefined;
+    if (this.#private?.[core.number] === core) this.#private[core.number] = undefined;
   }
 
   /** A channel was lost, and comes back. */

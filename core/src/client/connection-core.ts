@@ -54,14 +54,14 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
   /** The link that there is, or was last: from the first {@link adopt} on, before which nobody has the connection. */
   link!: Link;
   dialed: Dialed | undefined;
-  negotiated: Negotiated = { mechanism: "", channelMax: 0, frameMax: 0, heartbeat: 0 };
   readonly #over = new Milestone<void>();
   /** Made for credentials that expire. */
   #renewal: CredentialsRenewal | undefined;
   /** The state that listeners know of. */
   #toldState: ConnectionState = "open";
   /** What links that are gone counted. */
-  #countedBefore: EngineCounters = newCounters();
+  #countedBefore: EngineCounters | undefined;
+  #mechanism = "";
   #ready: Future<void> | undefined;
   #end: ConnectionError | undefined;
   #closing = false;
@@ -95,7 +95,12 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
 
   /** What was sent and received on all links. */
   get totals(): EngineCounters {
-    return addCounters(this.#countedBefore, this.link.engine.counters);
+    return addCounters(this.#countedBefore ?? newCounters(), this.link.engine.counters);
+  }
+
+  get negotiated(): Negotiated {
+    const { channelMax, frameMax, heartbeat } = this.link.engine;
+    return { mechanism: this.#mechanism, channelMax, frameMax, heartbeat };
   }
 
   // What is told
@@ -239,14 +244,14 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
   // What the link says
 
   /** There is a link, which is open. */
-  adopt(link: Link, { mechanism, channelMax, frameMax, heartbeat }: OpenEvent, dialed: Dialed): this {
+  adopt(link: Link, { mechanism }: OpenEvent, dialed: Dialed): this {
     const isFirst = this.dialed === undefined;
     if (!isFirst) this.#countedBefore = this.totals;
     this.dialed = dialed;
     this.link = link;
     this.#linkClosed = false;
     this.#renewCredentials(dialed);
-    this.negotiated = { mechanism, channelMax, frameMax, heartbeat };
+    this.#mechanism = mechanism;
     if (isFirst) {
       this.recovery?.begin(this.io.now());
       this.observer?.event("connected", { epoch: 1 });

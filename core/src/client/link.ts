@@ -6,7 +6,7 @@
 import type { ConnectionConfig, Millis } from "../engine/config.ts";
 import { ConnectionEngine } from "../engine/connection-engine.ts";
 import type { ConnectionEvent } from "../engine/events.ts";
-import type { ByteStream, Endpoint, IoServices, TransportError } from "./io-services.ts";
+import type { ByteStream, Endpoint, IoServices, StreamHandler, TransportError } from "./io-services.ts";
 
 /** Output from which a turn's write does not wait for the end of the turn. */
 const writeAtOnce = 64 * 1024;
@@ -45,7 +45,7 @@ export interface TurnEnd {
   endOfTurn(): boolean;
 }
 
-export class Link {
+export class Link implements StreamHandler {
   readonly engine: ConnectionEngine;
   owner: LinkOwner;
   readonly #io: IoServices;
@@ -63,7 +63,7 @@ export class Link {
   #turnsGathering = 0;
   #pauses = 0;
   #peeking = false;
-  #atTurnEnd: TurnEnd[] = [];
+  #atTurnEnd: TurnEnd[] | undefined;
   #timerAt = Infinity;
   #cancelTimer: (() => void) | undefined;
   #cancelLinger: (() => void) | undefined;
@@ -82,16 +82,7 @@ export class Link {
    * @throws UsageError when the runtime cannot honour an option of the endpoint.
    */
   connect(endpoint: Endpoint): void {
-    this.#stream = this.#io.connect(endpoint, {
-      opened: () => this.#opened(),
-      received: (chunk) => this.#received(chunk),
-      readTarget: () => this.engine.readTarget(),
-      writable: () => {
-        this.#streamWritable = true;
-        this.#turn();
-      },
-      closed: (cause) => this.#closed(cause),
-    });
+    this.#stream = this.#io.connect(endpoint, this);
     this.#armTimer();
   }
 
@@ -125,16 +116,16 @@ export class Link {
 
   /** Calls `task.endOfTurn` before this turn's output leaves. */
   beforeTurnEnds(task: TurnEnd): void {
-    this.#atTurnEnd.push(task);
+    (this.#atTurnEnd ??= []).push(task);
     this.touch();
   }
 
   /** Gives the engine now what waits for the end of the turn. */
   endTurnEarly(): void {
-    if (this.#atTurnEnd.length === 0) return;
     const tasks = this.#atTurnEnd;
-    this.#atTurnEnd = [];
-    for (const task of tasks) if (!task.endOfTurn()) this.#atTurnEnd.push(task);
+    if (tasks === undefined) return;
+    this.#atTurnEnd = undefined;
+    for (const task of tasks) if (!task.endOfTurn()) (this.#atTurnEnd ??= []).push(task);
   }
 
   /** Stops reading until {@link resume} was called as often. Silence of the server proves nothing meanwhile. */
@@ -143,7 +134,7 @@ export class Link {
     if (this.#pauses > 1 || this.#transport !== "open" || this.#ending) return;
     this.#stream?.pause();
     this.engine.setReading(false, this.#io.now());
-    this.#cancelPeek = this.#io.setTimer(peekInterval, this.#peek);
+    this.#cancelPeek = this.#io.setTimer(peekInterval, () => this.#peek());
   }
 
   resume(): void {
@@ -154,13 +145,13 @@ export class Link {
 
   // What the transport says
 
-  #opened(): void {
+  opened(): void {
     this.#transport = "open";
     this.#wasOpen = true;
     this.#turn();
   }
 
-  #received(chunk: Uint8Array): void {
+  received(chunk: Uint8Array): void {
     this.#heard = true;
     if (chunk.length <= largestPart) {
       this.#take(chunk);
@@ -169,7 +160,7 @@ export class Link {
     }
     if (this.#peeking) this.#stopPeeking();
     // Deliveries that are not answered in this turn need no end of it.
-    if (this.engine.outputSize > 0 || this.#atTurnEnd.length > 0 || this.engine.wantsClose || this.#isDue())
+    if (this.engine.outputSize > 0 || this.#atTurnEnd !== undefined || this.engine.wantsClose || this.#isDue())
       this.touch();
     else if (!this.#turnPosted) this.#armTimer();
   }
@@ -192,7 +183,16 @@ export class Link {
     }
   }
 
-  #closed(cause: TransportError | undefined): void {
+  readTarget(): Uint8Array | undefined {
+    return this.engine.readTarget();
+  }
+
+  writable(): void {
+    this.#streamWritable = true;
+    this.#turn();
+  }
+
+  closed(cause?: TransportError): void {
     this.#transport = "closed";
     this.#cancelTimer?.();
     this.#cancelLinger?.();
@@ -298,13 +298,13 @@ export class Link {
    * A handler may wait for an answer, such as a confirm, that is behind deliveries nobody has room for; the buffer that
    * it fills would then never be emptied. So as long as answers are expected, a chunk is read now and then.
    */
-  readonly #peek = (): void => {
-    this.#cancelPeek = this.#io.setTimer(peekInterval, this.#peek);
+  #peek(): void {
+    this.#cancelPeek = this.#io.setTimer(peekInterval, () => this.#peek());
     if (this.#pauses === 0 || this.#peeking || !this.owner.expectsAnswers()) return;
     this.#peeking = true;
     this.engine.setReading(true, this.#io.now());
     this.#stream?.resume();
-  };
+  }
 
   #stopPeeking(): void {
     this.#peeking = false;

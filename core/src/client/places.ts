@@ -12,7 +12,7 @@ export interface Place {
   readonly parameters: PlaceParameters;
 }
 
-/** The options that may differ from place to place: what is said in the handshake. */
+/** The options that may differ from place to place: what is said in the handshake. Others may be beside them. */
 export type PlaceParameters = Pick<ConnectOptions, (typeof placeParameterNames)[number]>;
 
 export const placeParameterNames = [
@@ -31,7 +31,7 @@ const mostEndpoints = 1024;
 /** The place that options say, or the URI among them; `options` has the parameters of the URI already, and wins. */
 export function placeOf(uri: ParsedUri | undefined, options: ConnectOptions, addresses: Addresses): Place {
   const address = uri === undefined ? addresses.ofOptions(options) : addresses.ofUri(uri, options, "options");
-  return checked({ address, parameters: parametersOf(options) }, options, addresses, "");
+  return checked({ address, parameters: options }, options, addresses, "");
 }
 
 /**
@@ -54,20 +54,20 @@ export function listedPlaces(
 }
 
 function listedPlace(element: unknown, options: ConnectOptions, addresses: Addresses, name: string): Place {
-  const parameters = parametersOf(options);
   const prefix = `${name}: `;
   if (typeof element === "string") {
     const uri = named(prefix, () => addresses.parse(element));
     addresses.checkListed(uri, name);
     const address = addresses.ofUri(uri, options, "uri");
-    return checked({ address, parameters: { ...parameters, ...uri.parameters } }, options, addresses, prefix);
+    return checked({ address, parameters: { ...options, ...uri.parameters } }, options, addresses, prefix);
   }
   if (!isRecord(element)) throw illegal(name, "a URI or an object", element);
-  return checked({ address: addresses.ofParts(element, options, name), parameters }, options, addresses, prefix);
-}
-
-function parametersOf(options: ConnectOptions): PlaceParameters {
-  return Object.fromEntries(placeParameterNames.map((name) => [name, options[name]]));
+  return checked(
+    { address: addresses.ofParts(element, options, name), parameters: options },
+    options,
+    addresses,
+    prefix,
+  );
 }
 
 /** What can only be checked when everything that is said of a place is together. */

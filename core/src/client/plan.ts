@@ -134,23 +134,19 @@ async function targetOf(
   options: ConnectOptions,
   addresses: Addresses,
 ): Promise<ConnectTarget> {
-  const { virtualHost = "/", credentials = guest, ...handshake } = parameters;
-  const { requestTimeout, closeTimeout, blockedTimeout, limits, tap } = options;
+  const { virtualHost = "/", credentials = guest } = parameters;
   const source = new CredentialsSource(credentials);
   return {
     endpoint: await addresses.complete(address, options.readFile),
     virtualHost,
     credentials: source,
-    engineConfig: async (): Promise<ConnectionConfig> => ({
-      mechanisms: await source.mechanisms(),
-      virtualHost,
-      ...handshake,
-      requestTimeout,
-      closeTimeout,
-      blockedTimeout,
-      limits,
-      tap,
-    }),
+    engineConfig: async (): Promise<ConnectionConfig> => {
+      const { connectionName, clientProperties, locale, channelMax, frameMax, heartbeat } = parameters;
+      const { requestTimeout, closeTimeout, blockedTimeout, limits, tap } = options;
+      const handshake = { connectionName, clientProperties, locale, channelMax, frameMax, heartbeat };
+      const timeouts = { requestTimeout, closeTimeout, blockedTimeout };
+      return { mechanisms: await source.mechanisms(), virtualHost, ...handshake, ...timeouts, limits, tap };
+    },
   };
 }
 

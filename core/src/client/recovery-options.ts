@@ -154,10 +154,16 @@ export const checkRecovery: Check = (value, name) => {
   if (typeof value !== "boolean") checkOptions<RecoveryOptions>(value, checks, name, `${name}.`);
 };
 
+/** One for all connections that say nothing of it. */
+const defaultPlan: RecoveryPlan = /* @__PURE__ */ complete({});
+
 /** Completes the option `recovery`; `undefined` when a loss is to be the end. */
 export function planRecovery(given: boolean | RecoveryOptions | undefined): RecoveryPlan | undefined {
   if (given === false) return undefined;
-  const options: RecoveryOptions = typeof given === "object" ? given : {};
+  return typeof given === "object" ? complete(given) : defaultPlan;
+}
+
+function complete(options: RecoveryOptions): RecoveryPlan {
   const backoff = Object.entries(options.backoff ?? {}).filter(([, value]) => value !== undefined);
   return {
     backoff: { ...defaultBackoff, ...Object.fromEntries(backoff) },

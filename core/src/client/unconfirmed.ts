@@ -34,18 +34,22 @@ const largestRing = 1024 * 1024;
 /** What stands in the ring of sizes where no publish is. */
 const nobody = -1;
 
+/** The rings of a channel that has published nothing. Nothing is ever put into them. */
+const noWaiters: ConfirmWaiter[] = [];
+const noSizes: number[] = [];
+
 /** Waiters and sizes by sequence number: two rings whose common length is a power of two. No object per publish. */
 export class Unconfirmed {
-  /** Empty until the first publish. */
-  #waiters: ConfirmWaiter[] = [];
-  #sizes: number[] = [];
+  #waiters = noWaiters;
+  #sizes = noSizes;
   #low = 1;
   #high = 0;
   readonly #stragglers = new LazyMap<number, { readonly waiter: ConfirmWaiter; readonly size: number }>();
   readonly #mandatory = new PassingMap<number, Publication>();
   /** What could be published again, where that is asked for. */
   readonly #kept: Map<number, Publication> | undefined;
-  readonly #returned = new ReturnedMessages();
+  /** Made for the first message that comes back. */
+  #returned: ReturnedMessages | undefined;
   #count = 0;
   #bytes = 0;
 
@@ -93,7 +97,7 @@ export class Unconfirmed {
 
   /** The server handed a message back. */
   returned(message: ReturnedMessage): void {
-    if (this.#mandatory.size > 0) this.#returned.add(message);
+    if (this.#mandatory.size > 0) (this.#returned ??= new ReturnedMessages()).add(message);
   }
 
   /** The server settled a run of publishes. */
@@ -106,7 +110,7 @@ export class Unconfirmed {
       else if (typeof waiter === "function") waiter();
       else waiter?.confirmed();
     }
-    if (this.#mandatory.size === 0) this.#returned.clear();
+    if (this.#mandatory.size === 0) this.#returned?.clear();
   }
 
   /**
@@ -149,7 +153,7 @@ export class Unconfirmed {
     this.#sizes.fill(nobody);
     this.#stragglers.clear();
     this.#mandatory.clear();
-    this.#returned.clear();
+    this.#returned?.clear();
     this.#kept?.clear();
     this.#low = 1;
     this.#high = 0;
@@ -161,7 +165,7 @@ export class Unconfirmed {
     const publication = this.#mandatory.get(sequence);
     if (publication === undefined) return undefined;
     this.#mandatory.delete(sequence);
-    return this.#returned.take(publication, this.#mandatory.values());
+    return this.#returned?.take(publication, this.#mandatory.values());
   }
 
   #take(sequence: number): ConfirmWaiter {

@@ -22,7 +22,7 @@ export class RequestDeadlines {
   #entries = new Deque<Entry>();
   #cleanUpAt = cleanUpAfter;
   /** Requests that were written since the engine last learnt the time. */
-  #unstamped: PendingRequest[] = [];
+  #unstamped: PendingRequest[] | undefined;
   /** When this time began to stand still. */
   #suspendedAt: Millis | undefined;
   /** For how long it has stood still in all. */
@@ -35,21 +35,21 @@ export class RequestDeadlines {
 
   /** How many requests are kept, for the sake of tests. */
   get size(): number {
-    return this.#entries.size + this.#unstamped.length;
+    return this.#entries.size + (this.#unstamped?.length ?? 0);
   }
 
   /** A request was written. A command knows no time: it runs from the next {@link learn}. */
   written(request: PendingRequest): void {
-    if (this.#timeout !== 0) this.#unstamped.push(request);
+    if (this.#timeout !== 0) (this.#unstamped ??= []).push(request);
   }
 
   /** The engine learnt the time. */
   learn(now: Millis): void {
-    if (this.#unstamped.length === 0) return;
+    if (this.#unstamped === undefined) return;
     for (const request of this.#unstamped) {
       if (!request.ended) this.#entries.push({ request, deadline: this.#ownTime(now) + this.#timeout });
     }
-    this.#unstamped = [];
+    this.#unstamped = undefined;
     if (this.#entries.size > this.#cleanUpAt) this.#cleanUp();
   }
 
@@ -70,7 +70,7 @@ export class RequestDeadlines {
 
   /** When the first request is late; `now` when there are requests whose time has not begun. `undefined`: never. */
   deadline(now: Millis): Millis | undefined {
-    if (this.#unstamped.length > 0) return now;
+    if (this.#unstamped !== undefined) return now;
     if (this.#suspendedAt !== undefined) return undefined;
     this.#dropEnded();
     const first = this.#entries.peek();
