@@ -176,21 +176,18 @@ export class Channel implements ChannelEngine, RequestSender {
         return this.#method(reader);
       case frameType.header:
         return this.#message(this.#assembler.header(bytes, start, end));
-      default:
-        return this.#body(reader);
+      default: {
+        const content = this.#assembler.body(bytes, start, end, reader.last);
+        // What came behind it is in memory that goes to the receiver, who may do with it whatever he likes.
+        if (content !== undefined && this.#assembler.inPlace) reader.detach();
+        return this.#message(content);
+      }
     }
   }
 
-  /** Where the transport may read to what it brings next, which is inside of a body frame of this channel. */
-  readTarget({ bodyToCome, frameMax }: FrameReader): Uint8Array | undefined {
-    return this.#assembler.target(bodyToCome, frameMax);
-  }
-
-  #body(reader: FrameReader): ConnectionEvent | undefined {
-    const content = this.#assembler.body(reader.bytes, reader.start, reader.end, reader.last);
-    // What came behind it is in memory that goes to the receiver, who may do with it whatever he likes.
-    if (content !== undefined && this.#assembler.inPlace) reader.detach();
-    return this.#message(content);
+  /** Where the transport may read to what it brings next, where the reader is inside of a body frame of this channel. */
+  readTarget(reader: FrameReader): Uint8Array | undefined {
+    return this.#madeAssembler?.target(reader);
   }
 
   #method(reader: FrameReader): ConnectionEvent | undefined {

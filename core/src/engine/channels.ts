@@ -115,7 +115,7 @@ export class Channels implements ChannelHost {
     return undefined;
   }
 
-  /** Where the transport may read to what it brings next, which is inside of a body frame. */
+  /** Where the transport may read to what it brings next, where the reader is inside of a body frame. */
   readTarget(reader: FrameReader): Uint8Array | undefined {
     return this.#channels.get(reader.channel)?.readTarget(reader);
   }

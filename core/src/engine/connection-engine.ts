@@ -135,7 +135,7 @@ export class ConnectionEngine {
    * returned is of no use to it any more once anything was received.
    */
   readTarget(): Uint8Array | undefined {
-    return this.#reader.bodyToCome === 0 ? undefined : this.#connection.channels.readTarget(this.#reader);
+    return this.#connection.channels.readTarget(this.#reader);
   }
 
   /** Copies what was received and not yet parsed, so that the chunks' memory may be used again. */

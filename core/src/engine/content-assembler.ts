@@ -74,7 +74,6 @@ export class ContentAssembler {
     this.#method = method;
     this.#lends = lends;
     this.#busy = true;
-    this.inPlace = false;
     this.#bodySize = -1;
   }
 
@@ -158,15 +157,16 @@ export class ContentAssembler {
   }
 
   /**
-   * Where the transport may read to what it gives to {@link body} next: `toCome` octets of a frame, with its end octet. Only
-   * for lent bodies of several frames. Others lie in the chunk, or in memory that is their receiver's: there it is the
-   * memory that costs, and not the copy.
+   * Where the transport may read to what it gives to {@link body} next, where the reader is inside of a frame of it. Only for
+   * lent bodies of several frames. Others lie in the chunk, or in memory that is their receiver's: there it is the memory
+   * that costs, and not the copy.
    */
-  target(toCome: number, frameMax: number): Uint8Array | undefined {
-    const ofFrame = toCome - 1;
+  target({ bodyToCome, frameMax }: FrameReader): Uint8Array | undefined {
+    const ofFrame = bodyToCome - 1;
     const ofBody = this.#bodySize - this.#received;
-    const isWorthIt = ofFrame < ofBody && ofBody >= worthReading && (frameMax === 0 || frameMax >= worthReading);
-    if (!this.#lends || !this.#busy || ofFrame > ofBody || !(this.inPlace || isWorthIt)) return undefined;
+    if (!this.#lends || !this.#busy || ofFrame < 0 || ofFrame > ofBody) return undefined;
+    const isWorthIt = ofFrame < ofBody && Math.min(ofBody, frameMax || ofBody) >= worthReading;
+    if (!this.inPlace && !isWorthIt) return undefined;
     this.#reserve(this.#received + 1);
     // The header of the next frame comes along, and its payload is read over it.
     const end = this.#received + (ofFrame < ofBody ? ofFrame + frameOverhead : ofBody + roomBehind);

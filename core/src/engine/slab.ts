@@ -24,8 +24,9 @@ export class Slab {
   /** A copy of `bytes[start..end)`. */
   copy(bytes: Uint8Array, start: number, end: number): Uint8Array {
     const memory = this.put(bytes, start, end);
+    const size = end - start;
     // Half the cost of `subarray`.
-    return new Uint8Array(memory.buffer, this.start, end - start);
+    return memory.length === size ? memory : new Uint8Array(memory.buffer, this.start, size);
   }
 
   /**
