@@ -10,7 +10,7 @@ export interface Pace {
   readonly curveRounds: number;
   /** Memory hardly differs from one process to the next. */
   readonly memoryRounds: number;
-  /** On Deno and Bun. */
+  /** On Deno and Bun, but for the limits, which are no goal there: one. */
   readonly elsewhereRounds: number;
   /** Clients of other languages, which are no goal's measure. */
   readonly foreignRounds: number;
@@ -84,12 +84,12 @@ export function runsOf(comparisons: readonly Comparison[], pace: Pace, onNullBro
   return runs;
 }
 
-function roundsOf(pace: Pace, workload: Workload, { runtime }: Client, onNullBroker: boolean): number {
+function roundsOf(pace: Pace, workload: Workload, { runtime, role }: Client, onNullBroker: boolean): number {
   const wanted = [pace.rounds];
   if (!onNullBroker) wanted.push(pace.realRounds);
   if (workload.growth !== undefined) wanted.push(pace.curveRounds);
   if ("holding" in workload) wanted.push(pace.memoryRounds);
-  if (runtime === "deno" || runtime === "bun") wanted.push(pace.elsewhereRounds);
+  if (runtime === "deno" || runtime === "bun") wanted.push(role === "limit" ? 1 : pace.elsewhereRounds);
   if (runtime === "python" || runtime === "c") wanted.push(pace.foreignRounds);
   return Math.min(...wanted);
 }

@@ -47,6 +47,17 @@ test("small messages are to cost at most twice what the hand-written client's do
   expect(found).toEqual([{ times: 2.1, goal: 2, passed: false }, { times: 3 }]);
 });
 
+test("on other runtimes the hand-written client is a measure, and no goal", () => {
+  const cells = [
+    cell("leveret on bun", "bun", "ours", 3),
+    cell("amqplib on bun", "bun", "peer", 30),
+    cell("hand-written on bun", "bun", "limit", 1),
+  ];
+  const [found] = verdicts(cells, workloads);
+  expect(found?.limits).toEqual([{ client: "hand-written", value: 1, ratio: 30 }]);
+  expect(found?.ofLimit).toEqual({ times: 3 });
+});
+
 test("on RabbitMQ as much is to get through as the best other gets, within noise, at no more CPU time", () => {
   const real = { ...small, counterpart: "RabbitMQ 4.0" };
   const slow = { ...cell("leveret", "node", "ours", 2, real), rate: spread([94]) };

@@ -144,7 +144,7 @@ const calling: readonly Workload[] = [
     name: "connect and close",
     work: { kind: "connect", shape: shape16 },
     slice: 16,
-    longest: 2000,
+    longest: 1000,
     goal: { atLeast: 15, of: "rate" },
     ...quick,
   },
