@@ -12,8 +12,11 @@ import { nextTurn } from "./drivers/loops.ts";
 import { brokerOf, prepare } from "./slices.ts";
 import type { Holding, Work } from "./workloads.ts";
 
-/** Connections that are opened before memory is looked at, so that code and caches are there. */
-const connectionsBefore = 5;
+/**
+ * Connections that are opened before memory is looked at, so that code and caches are there: after few, a part of the code
+ * is still to be compiled, and would count as memory of the connections that follow.
+ */
+const connectionsBefore = 200;
 /** Most peers wait 40 ms for each. */
 const connectionsAtOnce = 20;
 
