@@ -1,3 +1,7 @@
+/** A map for what comes and goes all the time. */
+
+import { LazyMap } from "../engine/lazy-map.ts";
+
 /** Deletions, beyond as many as there are entries, after which a map is replaced. */
 const renewAfter = 1000;
 
@@ -8,41 +12,21 @@ const renewAfter = 1000;
  * among what is old, where garbage is rarely collected, everything that passes later is kept with it: a collection then
  * costs as much as all the rest of a remote call. A map that is replaced now and then ends the chain.
  */
-export class PassingMap<K, V> {
-  /** `undefined` while nothing is in it. */
-  #map: Map<K, V> | undefined;
+export class PassingMap<K, V> extends LazyMap<K, V> {
   #deletions = 0;
 
-  get size(): number {
-    return this.#map?.size ?? 0;
+  /** Not for whoever iterates meanwhile. */
+  override delete(key: K): boolean {
+    const isGone = super.delete(key);
+    if (isGone) this.#deletions += 1;
+    if (this.#deletions > renewAfter + this.size) this.#renew();
+    return isGone;
   }
 
-  get(key: K): V | undefined {
-    return this.#map?.get(key);
-  }
-
-  set(key: K, value: V): void {
-    this.#map ??= new Map();
-    this.#map.set(key, value);
-  }
-
-  /** Who iterates meanwhile may go on with what there was before. */
-  delete(key: K): boolean {
-    if (this.#map?.delete(key) !== true) return false;
-    this.#deletions += 1;
-    if (this.#deletions > renewAfter + this.#map.size) {
-      this.#map = new Map(this.#map);
-      this.#deletions = 0;
-    }
-    return true;
-  }
-
-  clear(): void {
-    this.#map = undefined;
+  #renew(): void {
     this.#deletions = 0;
-  }
-
-  values(): Iterable<V> {
-    return this.#map?.values() ?? [];
+    const entries = [...this];
+    this.clear();
+    for (const [key, value] of entries) this.set(key, value);
   }
 }
