@@ -243,6 +243,22 @@ describe("a signal", () => {
     expect(server.log.slice(-3)).toEqual(["1 basic.cancel t", "1 basic.nack 1 requeue", "1 basic.nack 2 requeue"]);
     expect(channel.consumerTags).toEqual([]);
   });
+
+  it("cancels it also when as many requests wait as may", async () => {
+    const { io, server, channel } = await withChannel({ limits: { maxWaitingRequests: 1 } });
+    server.on("queue.purge");
+    void channel.queuePurge({ queue: "q" });
+    const controller = new AbortController();
+    const consumer = { queue: "q", consumerTag: "t", noAck: true, signal: controller.signal };
+    const error = errorOf(channel.basicConsume(consumer, () => {}));
+    controller.abort();
+    await io.settle();
+    expect(await error).toMatchObject({ code: "ABORTED", outcome: "unknown" });
+    expect(await failure(io, channel.queuePurge({ queue: "q" }))).toMatchObject({ code: "LIMIT_REACHED" });
+    server.method(1, "queue.purge-ok", { messageCount: 0 });
+    await io.settle();
+    expect(server.log.slice(-2)).toEqual([expect.stringMatching("basic.consume"), "1 basic.cancel t"]);
+  });
 });
 
 describe("getting", () => {

@@ -111,7 +111,7 @@ export class Subscriptions implements SubscriptionHost {
     try {
       await this.#channel.cancelConsumer(consumerTag, noWait);
     } catch {
-      // The channel is gone, and the consumer with it.
+      // The channel is gone, and the consumer with it: no limit refuses to cancel one.
     }
     removal?.done();
     this.#forget(consumerTag);

@@ -127,6 +127,22 @@ describe("requests", () => {
     expect(made.map(() => only(driver.receive(replyBytes("queue.purge-ok")), "reply").request)).toEqual(made);
   });
 
+  it("end a consumer however many wait, and however much output does", () => {
+    const driver = new Driver({ limits: { maxWaitingRequests: 1, maxOutput: 10 } }).open();
+    const channel = driver.channel();
+    channel.request("queue.purge", { queue: "a" });
+    expect(() => channel.request("queue.purge", { queue: "b" })).toThrow("limits.maxOutput");
+    channel.request("basic.cancel", { consumerTag: "one" });
+    channel.request("basic.cancel", { consumerTag: "two" });
+    channel.send("basic.cancel", { consumerTag: "three", noWait: true });
+    expect(driver.sentNames()).toEqual(["queue.purge"]);
+    driver.method(1, "queue.purge-ok", { messageCount: 0 });
+    driver.method(1, "basic.cancel-ok", { consumerTag: "one" });
+    expect(driver.sentNames()).toEqual(["basic.cancel", "basic.cancel"]);
+    driver.method(1, "basic.cancel-ok", { consumerTag: "two" });
+    expect(driver.sentNames()).toEqual(["basic.cancel"]);
+  });
+
   it.each<[string, (channel: ChannelEngine) => unknown]>([
     ["a request that asks for no reply", (channel) => channel.request("queue.purge", { queue: "q", noWait: true })],
     ["a one-way request that does not", (channel) => channel.send("queue.purge", { queue: "q" })],

@@ -414,7 +414,8 @@ export class Channel implements ChannelEngine, RequestSender {
       throw new UsageError("ILLEGAL_STATE", `${method} on channel ${this.number}, which is ${this.state}`);
     }
     const { writer, limits } = this.#host;
-    if (writer.totalSize >= limits.maxOutput) {
+    // A consumer can be ended however much waits: until then the server sends it more.
+    if (writer.totalSize >= limits.maxOutput && method !== "basic.cancel") {
       throw new UsageError("LIMIT_REACHED", `${writer.totalSize} bytes of output wait to be sent (limits.maxOutput)`);
     }
   }

@@ -15,9 +15,12 @@ export interface EngineLimits {
   readonly maxUnparsedInput: number;
   /** Bytes of output from which `writable` is false. Default 1 MiB, and `maxOutput` at most. */
   readonly outputHighWater: number;
-  /** Bytes of output from which publishes and requests are refused. Default 64 MiB; one message may exceed it. */
+  /**
+   * Bytes of output from which publishes and requests are refused, `basic.cancel` excepted. Default 64 MiB; one message
+   * may exceed it.
+   */
   readonly maxOutput: number;
-  /** Requests that may wait on one channel for the one in flight. Default 1024. */
+  /** Requests that may wait on one channel for the one in flight; `basic.cancel` always may. Default 1024. */
   readonly maxWaitingRequests: number;
   /** Publishes of one channel that may wait for their confirm. Default 1 048 576. */
   readonly maxUnconfirmed: number;

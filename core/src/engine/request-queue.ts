@@ -43,10 +43,11 @@ export class RequestQueue {
   /**
    * Sends a request now, or when its turn comes.
    *
-   * @throws UsageError INVALID_ARGUMENT when it cannot be encoded; LIMIT_REACHED when too many wait.
+   * @throws UsageError INVALID_ARGUMENT when it cannot be encoded; LIMIT_REACHED when too many wait, except for what ends
+   * a consumer.
    */
   add<M extends RequestName>(request: PendingRequest<M>, fields: Arguments<M>): void {
-    if (this.#waiting.size >= this.#limit) {
+    if (this.#waiting.size >= this.#limit && request.method !== "basic.cancel") {
       throw new UsageError(
         "LIMIT_REACHED",
         `${this.#limit} requests wait on channel ${request.channel} already (limits.maxWaitingRequests)`,
