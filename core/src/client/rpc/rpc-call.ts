@@ -109,9 +109,14 @@ export class RpcCall<T> implements Expiring, ConfirmListener {
     this.#over = true;
     this.#deadline?.cancel();
     this.#stopListening?.();
+    // Its request is not published again after a loss.
+    if (!this.#confirmed) this.#request?.giveUp(overAlready);
     this.#caller.ended(this);
   }
 }
+
+/** What the request of a call that is over ends with, which nobody is told. */
+const overAlready = (): Error => new Error("The call is over");
 
 /** The channel could not even be opened: that may be refused, but the call was not sent. */
 function isEnd(error: unknown): error is EndError {

@@ -219,6 +219,19 @@ describe("a call", () => {
     expect(requests(server())).toEqual([]);
   });
 
+  it("is not published again once it was answered", async () => {
+    const { io, server, client, cut, comeBack } = await calling({}, { recovery: { republish: true } });
+    const [answered, waiting] = [client.call(bytes("a")), client.call(bytes("b"))];
+    await io.settle();
+    reply(server(), requests(server())[0], "A");
+    expect(textOf(await settled(io, answered))).toBe("A");
+    await cut();
+    await comeBack();
+    expect(requests(server()).map(({ body }) => textOf({ body: body ?? bytes("") }))).toEqual(["b"]);
+    reply(server(), requests(server())[0], "B");
+    expect(textOf(await settled(io, waiting))).toBe("B");
+  });
+
   it("ends when the connection is closed by this client", async () => {
     const { io, server, client, connection } = await calling();
     const error = errorOf(client.call(bytes("a")));
