@@ -1,6 +1,7 @@
 /** Publishes whose beginning and end are told to hooks. */
 
 import type { Publication } from "../engine/frame-writer.ts";
+import type { FieldTable } from "../wire/field-values.ts";
 import { type BasicProperties, decodeProperties, EncodedProperties } from "../wire/properties.ts";
 import type { OutgoingMessage } from "./instrumentation-hooks.ts";
 import {
@@ -65,12 +66,13 @@ export class ObservedPublishing extends Publishing {
   #begin(publication: Publication): { publication: Publication; end: (error: unknown) => void } | undefined {
     if (!isSane(publication)) return undefined;
     const { exchange, routingKey, mandatory = false, body } = publication;
-    const { headers: given, ...properties } = plain(publication.properties);
+    const own = plain(publication.properties);
+    const { headers: given, ...properties } = own;
     const headers = { ...given };
     const confirms = this.#host.engine.mode === "confirm";
     const end = this.#observe({ exchange, routingKey, mandatory, confirms, properties, headers, body });
     const isEmpty = given === undefined && Object.keys(headers).length === 0;
-    return { end, publication: { ...publication, properties: isEmpty ? properties : { ...properties, headers } } };
+    return { end, publication: { ...publication, properties: isEmpty ? own : withHeaders(own, headers) } };
   }
 }
 
@@ -90,6 +92,12 @@ function isPlain(value: unknown): boolean {
 
 function plain(properties: Publication["properties"] = {}): BasicProperties {
   return properties instanceof EncodedProperties ? decodeProperties(properties.bytes) : properties;
+}
+
+/** The properties with these headers. A `replyTo` that is known when the message leaves is still asked for then. */
+function withHeaders(properties: BasicProperties, headers: FieldTable): BasicProperties {
+  const value = { value: headers, enumerable: true };
+  return Object.defineProperties({}, { ...Object.getOwnPropertyDescriptors(properties), headers: value });
 }
 
 /** Whoever waits for a confirm, and the hooks. */

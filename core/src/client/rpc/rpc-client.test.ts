@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { done } from "../futures.ts";
+import type { OutgoingMessage } from "../instrumentation-hooks.ts";
+import { instrument } from "../instrumentation-observer.ts";
 import type { ConnectOptions } from "../parameters.ts";
 import type { FakeServer, Sent } from "../testing/fake-server.ts";
 import { bytes, errorOf, failure, settled, stateOf } from "../testing/fixture.ts";
@@ -25,6 +27,10 @@ const requests = (server: FakeServer): Sent[] => server.sentOf("basic.publish");
 
 function reply(server: FakeServer, request: Sent | undefined, text: string): void {
   server.deliver(1, "ctag1.1", [text], { correlationId: request?.properties?.correlationId as string });
+}
+
+function mark({ headers }: OutgoingMessage): undefined {
+  headers["marked"] = true;
 }
 
 const textOf = ({ body }: { body: Uint8Array }): string => new TextDecoder().decode(body);
@@ -181,9 +187,13 @@ describe("a call", () => {
     }
   });
 
-  it("names the queue for replies that there is when it leaves", async () => {
+  it.each<[string, ConnectOptions]>([
+    ["", {}],
+    [", with hooks too", { instrumentation: instrument({ publish: () => undefined }) }],
+    [", with hooks that write headers too", { instrumentation: instrument({ publish: mark }) }],
+  ])("names the queue for replies that there is when it leaves%s", async (_, options) => {
     let names = 0;
-    const { io, server, client, cut, comeBack } = await calling({ replyTo: { exclusive: true } }, {}, (one) =>
+    const { io, server, client, cut, comeBack } = await calling({ replyTo: { exclusive: true } }, options, (one) =>
       one.on("queue.declare", ({ channel }) => {
         names += 1;
         one.method(channel, "queue.declare-ok", { queue: `made-up-${names}`, messageCount: 0, consumerCount: 0 });
