@@ -178,8 +178,8 @@ export const mutations: readonly Mutation[] = [
   engine(
     "borrowed memory is kept",
     "slab.ts",
-    "    const size = end - start;\n",
-    "    const size = end - start;\n    if (size > 0) return bytes.subarray(start, end);\n",
+    "    const memory = this.put(bytes, start, end);\n",
+    "    if (end > start) return bytes.subarray(start, end);\n    const memory = this.put(bytes, start, end);\n",
   ),
 
   // Time and tuning
@@ -403,13 +403,13 @@ export const mutations: readonly Mutation[] = [
   client(
     "what is unconfirmed at the end of a channel counts as not sent",
     "publishing.ts",
-    '    this.stop(end);\n    this.#unconfirmed.end(() => endedWith(end, "unknown"));',
-    '    this.stop(end);\n    this.#unconfirmed.end(() => endedWith(end, "not-sent"));',
+    '    this.stop(makeEnd);\n    this.#unconfirmed.end(() => endedWith(makeEnd(), "unknown"));',
+    '    this.stop(makeEnd);\n    this.#unconfirmed.end(() => endedWith(makeEnd(), "not-sent"));',
   ),
   client(
     "the calls of a channel that ended are forgotten",
     "channel-core.ts",
-    "    this.host.replies.end(requests, end);\n",
+    "    if (requests.length > 0) this.host.replies.end(requests, makeEnd());\n",
     "",
   ),
   client(
@@ -421,7 +421,7 @@ export const mutations: readonly Mutation[] = [
   client(
     "the consumers of a channel that ended are not told",
     "channel-core.ts",
-    '    this.subscriptions.end(reason === undefined ? { type: "closed" } : { type: "lost", error: end });\n',
+    '    this.subscriptions.end(reason === undefined ? { type: "closed" } : { type: "lost", error: reason });\n',
     "",
   ),
   client(
