@@ -219,9 +219,9 @@ export class BlockingConnection {
     const { port1, port2 } = this.#services.messageChannel();
     this.#callbackPorts.add(port1);
     this.#port.watch(() => {
-      for (;;) {
+      for (let found = false; ; found = true) {
         const received = this.#services.receive(port1);
-        if (received === undefined) return;
+        if (received === undefined) return found;
         this.#port.state.leaveCall();
         this.#dispatcher.push(() => void callback(received.message as Value));
       }

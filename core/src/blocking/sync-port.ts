@@ -42,8 +42,8 @@ export class SyncPort {
   readonly #timeout: Millis;
   readonly #lanes = new Map<number, SyncLane>();
   readonly #abandoned = new Map<number, (answer: HostItem) => void>();
-  /** Looked at whenever the port is. */
-  readonly #watchers = new Set<() => void>();
+  /** Looked at whenever the port is; each says whether it found anything. */
+  readonly #watchers = new Set<() => boolean>();
   #ids = 0;
   #awaited: number | undefined;
   #answer: Answer | undefined;
@@ -78,8 +78,8 @@ export class SyncPort {
     this.#lanes.set(lane, guest);
   }
 
-  /** Has something looked at whenever the port is; the returned function ends that. */
-  watch(look: () => void): () => void {
+  /** Has something looked at whenever the port is; `look` says whether it found anything. The returned function ends that. */
+  watch(look: () => boolean): () => void {
     this.#watchers.add(look);
     return () => void this.#watchers.delete(look);
   }
@@ -150,7 +150,7 @@ export class SyncPort {
   /** Looks at what has arrived; false when that is nothing. */
   look(): boolean {
     let found = false;
-    for (const watcher of this.#watchers) watcher();
+    for (const watcher of this.#watchers) if (watcher()) found = true;
     for (;;) {
       const received = this.#services.receive(this.#worker.port);
       if (received === undefined) return found;

@@ -1,0 +1,43 @@
+import { expect, it } from "vitest";
+import type { ThreadPort } from "../threads/port.ts";
+import { protocolVersion } from "../threads/protocol.ts";
+import type { BlockingServices } from "./services.ts";
+import { SyncPort } from "./sync-port.ts";
+
+/** A thread whose worker has said hello, and says nothing more. Its clock stands still. */
+function greeted(): SyncPort {
+  const port: ThreadPort = {
+    postMessage: () => {},
+    addEventListener: () => {},
+    removeEventListener: () => {},
+    close: () => {},
+  };
+  const hello = { type: "hello", lane: 0, version: protocolVersion, facts: {} };
+  const messages: unknown[] = [{ leveret: protocolVersion, items: [hello], bodies: undefined }];
+  const services: BlockingServices = {
+    runtime: "a test",
+    now: () => 0,
+    startWorker: () => ({ port, terminate: () => {} }),
+    messageChannel: () => ({ port1: port, port2: port }),
+    receive: () => (messages.length === 0 ? undefined : { message: messages.shift() }),
+  };
+  return new SyncPort(services, 1000);
+}
+
+it("does not sleep on what another thread brought right before", () => {
+  const port = greeted();
+  let sleeps = 0;
+  port.state.wait = () => {
+    sleeps += 1;
+  };
+  let calls = 1;
+  port.watch(() => {
+    calls -= 1;
+    return calls >= 0;
+  });
+  // Whoever called has woken this thread already, so nobody would wake it again.
+  port.lookOnce(Infinity);
+  expect(sleeps).toBe(0);
+  port.lookOnce(Infinity);
+  expect(sleeps).toBe(1);
+});
