@@ -295,6 +295,23 @@ describe("a request that is not answered in time", () => {
     expect(types(driver.hangUp())).toEqual(["closed"]);
   });
 
+  it("ends no other channel, whose request is younger or was answered", () => {
+    const { driver, channel } = open({ requestTimeout: 1000 });
+    const [answered, younger] = [driver.channel(), driver.channel()];
+    channel.request("basic.qos", qos);
+    driver.pass(0);
+    answered.request("basic.qos", qos);
+    driver.pass(0);
+    driver.method(answered.number, "basic.qos-ok", {});
+    driver.pass(600);
+    younger.request("basic.qos", qos);
+    driver.pass(0);
+    expect(only(driver.pass(400), "channel-closed").channel).toBe(channel.number);
+    expect([answered.state, younger.state]).toEqual(["open", "open"]);
+    expect(driver.engine.nextDeadline()).toBe(driver.now + 600);
+    expect(only(driver.pass(600), "channel-closed").channel).toBe(younger.number);
+  });
+
   it("is not late when it was answered, nor is one that waits for its turn", () => {
     const { driver, channel } = open({ requestTimeout: 1000 });
     channel.request("basic.qos", qos);

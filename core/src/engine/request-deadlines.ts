@@ -70,18 +70,21 @@ export class RequestDeadlines {
 
   /** When the first request is late; `now` when there are requests whose time has not begun. `undefined`: never. */
   deadline(now: Millis): Millis | undefined {
-    if (this.#unstamped !== undefined) return now;
+    return this.#unstamped === undefined ? this.#firstDeadline() : now;
+  }
+
+  /** Takes out a request that is late, or returns `undefined`. One whose time has not begun makes no other one late. */
+  takeLate(now: Millis): PendingRequest | undefined {
+    const deadline = this.#firstDeadline();
+    if (deadline === undefined || deadline > now) return undefined;
+    return this.#entries.shift()?.request;
+  }
+
+  #firstDeadline(): Millis | undefined {
     if (this.#suspendedAt !== undefined) return undefined;
     this.#dropEnded();
     const first = this.#entries.peek();
     return first === undefined ? undefined : first.deadline + this.#suspendedFor;
-  }
-
-  /** Takes out a request that is late, or returns `undefined`. */
-  takeLate(now: Millis): PendingRequest | undefined {
-    const deadline = this.deadline(now);
-    if (deadline === undefined || deadline > now) return undefined;
-    return this.#entries.shift()?.request;
   }
 
   #ownTime(now: Millis): Millis {
