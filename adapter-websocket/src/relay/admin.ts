@@ -17,7 +17,7 @@ export class AdminServer {
 
   constructor(sources: AdminSources) {
     this.#sources = sources;
-    this.#server = makeServer(undefined, 0);
+    this.#server = makeServer(undefined);
     this.#server.on("request", (request: IncomingMessage, response: ServerResponse) => {
       this.#answer(request, response).catch(() => response.destroy());
     });

@@ -55,7 +55,8 @@ export function clientOf(request: IncomingMessage, trust: ProxyTrust): ProxyEnd 
   return client;
 }
 
-function isTrusted(address: string, trusted: BlockList): boolean {
+/** Whether an address is one of the load balancers in front. */
+export function isTrusted(address: string, trusted: BlockList): boolean {
   const bytes = parseIp(address);
   if (bytes === undefined) return false;
   return bytes.length === 4 ? trusted.check(bytes.join(".")) : trusted.check(address.split("%", 1)[0] ?? "", "ipv6");

@@ -7,12 +7,13 @@ import type { Duplex } from "node:stream";
 import type { SecureContextOptions } from "node:tls";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Admission } from "./admission.ts";
-import { clientOf } from "./client-address.ts";
+import { Arrivals } from "./arrivals.ts";
+import { clientOf, isTrusted } from "./client-address.ts";
 import type { Clock, Millis } from "./clock.ts";
 import type { HostAndPort } from "./config/values.ts";
 import type { ServePage } from "./demo.ts";
 import { answer, listen, makeServer, refuse, type Server, stopListening } from "./http.ts";
-import type { RelayLog } from "./log.ts";
+import { errorName, type RelayLog } from "./log.ts";
 import type { RelayMetrics } from "./metrics.ts";
 import { type Admitted, checkUpgrade, type RefusalReason, refusalStatus, type UpgradeRules } from "./upgrade.ts";
 
@@ -33,6 +34,7 @@ export interface FrontOptions {
   readonly upgradeTimeout: Millis;
   readonly closeTimeout: Millis;
   readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
   readonly maxMessageSize: number;
 }
 
@@ -49,28 +51,27 @@ export interface FrontServices {
   entered(client: WebSocket, admitted: Admitted, request: IncomingMessage, id: string): void;
 }
 
-/** A connection that is no WebSocket yet. */
-interface Pending {
-  /** Aborted when the connection is gone, or its time is over. */
-  readonly signal: AbortSignal;
-  /** It has asked for an upgrade, and is told when its time is over; others are just cut off. */
-  asked: boolean;
-  stopTimer(): void;
-}
-
 export class Front {
   readonly #server: Server;
   readonly #webSockets: WebSocketServer;
   readonly #services: FrontServices;
-  readonly #upgradeTimeout: Millis;
-  readonly #pending = new WeakMap<Duplex, Pending>();
+  readonly #closeTimeout: Millis;
+  readonly #arrivals: Arrivals;
   readonly #idPrefix = randomBytes(3).toString("hex");
   #lastId = 0;
 
   constructor(options: FrontOptions, services: FrontServices) {
     this.#services = services;
-    this.#upgradeTimeout = options.upgradeTimeout;
-    this.#server = makeServer(options.tls, options.upgradeTimeout);
+    this.#closeTimeout = options.closeTimeout;
+    this.#arrivals = new Arrivals(
+      {
+        maxPerAddress: options.maxConnectionsPerAddress,
+        timeout: options.upgradeTimeout,
+        isProxy: (address) => isTrusted(address, services.rules().trustedProxies),
+      },
+      services.clock,
+    );
+    this.#server = makeServer(options.tls);
     if (options.maxConnections > 0) this.#server.maxConnections = options.maxConnections + maxPending;
     this.#webSockets = new WebSocketServer({
       noServer: true,
@@ -82,9 +83,15 @@ export class Front {
     });
     this.#webSockets.on("wsClientError", (_, socket, request) => this.#refuse(request, socket, "not-websocket"));
 
-    this.#server.on(options.tls === undefined ? "connection" : "secureConnection", (socket) => this.#connected(socket));
+    this.#server.on("drop", () => services.metrics.dropped("too-many-connections"));
+    this.#server.on("connection", (socket) => this.#connected(socket));
     this.#server.on("request", (request, response) => this.#requested(request, response));
-    this.#server.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket, head));
+    this.#server.on("upgrade", (request, socket, head) => {
+      this.#upgrade(request, socket, head).catch((error: unknown) => {
+        services.log.error({ error: errorName(error) }, "an upgrade failed");
+        socket.destroy();
+      });
+    });
   }
 
   listen(address: HostAndPort): Promise<HostAndPort> {
@@ -96,24 +103,23 @@ export class Front {
     if ("setSecureContext" in this.#server) this.#server.setSecureContext(tls);
   }
 
+  /** Those who are being asked about are refused, instead of waited for. */
+  drain(): void {
+    this.#arrivals.abort();
+  }
+
   close(): Promise<void> {
-    return stopListening(this.#server);
+    const stopped = stopListening(this.#server);
+    this.#arrivals.abort();
+    this.#arrivals.drop();
+    return stopped;
   }
 
   #connected(socket: Socket): void {
-    const gone = new AbortController();
-    const pending: Pending = { signal: gone.signal, asked: false, stopTimer: () => {} };
-    if (this.#upgradeTimeout > 0) {
-      pending.stopTimer = this.#services.clock.setTimer(this.#upgradeTimeout, () => {
-        gone.abort();
-        if (!pending.asked) socket.destroy();
-      });
-    }
-    this.#pending.set(socket, pending);
-    socket.once("close", () => {
-      pending.stopTimer();
-      gone.abort();
-    });
+    if (this.#arrivals.arrived(socket)) return;
+    // Not logged: it takes no more than a packet to be here.
+    this.#services.metrics.dropped("too-many-of-address");
+    socket.destroy();
   }
 
   #requested(request: IncomingMessage, response: ServerResponse): void {
@@ -125,22 +131,23 @@ export class Front {
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     // The server has taken its own listener away, and an error without one would end the process.
     socket.on("error", () => {});
-    const pending = this.#pending.get(socket);
-    if (pending === undefined) return refuse(socket, 400, "one upgrade is enough");
-    pending.asked = true;
+    const arrival = this.#arrivals.asking(request.socket);
+    if (arrival === undefined) return void socket.destroy();
 
     const { admission, log } = this.#services;
     const admitted = this.#services.isDraining()
       ? "draining"
-      : await checkUpgrade(request, this.#services.rules(), admission, log, pending.signal);
-    pending.stopTimer();
-    this.#pending.delete(socket);
-    if (typeof admitted === "string") return this.#refuse(request, socket, admitted);
-    if (this.#services.isDraining() || socket.destroyed) {
+      : await checkUpgrade(request, this.#services.rules(), admission, log, arrival.signal);
+    // It may have begun while the hook was asked.
+    const isDraining = this.#services.isDraining();
+    if (typeof admitted === "string") return this.#refuse(request, socket, isDraining ? "draining" : admitted);
+    if (isDraining || socket.destroyed) {
       admitted.place.leave();
-      return this.#refuse(request, socket, "draining");
+      if (isDraining) this.#refuse(request, socket, "draining");
+      return;
     }
 
+    arrival.upgraded();
     const leave = (): void => admitted.place.leave();
     socket.once("close", leave);
     this.#webSockets.handleUpgrade(request, socket, head, (client) => {
@@ -161,7 +168,11 @@ export class Front {
       },
       "upgrade refused",
     );
+    if (socket.destroyed) return;
     refuse(socket, refusalStatus[reason], reason);
+    // One who does not take the answer is not waited for.
+    const cancel = this.#services.clock.setTimer(this.#closeTimeout, () => socket.destroy());
+    socket.once("close", cancel);
   }
 
   /** Unique also among relays that run side by side. */

@@ -5,7 +5,6 @@ import { createServer as createSecureServer, type Server as HttpsServer } from "
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { SecureContextOptions } from "node:tls";
-import type { Millis } from "./clock.ts";
 import type { HostAndPort } from "./config/values.ts";
 
 /** Bytes of a request's headers; cookies and tokens have to fit. */
@@ -13,11 +12,9 @@ const maxHeaderSize = 16 * 1024;
 
 export type Server = HttpServer | HttpsServer;
 
-/** @param handshakeTimeout For TLS; 0 for Node's default. */
-export function makeServer(tls: SecureContextOptions | undefined, handshakeTimeout: Millis): Server {
+export function makeServer(tls: SecureContextOptions | undefined): Server {
   if (tls === undefined) return createServer({ maxHeaderSize });
-  const timeout = handshakeTimeout === 0 ? {} : { handshakeTimeout };
-  return createSecureServer({ ...tls, ...timeout, maxHeaderSize, ALPNProtocols: ["http/1.1"] });
+  return createSecureServer({ ...tls, maxHeaderSize, ALPNProtocols: ["http/1.1"] });
 }
 
 /** Resolves with the address, which tells the port where 0 was asked for. Rejects when it cannot listen there. */

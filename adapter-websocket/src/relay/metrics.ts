@@ -14,6 +14,7 @@ export class RelayMetrics {
   readonly #bytes: Counter<"direction">;
   readonly #messages: Counter<"direction">;
   readonly #stalls: Counter<"direction">;
+  readonly #drops: Counter<"reason">;
   readonly #refusals: Counter<"reason">;
   readonly #ends: Counter<"reason">;
   readonly #durations: Histogram;
@@ -48,6 +49,12 @@ export class RelayMetrics {
       name: "leveret_relay_backpressure_seconds_total",
       help: "Time for which a side was not read because the other did not take more, summed over connections.",
       labelNames: ["direction"],
+      registers,
+    });
+    this.#drops = new Counter({
+      name: "leveret_relay_dropped_connections_total",
+      help: "TCP connections that were dropped as they came, before a request.",
+      labelNames: ["reason"],
       registers,
     });
     this.#refusals = new Counter({
@@ -90,6 +97,10 @@ export class RelayMetrics {
 
   stalled(direction: Direction, duration: Millis): void {
     this.#stalls.inc({ direction }, duration / 1_000);
+  }
+
+  dropped(reason: "too-many-connections" | "too-many-of-address"): void {
+    this.#drops.inc({ reason });
   }
 
   refused(reason: RefusalReason): void {

@@ -215,6 +215,7 @@ class RunningRelay implements Relay {
 
   async #wind(patience: number): Promise<void> {
     this.#log.info({ connections: this.#sessions.size }, "relay draining");
+    this.#front.drain();
     if (patience > 0) await this.#untilGone(patience, this.#hurry.signal);
     const cut = this.#sessions.size;
     for (const session of this.#sessions) session.drain();

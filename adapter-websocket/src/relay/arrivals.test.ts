@@ -1,0 +1,103 @@
+import { once } from "node:events";
+import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { Relay } from "./relay.ts";
+import { admin, connect, startBench, upgradeStatus } from "./testing/bench.ts";
+import { certificateFile } from "./testing/certificates.ts";
+import { until } from "./testing/until.ts";
+
+const tls = { tlsCert: certificateFile("server.pem"), tlsKey: certificateFile("server.key.pem") };
+const dropped = 'leveret_relay_dropped_connections_total{reason="too-many-of-address"}';
+
+/** A connection that says nothing. */
+async function arrive(relay: Relay): Promise<Socket> {
+  const socket = connectTcp(relay.address.port, "127.0.0.1");
+  onTestFinished(() => void socket.destroy());
+  socket.on("error", () => {}).resume();
+  await once(socket, "connect");
+  return socket;
+}
+
+describe("connections that are no WebSockets yet", () => {
+  it.each([
+    ["plain", {}],
+    ["TLS", tls],
+  ])("are limited by address, as WebSockets are: %s", async (_, settings) => {
+    const { relay, clock } = await startBench({ relay: { ...settings, maxConnectionsPerAddress: 2 } });
+    // Each that is taken has its time.
+    const armed = clock.pending;
+    const [first] = [await arrive(relay), await arrive(relay)];
+    const third = await arrive(relay);
+    await until(() => third.closed, "the third to be dropped");
+    expect(clock.pending).toBe(armed + 2);
+    expect((await admin(relay, "/metrics")).text).toContain(`${dropped} 1`);
+
+    first.destroy();
+    await until(() => clock.pending === armed + 1, "the relay to see that the first has gone");
+    await arrive(relay);
+    await until(() => clock.pending === armed + 2, "another to be taken in its place");
+  });
+
+  it("do not count as WebSockets, nor these as them", async () => {
+    const { relay } = await startBench({ relay: { maxConnectionsPerAddress: 2 } });
+    await connect(relay);
+    await connect(relay);
+    expect(await upgradeStatus(relay)).toEqual({ status: 429, text: "too-many-of-address" });
+  });
+
+  it("are not limited where a load balancer brings those of many", async () => {
+    const { relay } = await startBench({ relay: { maxConnectionsPerAddress: 2, trustedProxy: "127.0.0.1" } });
+    for (let index = 0; index < 4; index += 1) await arrive(relay);
+    const headers = { "X-Forwarded-For": "192.0.2.1" };
+    expect(await upgradeStatus(relay, "/", headers)).toMatchObject({ status: 101 });
+    expect((await admin(relay, "/metrics")).text).not.toContain(dropped);
+  });
+
+  it("have their time from the first packet on, also before TLS", async () => {
+    const { relay, clock } = await startBench({ relay: { ...tls, upgradeTimeout: "10s" } });
+    const armed = clock.pending;
+    const silent = await arrive(relay);
+    await until(() => clock.pending > armed, "the relay to see the connection");
+    clock.advance(9_000);
+    const secured = connectTls({ socket: silent, rejectUnauthorized: false });
+    secured.on("error", () => {});
+    await once(secured, "secureConnect");
+    secured.write("GET / HTTP/1.1\r\n");
+    clock.advance(999);
+    expect(secured.closed).toBe(false);
+    clock.advance(1);
+    await until(() => secured.closed, "the connection to be cut off");
+  });
+
+  it.each([
+    ["plain", {}],
+    ["TLS", tls],
+  ])("do not keep a relay from ending: %s", async (_, settings) => {
+    const { relay, clock, log } = await startBench({ relay: settings });
+    const armed = clock.pending;
+    const silent = await arrive(relay);
+    await until(() => clock.pending > armed, "the relay to see the connection");
+    await relay.drain();
+    expect(log.lines.at(-1)?.message).toBe("relay stopped");
+    await until(() => silent.closed, "the connection to be cut off");
+  });
+
+  it("are answered when the relay ends while the hook is asked", async () => {
+    let asked = false;
+    const { relay, log } = await startBench({
+      relay: {
+        authenticate: () => {
+          asked = true;
+          return new Promise(() => {});
+        },
+      },
+    });
+    const answer = upgradeStatus(relay);
+    await until(() => asked, "the hook to be asked");
+    await relay.drain();
+    expect(await answer).toEqual({ status: 503, text: "draining" });
+    expect(relay.connections).toBe(0);
+    expect(log.lines.filter(({ message }) => message === "upgrade refused")).toHaveLength(1);
+  });
+});
