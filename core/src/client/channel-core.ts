@@ -158,6 +158,12 @@ export class ChannelCore implements PublishingHost {
     return this.engine.state;
   }
 
+  /** Whether somebody waits for something that the server says, beside answers to calls. */
+  get expectsAnswer(): boolean {
+    const { state } = this.engine;
+    return state === "opening" || state === "closing" || !this.publishing.isIdle;
+  }
+
   /** Resolves with the reason when the channel is closed. */
   get closed(): Promise<EndError | undefined> {
     return this.#closed.promise;

@@ -18,7 +18,7 @@ import type {
 import { consumeWithHandler, consumeByIterating } from "./consuming.ts";
 import type { Consumer, IterableConsumer } from "./consumer.ts";
 import type { ConsumeOptions, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
-import type { GotMessage } from "./delivery.ts";
+import { giveBack, type GotMessage } from "./delivery.ts";
 import { type EndError, endedWith } from "./errors.ts";
 import { checkProperties } from "./outgoing-properties.ts";
 import type { SettleResult } from "./settlement.ts";
@@ -175,7 +175,7 @@ export class Channel extends Topology {
         value: (answer) => this.#core.gotMessage(answer, noAck),
         errorOf: (end, outcome) => endedWith(end, outcome, noAck && outcome === "unknown"),
         undo: (message) => {
-          if (message?.outstanding === true) message.nack();
+          if (message !== undefined) giveBack(message);
         },
       },
     );

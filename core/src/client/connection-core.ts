@@ -278,7 +278,7 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
   }
 
   expectsAnswers(): boolean {
-    return this.replies.size > 0 || this.channels.some(({ publishing }) => publishing.unconfirmed > 0);
+    return this.replies.size > 0 || [...this.registry.private, ...this.channels].some((core) => core.expectsAnswer);
   }
 
   handle(event: ConnectionEvent): void {

@@ -3,7 +3,7 @@
 import type { DeliverEvent, GetOkEvent } from "../engine/events.ts";
 import { type BasicProperties, EncodedProperties } from "../wire/properties.ts";
 import { copyOf } from "../wire/bytes.ts";
-import { UsageError } from "../wire/errors.ts";
+import { AmqpError, UsageError } from "../wire/errors.ts";
 import { SettlementError } from "./errors.ts";
 import type { SettleResult, Settlement } from "./settlement.ts";
 
@@ -133,6 +133,17 @@ export class Delivery {
   #open(): Settlement {
     if (this.#settlement === undefined) throw new SettlementError("ALREADY_SETTLED", this.#event.deliveryTag);
     return this.#settlement;
+  }
+}
+
+/** Hands back a message that nobody takes any more. */
+export function giveBack(delivery: Delivery): void {
+  if (!delivery.outstanding) return;
+  try {
+    delivery.nack();
+  } catch (error) {
+    // Too much output waits, or a transaction was lost. The message goes back when the channel closes.
+    if (!(error instanceof AmqpError)) throw error;
   }
 }
 

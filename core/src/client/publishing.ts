@@ -92,6 +92,11 @@ export class Publishing {
     return this.#unconfirmed.count;
   }
 
+  /** Whether nobody waits: for a confirm, or for room. */
+  get isIdle(): boolean {
+    return this.#waiting.size === 0 && this.#unconfirmed.count === 0 && this.#ready === undefined;
+  }
+
   /** Whether a publish would leave at once. */
   get hasRoom(): boolean {
     return this.#waiting.size === 0 && this.#flows;
@@ -158,7 +163,7 @@ export class Publishing {
   /** Resolves when everything that was published before this call is settled, or, without confirms, handed over. */
   flush(): Promise<void> {
     if (this.#makeEnd !== undefined) return this.#rejected(this.#makeEnd);
-    if (this.#waiting.size === 0 && this.#unconfirmed.count === 0) return done;
+    if (this.isIdle) return done;
     const future = new Future<void>();
     if (this.#waiting.size > 0) this.#waiting.push(future);
     else this.#flushes.push({ upTo: this.#host.engine.nextSequence - 1, future });

@@ -289,6 +289,47 @@ describe("cancel", () => {
   });
 });
 
+describe("a consumer that is cancelled before its start is known", () => {
+  it("by its first delivery, which came with the answer, is not started again", async () => {
+    const { io, connection, channel, cut, comeBack, server } = await recoveringChannel();
+    server().on("basic.consume", ({ channel: on }) =>
+      server().together((answer) => {
+        const fields = { consumerTag: "c", deliveryTag: 1, redelivered: false, exchange: "", routingKey: "q" };
+        answer.method(on, "basic.consume-ok", { consumerTag: "c" });
+        answer.method(on, "basic.deliver", fields).content(on, bytes("m"));
+      }),
+    );
+    const cancelling: Promise<number>[] = [];
+    const handler = (): void => void cancelling.push(channel.basicCancel({ consumerTag: "c" }));
+    const consumer = await settled(io, channel.basicConsume({ queue: "q", consumerTag: "c" }, handler));
+    expect(consumer.state).toBe("ended");
+    expect(cancelling).toHaveLength(1);
+    expect(connection.recordedCount).toBe(0);
+    await cut();
+    await comeBack();
+    expect(server().sentOf("basic.consume")).toEqual([]);
+  });
+
+  it.each([{ noWait: false }, { noWait: true }])(
+    "while it waits for the connection, is not started: %o",
+    async (how) => {
+      const { io, channel, cut, comeBack, server } = await recoveringChannel();
+      await cut();
+      const consuming = channel.basicConsume({ queue: "q", consumerTag: "c", ...how }, () => {});
+      await settled(io, channel.basicCancel({ consumerTag: "c" }));
+      const other = channel.basicConsume({ queue: "other", consumerTag: "c", ...how }, () => {});
+      await comeBack();
+      expect((await consuming).state).toBe("ended");
+      expect((await other).state).toBe("consuming");
+      expect(
+        server()
+          .sentOf("basic.consume")
+          .map(({ fields }) => fields["queue"]),
+      ).toEqual(["other"]);
+    },
+  );
+});
+
 describe("settling", () => {
   it("what was delivered before the loss is stale: while down, and afterwards, by delivery and by number", async () => {
     const { io, channel, cut, comeBack, server } = await recoveringChannel();
@@ -681,6 +722,44 @@ describe("the work of a transaction", () => {
     await cut();
     await comeBack();
     expect(await failure(io, channel.txCommit())).toMatchObject(aborted);
+  });
+});
+
+describe("a message that nobody takes, while the work of a transaction is lost", () => {
+  async function withLostWork(): ReturnType<typeof recoveringChannel> {
+    const fixture = await recoveringChannel();
+    const { io, channel, cut, comeBack } = fixture;
+    await settled(io, channel.txSelect());
+    await settled(io, channel.basicPublish({ exchange: "", routingKey: "q", body: bytes("work") }));
+    await cut();
+    await comeBack();
+    return fixture;
+  }
+
+  it("stays where it is: one of a consumer that was just cancelled", async () => {
+    const { io, connection, channel, server } = await withLostWork();
+    await settled(
+      io,
+      channel.basicConsume({ queue: "q", consumerTag: "c" }, () => {}),
+    );
+    await settled(io, channel.basicCancel({ consumerTag: "c", noWait: true }));
+    server().deliver(1, "c", ["late"]);
+    await io.settle();
+    expect(connection.state).toBe("open");
+    expect(server().sentOf("basic.nack")).toEqual([]);
+  });
+
+  it("stays where it is: one that somebody had given up", async () => {
+    const { io, connection, channel, server } = await withLostWork();
+    server().on("basic.get");
+    const givingUp = new AbortController();
+    const getting = channel.basicGet({ queue: "q", signal: givingUp.signal });
+    await io.settle();
+    givingUp.abort();
+    server().gotMessage(1, "late");
+    expect(await failure(io, getting)).toMatchObject({ code: "ABORTED" });
+    expect(connection.state).toBe("open");
+    expect(server().sentOf("basic.nack")).toEqual([]);
   });
 });
 

@@ -413,6 +413,29 @@ describe("an item that the server refuses", () => {
 });
 
 describe("a channel that the server closes", () => {
+  it("in the same breath as it is restored, is reopened", async () => {
+    const { io, connection, cut, comeBack, server } = await recovering({}, (prepared, number) => {
+      if (number !== 1) return;
+      prepared.on("basic.consume", ({ channel: on }) => {
+        prepared.on("basic.consume", () => prepared.method(on, "basic.consume-ok", { consumerTag: "c" }));
+        prepared.together((answer) => {
+          answer.method(on, "basic.consume-ok", { consumerTag: "c" });
+          answer.method(on, "channel.close", { replyCode: 406, replyText: "", classId: 0, methodId: 0 });
+        });
+      });
+    });
+    const handled: string[] = [];
+    const take = ({ consumerTag }: { readonly consumerTag: string }): void => void handled.push(consumerTag);
+    await settled(io, connection.openConsumer({ queue: "q", consumerTag: "c" }, take));
+    await cut();
+    await comeBack();
+    await io.advance(firstDelay);
+    expect(server().sentOf("basic.consume")).toHaveLength(2);
+    server().deliver(1, "c", ["m"]);
+    await io.settle();
+    expect(handled).toEqual(["c"]);
+  });
+
   it("is dead when it is the application's, and leaves what it declared", async () => {
     const { io, connection, channel, cut, comeBack, server } = await recoveringChannel();
     await settled(io, channel.queueDeclare({ queue: "q" }));

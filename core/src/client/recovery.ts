@@ -71,8 +71,6 @@ export class Recovery {
   /** When the first link was open. */
   #openedAt: Millis = 0;
   readonly #reopenings = new LazyMap<ChannelCore, Reopening>();
-  /** Channels that wait for their reopening until the connection has recovered. */
-  readonly #closedMeanwhile = new LazyMap<ChannelCore, true>();
   #restoration: Restoration | undefined;
   #state: "open" | "connecting" | "recovering" = "open";
   #epoch = 1;
@@ -149,9 +147,7 @@ export class Recovery {
 
   /** A channel was lost, which {@link keeps} said comes back, while its connection was not. */
   channelLost(core: ChannelCore): void {
-    if (this.#isRestoring(core)) return;
-    if (this.#state === "open") this.#reopenSoon(core);
-    else this.#closedMeanwhile.set(core, true);
+    if (this.#state === "open" && !this.#isRestoring(core)) this.#reopenSoon(core);
   }
 
   /** Nobody needs recovery any more: no dial, no timer, nothing. */
@@ -178,15 +174,18 @@ export class Recovery {
     this.#state = "open";
     this.#restoration = undefined;
     this.#reconnector.opened();
-    const waiting = [...this.#closedMeanwhile.keys()];
-    this.#closedMeanwhile.clear();
     this.#host.reopened();
-    for (const core of this.#host.channels) if (!waiting.includes(core)) core.resume();
-    for (const core of waiting) this.#reopenSoon(core);
+    for (const core of this.#host.channels) this.#restored(core);
     this.#host.emit("recovered", { epoch, took, failures: restoration.failures });
   }
 
   // Channels that the server closed
+
+  /** A channel is as it was, unless the server has closed it since. */
+  #restored(core: ChannelCore): void {
+    if (core.engine.state === "closed") this.#reopenSoon(core);
+    else core.resume();
+  }
 
   /** Waits before it opens a channel again: what was refused once is mostly refused twice. */
   #reopenSoon(core: ChannelCore): void {
@@ -215,7 +214,7 @@ export class Recovery {
     reopening.restoration = undefined;
     if (isOver(core)) return;
     reopening.backoff = opened(reopening.backoff, this.#host.io.now());
-    core.resume();
+    this.#restored(core);
   }
 
   // Inside
@@ -276,7 +275,6 @@ export class Recovery {
   #endAttempts(): void {
     this.#restoration?.stop();
     this.#restoration = undefined;
-    this.#closedMeanwhile.clear();
     for (const reopening of this.#reopenings.values()) {
       reopening.restoration?.stop();
       reopening.cancelTimer?.();

@@ -3,9 +3,8 @@
  * to a sink, which is a handler or an iterator.
  */
 
-import { AmqpError } from "../wire/errors.ts";
 import type { ConsumerEnd } from "./consumer-options.ts";
-import { type ConsumerDelivery, LentDelivery } from "./delivery.ts";
+import { type ConsumerDelivery, giveBack, LentDelivery } from "./delivery.ts";
 import type { DeliveryBuffer } from "./delivery-buffer.ts";
 import { done, Future } from "./futures.ts";
 import type { StreamPosition } from "./stream-position.ts";
@@ -91,7 +90,7 @@ export class Subscription {
 
   deliver(delivery: ConsumerDelivery): void {
     const sink = this.#sink;
-    if (this.#state === "ended") return this.#giveBack(delivery);
+    if (this.#state === "ended") return giveBack(delivery);
     if (sink?.takes === true && !this.#paused && this.#buffer.size === 0 && !this.#holdsBack) {
       this.info.position?.handedOut(delivery);
       sink.take(delivery);
@@ -199,17 +198,7 @@ export class Subscription {
   #emptyBuffer(end: ConsumerEnd): void {
     const deliveries = this.#buffer.drain();
     this.#requeued += deliveries.length;
-    if (end.type === "cancelled") for (const delivery of deliveries) this.#giveBack(delivery);
-  }
-
-  #giveBack(delivery: ConsumerDelivery): void {
-    if (!delivery.outstanding) return;
-    try {
-      delivery.nack();
-    } catch (error) {
-      // Too much output waits, or a transaction was lost. The message goes back when the channel closes.
-      if (!(error instanceof AmqpError)) throw error;
-    }
+    if (end.type === "cancelled") for (const delivery of deliveries) giveBack(delivery);
   }
 
   #checkFinished(): void {

@@ -10,7 +10,9 @@ import { AbortError, ConsumerRecoveryError } from "./errors.ts";
 import type { Recorder } from "./recording.ts";
 import type { CallOptions } from "./replies.ts";
 import type { Removal } from "../recovery/topology.ts";
+import { Delivery, giveBack } from "./delivery.ts";
 import { DeliveryBuffer } from "./delivery-buffer.ts";
+import { done } from "./futures.ts";
 import { integer, oneOf } from "./option-checks.ts";
 import { Subscription, type SubscriptionHost } from "./subscription.ts";
 
@@ -83,7 +85,7 @@ export class Subscriptions implements SubscriptionHost {
     this.#byTag.set(consumerTag, subscription);
     this.#channel.engine.lendBodies(consumerTag, lendsBody);
     try {
-      await this.#start(fields, noAck ? undefined : prefetch, signal);
+      await this.#start(subscription, fields, noAck ? undefined : prefetch, signal);
       subscription.queue ||= memory.lastDeclared ?? "";
       if (this.#byTag.get(consumerTag) === subscription) {
         subscription.isStarted = true;
@@ -114,6 +116,8 @@ export class Subscriptions implements SubscriptionHost {
       // The channel is gone, and the consumer with it: no limit refuses to cancel one.
     }
     removal?.done();
+    // Who cancels a consumer in its first delivery is faster than its start is recorded.
+    this.#removal(consumerTag)?.done();
     this.#forget(consumerTag);
   }
 
@@ -173,11 +177,11 @@ export class Subscriptions implements SubscriptionHost {
   }
 
   /** A delivery for a consumer that is gone: what has to be acknowledged goes back to its queue. */
-  stray({ consumerTag, deliveryTag }: DeliverEvent): void {
+  stray(event: DeliverEvent): void {
     const { settlement } = this.#channel;
-    const noAck = this.#gone.get(consumerTag);
-    settlement.delivered(deliveryTag, noAck === true);
-    if (noAck === false && this.#channel.state === "open") settlement.refuse(deliveryTag, true, "nack");
+    const noAck = this.#gone.get(event.consumerTag);
+    settlement.delivered(event.deliveryTag, noAck === true);
+    if (noAck === false) giveBack(new Delivery(event, settlement, noAck));
   }
 
   all(): Subscription[] {
@@ -209,8 +213,15 @@ export class Subscriptions implements SubscriptionHost {
    * Asks the server to send what it has for a consumer, with the prefetch that is the consumer's. On a channel that is
    * lost both wait, and are made together: what the server knows then is not what it knows now.
    */
-  #start(fields: Arguments<"basic.consume">, prefetch: number | undefined, signal?: AbortSignal): Promise<void> {
-    const again = (): Promise<void> => this.#start(fields, prefetch, signal);
+  #start(
+    subscription: Subscription,
+    fields: Arguments<"basic.consume">,
+    prefetch: number | undefined,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    // Nobody wants it any more where it was cancelled while it waited.
+    if (subscription.state !== "consuming") return done;
+    const again = (): Promise<void> => this.#start(subscription, fields, prefetch, signal);
     if (this.#channel.live && prefetch !== undefined && prefetch !== this.#toldPrefetch) {
       // What ends it ends the consumer as well, or has it started again.
       this.#tellPrefetch(prefetch, { again: async () => {} }).catch(() => {});

@@ -1,0 +1,64 @@
+/** A consumer whose buffer is full stops the reading. Answers come behind its deliveries, and somebody may wait for them. */
+
+import { describe, expect, it } from "vitest";
+import { bytes, type Fixture, settled, stateOf, withChannel } from "./testing/fixture.ts";
+import type { Channel } from "./channel.ts";
+
+/** Longer than it takes until a paused link looks for answers. */
+const aWhile = 100;
+
+/** A channel with a consumer that takes nothing, and whose buffer is full. */
+async function withFullBuffer(): Promise<Fixture & { readonly channel: Channel }> {
+  const fixture = await withChannel();
+  const { io, channel, server } = fixture;
+  await settled(io, channel.basicConsume({ queue: "q", consumerTag: "slow", noAck: true }));
+  while (!server.stream.paused) {
+    server.deliver(
+      1,
+      "slow",
+      Array.from({ length: 1000 }, () => ""),
+    );
+    await io.settle();
+  }
+  return fixture;
+}
+
+describe("while nothing is read", () => {
+  it("a channel can be opened", async () => {
+    const { io, connection } = await withFullBuffer();
+    const opening = connection.openChannel();
+    await io.advance(aWhile);
+    expect(await stateOf(opening)).toBe("resolved");
+  });
+
+  it("a channel can be closed", async () => {
+    const { io, channel, server } = await withFullBuffer();
+    const closing = channel.close();
+    await io.advance(aWhile);
+    expect(await stateOf(closing)).toBe("resolved");
+    expect(server.stream.paused).toBe(false);
+  });
+
+  it("the end of a block is seen: by a message that waits for it, and by a publisher that waits for room", async () => {
+    const { io, connection, channel, server } = await withFullBuffer();
+    const opening = connection.openPublisher();
+    await io.advance(aWhile);
+    const publisher = await opening;
+    for (const wait of [
+      () => channel.basicPublish({ exchange: "", routingKey: "q", body: bytes("m") }),
+      () => publisher.ready(),
+    ]) {
+      server.method(0, "connection.blocked", { reason: "memory" });
+      // Somebody else's answer lets it be read.
+      const getting = channel.basicGet({ queue: "q" });
+      await io.advance(aWhile);
+      await getting;
+      const waiting = wait();
+      await io.advance(aWhile);
+      expect(await stateOf(waiting)).toBe("pending");
+      server.method(0, "connection.unblocked", {});
+      await io.advance(aWhile);
+      expect(await stateOf(waiting)).toBe("resolved");
+    }
+  });
+});
