@@ -43,19 +43,31 @@ const keepAliveDelay = 30_000;
 /** Node's default of 250 ms gives up on addresses that are merely far away. */
 const addressAttemptTimeout = 2_500;
 
-/** What is written as an upstream: `amqp://HOST[:PORT]`, `amqps://HOST[:PORT]` or `unix:PATH`. Undefined: none of these. */
-export function parseUpstream(text: string): Upstream | undefined {
+/** What a URI of an upstream begins with. */
+export const upstreamSchemes = "amqp://, amqps:// or unix:/";
+
+/**
+ * What is written as an upstream: `amqp://HOST[:PORT]`, `amqps://HOST[:PORT]` or `unix:PATH`.
+ *
+ * @returns what is wrong with it, if something is; without a word of it, as people put passwords into URIs.
+ */
+export function parseUpstream(text: string): Upstream | string {
   const unix = /^unix:(?:\/\/)?(\/.+)$/.exec(text);
   if (unix?.[1] !== undefined) return { transport: "unix", name: text, path: unix[1], tls: false };
 
-  // Nothing but host and port: user, virtual host and parameters are the client's business.
-  const match = /^(amqps?):\/\/(\[[^\]]+\]|[^\s/:@?#[\]]+)(?::(\d{1,5}))?\/?$/i.exec(text);
-  if (match === null) return undefined;
-  const [, scheme = "", host = "", digits] = match;
-  const tls = scheme.toLowerCase() === "amqps";
-  const port = digits === undefined ? (tls ? 5671 : 5672) : Number(digits);
+  const [, scheme, authority = "", rest = ""] = /^(amqps?):\/\/([^/?#]*)(.*)$/i.exec(text) ?? [];
+  if (scheme === undefined) return `begins with ${upstreamSchemes}`;
+  if (text.includes("@")) return "has no user and no password: each client gives its own";
+  if (rest !== "" && rest !== "/") return "has no virtual host and no parameters: each client gives its own";
+
+  const [, host = "", digits] = /^(\[[^\]]+\]|[^\s:[\]]+)(?::(.*))?$/.exec(authority) ?? [];
   const bare = host.replace(/^\[(.*)\]$/, "$1");
-  if (port < 1 || port > 65_535 || (bare !== host && isIP(bare) !== 6)) return undefined;
+  if (host === "" || (bare !== host && isIP(bare) !== 6) || isIP(authority) === 6) {
+    return "names a host; an IPv6 address is written in brackets";
+  }
+  const tls = scheme.toLowerCase() === "amqps";
+  const port = digits === undefined ? (tls ? 5671 : 5672) : /^\d{1,5}$/.test(digits) ? Number(digits) : 0;
+  if (port < 1 || port > 65_535) return "has a port from 1 to 65535";
   return { transport: "tcp", name: `${tls ? "amqps" : "amqp"}://${host}:${port}`, host: bare, port, tls };
 }
 

@@ -87,6 +87,23 @@ describe("settings", () => {
     ]);
   });
 
+  it("what is wrong with each upstream is said", async () => {
+    const urls = ["/a=amqp://one", "/b=http://two", "/a=amqp://three", "/c=amqp://u:p@four", "/é=amqp://five"];
+    const flags = urls.flatMap((url) => ["--upstream", url]);
+    expect(await problems([...flags, "--allow-no-origin"])).toEqual([
+      "--upstream (2 of 5) begins with amqp://, amqps:// or unix:/, after the /PATH= that it may have",
+      "--upstream (3 of 5) is one more for the path /a",
+      "--upstream (4 of 5) has no user and no password: each client gives its own",
+      "--upstream (5 of 5) is for a path that is sent as /%C3%A9",
+    ]);
+    expect(await problems(["--allow-no-origin"], { LEVERET_RELAY_UPSTREAM: "amqp://a, amqp://b" })).toEqual([
+      "LEVERET_RELAY_UPSTREAM (2 of 2) is one more without a path",
+    ]);
+    expect(await problems(["--allow-no-origin"], { LEVERET_RELAY_UPSTREAM: " " })).toEqual([
+      "LEVERET_RELAY_UPSTREAM names no broker",
+    ]);
+  });
+
   it("everything that is wrong is said at once, in the words of its source", async () => {
     const name = await file(JSON.stringify({ pingInterval: "soon", nonsense: 1 }));
     const found = await problems(["--config", name, "--idle-timeout", "30"], { LEVERET_RELAY_MAX_CONNECTIONS: "many" });
@@ -116,6 +133,10 @@ describe("settings", () => {
     expect(await problems([...open, "--close-timeout", "0"])).toEqual([
       "--close-timeout is a duration such as 500ms, 5s or 1m",
     ]);
+    // Every client that is silent for a moment would be gone.
+    expect(await problems([...open, "--pong-timeout", "0"])).toEqual([
+      "--pong-timeout is a duration such as 500ms, 5s or 1m",
+    ]);
   });
 
   it.each([
@@ -141,10 +162,13 @@ describe("settings", () => {
     const all = [
       await problems(["--upstream", `amqp://guest:${secret}@rabbit`]),
       await problems([], { LEVERET_RELAY_UPSTREAM: `amqp://guest:${secret}@rabbit` }),
+      await problems([`amqp://guest:${secret}@rabbit`]),
+      await problems([`--upstrem=amqp://guest:${secret}@rabbit`]),
+      await problems([`--demo=${secret}`]),
       await problems(["--config", broken]),
       await problems(["--config", whole]),
     ].flat();
-    expect(all).toHaveLength(4);
+    expect(all).toHaveLength(7);
     expect(all.join()).not.toContain(secret);
   });
 

@@ -5,7 +5,7 @@ import type { ForwardedHeader } from "../client-address.ts";
 import type { Clock } from "../clock.ts";
 import type { LogLevel, RelayLog } from "../log.ts";
 
-/** A number of milliseconds, or a text such as `"500ms"`, `"30s"`, `"5m"`, `"12h"`; 0 turns it off. */
+/** A number of milliseconds, or a text such as `"500ms"`, `"30s"`, `"5m"`, `"12h"`; 0 turns it off, except where it says that it cannot. */
 export type DurationOption = number | string;
 
 /** A number of bytes, or a text such as `"64KiB"`, `"1MiB"`; 0 for no limit. */
@@ -73,13 +73,13 @@ export interface RelaySettings {
   readonly idleTimeout?: DurationOption | undefined;
   /** Silence of a client after which it is sent a ping. Default 30 s. */
   readonly pingInterval?: DurationOption | undefined;
-  /** Silence after a ping that means that the client is gone. Default 10 s. */
+  /** Silence after a ping that means that the client is gone. Cannot be turned off. Default 10 s. */
   readonly pongTimeout?: DurationOption | undefined;
-  /** For the other side to agree to the end of a connection. Default 5 s. */
+  /** For the other side to agree to the end of a connection. Cannot be turned off. Default 5 s. */
   readonly closeTimeout?: DurationOption | undefined;
   /** How long a connection may last. Default 0: for ever. */
   readonly maxLifetime?: DurationOption | undefined;
-  /** From SIGTERM to the end of the connections that are left. Default 10 s. */
+  /** From SIGTERM to the end of the connections that are left; 0 ends them at once. Default 10 s. */
   readonly drainTimeout?: DurationOption | undefined;
 
   /** File of a module whose export `authenticate` decides who may come in, see {@link Authenticate}. */

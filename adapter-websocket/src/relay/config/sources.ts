@@ -1,7 +1,7 @@
 /** Where settings come from: flags, before variables of the environment, before a file. */
 
 import { readFile } from "node:fs/promises";
-import { parseArgs } from "node:util";
+import { parseArgs, type ParseArgsConfig } from "node:util";
 import { type GivenSettings, type NameSetting, RelayConfigError } from "./check.ts";
 import { settings } from "./schema.ts";
 
@@ -14,6 +14,8 @@ export interface CommandLine {
   /** Names a setting as the source did that it comes from. */
   readonly nameOf: NameSetting;
 }
+
+type ParsedArgs = Pick<ReturnType<typeof parseArgs>, "values" | "positionals">;
 
 const names = Object.keys(settings);
 const isList = (name: string): boolean => settings[name as keyof typeof settings].isList;
@@ -64,14 +66,20 @@ function readFlags(args: readonly string[]): Record<string, unknown> {
       return [flagOf(name).slice(2), { type: isBoolean ? ("boolean" as const) : ("string" as const), multiple }];
     }),
   );
+  const { values, positionals } = parseOrThrow(args, options);
+  if (positionals.length > 0) throw new RelayConfigError(["every setting is a flag that begins with --"]);
+  return Object.fromEntries(
+    flagNames.flatMap((name) => {
+      const value = values[flagOf(name).slice(2)];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
+
+function parseOrThrow(args: readonly string[], options: NonNullable<ParseArgsConfig["options"]>): ParsedArgs {
   try {
-    const { values } = parseArgs({ args: [...args], options, strict: true, allowNegative: true });
-    return Object.fromEntries(
-      flagNames.flatMap((name) => {
-        const value = values[flagOf(name).slice(2)];
-        return value === undefined ? [] : [[name, value]];
-      }),
-    );
+    // Were positionals not allowed, the message would quote them.
+    return parseArgs({ args: [...args], options, strict: true, allowNegative: true, allowPositionals: true });
   } catch (error) {
     // Says which flag is wrong, and how; not its value.
     throw new RelayConfigError([error instanceof Error ? error.message : String(error)]);

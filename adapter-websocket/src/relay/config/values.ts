@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import { problemOfRange } from "../client-address.ts";
 import { problemOfOrigin } from "../origins.ts";
-import { parseUpstream, type Upstream } from "../upstream.ts";
+import { parseUpstream, type Upstream, upstreamSchemes } from "../upstream.ts";
 import { anyPath } from "../upgrade.ts";
 
 /** A host with its port. */
@@ -62,21 +62,42 @@ export const hostNames: Schema<readonly string[]> = listOf((name) =>
   /^(\[[\da-f:.]+\]|[\w.-]+)$/i.test(name) ? undefined : "is a host name without port",
 );
 
-/** `URI` or `PATH=URI`, at least one, each path once. What is wrong is not shown: people put passwords into URIs. */
-export const upstreams: Schema<ReadonlyMap<string, Upstream>> = parsed(
-  "is amqp://HOST[:PORT], amqps://HOST[:PORT] or unix:PATH, without user and virtual host; or several, each as " +
-    "/PATH=amqp://HOST, each path once",
-  (given) => {
-    const byPath = new Map<string, Upstream>();
-    for (const item of splitList(given) ?? []) {
-      const [, path = anyPath, uri = ""] = /^(?:(\/[^\s=?#]*)=)?(.*)$/.exec(item) ?? [];
-      const upstream = parseUpstream(uri);
-      if (upstream === undefined || byPath.has(path)) return undefined;
-      byPath.set(path, upstream);
+/** `URI` or `PATH=URI`, at least one, each path once. */
+export const upstreams: Schema<ReadonlyMap<string, Upstream>> = v.pipe(
+  v.unknown(),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const items = splitList(dataset.value) ?? [];
+    if (items.length === 0) {
+      addIssue({ message: "names no broker" });
+      return NEVER;
     }
-    return byPath.size === 0 ? undefined : byPath;
-  },
+    const byPath = new Map<string, Upstream>();
+    for (const [index, item] of items.entries()) {
+      const problem = addUpstream(byPath, item);
+      const which = items.length === 1 ? "" : `(${index + 1} of ${items.length}) `;
+      if (problem !== undefined) addIssue({ message: `${which}${problem}` });
+    }
+    return byPath;
+  }),
 );
+
+/** Returns what is wrong. */
+function addUpstream(byPath: Map<string, Upstream>, item: string): string | undefined {
+  const [, path = anyPath, uri = ""] = /^(?:(\/[^\s=?#]*)=)?(.*)$/.exec(item) ?? [];
+  if (byPath.has(path)) return path === anyPath ? "is one more without a path" : `is one more for the path ${path}`;
+  const upstream = parseUpstream(uri);
+  if (typeof upstream !== "string") {
+    byPath.set(path, upstream);
+    return path === anyPath ? undefined : problemOfPath(path);
+  }
+  return upstream.endsWith(upstreamSchemes) ? `${upstream}, after the /PATH= that it may have` : upstream;
+}
+
+/** Clients write a path in one way only, and another would match nothing. */
+function problemOfPath(path: string): string | undefined {
+  const sent = new URL(`http://relay.invalid${path}`).pathname;
+  return sent === path ? undefined : `is for a path that is sent as ${sent}`;
+}
 
 /** A list comes as an array, or as a text with commas or white space between the items. */
 export function splitList(given: unknown): readonly string[] | undefined {
