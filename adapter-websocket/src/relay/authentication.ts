@@ -6,6 +6,7 @@ import { errorName, type RelayLog } from "./log.ts";
 
 /** A request for a WebSocket. Everything in it but `clientAddress` is what the client says. */
 export interface UpgradeRequest {
+  /** As it was sent; nothing in it is decoded or resolved. */
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
@@ -52,7 +53,7 @@ export async function authenticate(
   try {
     const answer = await Promise.race([hook(request), aborted(request.signal)]);
     if (answer === timeIsUp) return timeIsUp;
-    if (!answer.allow) return answer.status === 403 ? "forbidden" : "unauthenticated";
+    if (answer.allow !== true) return answer.status === 403 ? "forbidden" : "unauthenticated";
     // A token that has expired in the meantime; not to be mistaken for "for ever".
     if (answer.lifetime !== undefined && !(answer.lifetime > 0)) return "unauthenticated";
     return answer;
@@ -62,17 +63,20 @@ export async function authenticate(
   }
 }
 
+/** What a request asks for. */
+export type RequestTarget = Pick<UpgradeRequest, "path" | "query">;
+
 /** What the hook is asked about. */
 export function requestForHook(
   request: IncomingMessage,
-  url: URL,
+  { path, query }: RequestTarget,
   clientAddress: string,
   signal: AbortSignal,
 ): UpgradeRequest {
   const { headers } = request;
   return {
-    path: url.pathname,
-    query: url.searchParams,
+    path,
+    query,
     headers,
     cookies: parseCookies(headers.cookie),
     origin: headers.origin,

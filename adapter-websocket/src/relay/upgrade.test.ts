@@ -24,9 +24,18 @@ describe("a request for a WebSocket", () => {
   it("is refused for a path without an upstream", async () => {
     const bench = await startBench({ relay: { upstream: ["/a=amqp://127.0.0.1:1", "/b=amqp://127.0.0.1:2"] } });
     const statuses = await Promise.all(
-      ["/a", "/b?x=1", "/../a", "/c", "/", "/a/", "/A", "/a%2f", "//a"].map((path) => upgradeStatus(bench.relay, path)),
+      ["/a", "/b?x=/c", "http://relay.test/a", "/c", "/", "/a/", "/A", "/a%2f", "/c?/a", "http://relay.test"].map(
+        (path) => upgradeStatus(bench.relay, path),
+      ),
     );
-    expect(statuses.map(({ status }) => status)).toEqual([101, 101, 101, 404, 404, 404, 404, 404, 404]);
+    expect(statuses.map(({ status }) => status)).toEqual([101, 101, 101, 404, 404, 404, 404, 404, 404, 404]);
+  });
+
+  it("is refused for another way to write a path, which what stands in front may have let pass", async () => {
+    const bench = await startBench({ relay: { upstream: ["/a=amqp://127.0.0.1:1", "/=amqp://127.0.0.1:2"] } });
+    for (const path of ["/../a", "/x/../a", "/x/%2e%2E/a", "/./a", "/%61", "//a", "//x/a", "/\\a", "/a#"]) {
+      expect([path, (await upgradeStatus(bench.relay, path)).status]).toEqual([path, 404]);
+    }
   });
 
   it("is refused for a host that was not named", async () => {
@@ -147,6 +156,7 @@ describe("the authentication hook", () => {
       () => undefined as never,
       () => ({ allow: true, lifetime: -1 }),
       () => ({ allow: true, lifetime: Number.NaN }),
+      () => ({ allow: "false" }) as never,
     ];
     const { relay, log } = await asks((request) => {
       const answer = answers[Number(request.query.get("n"))];
@@ -154,7 +164,7 @@ describe("the authentication hook", () => {
     });
     const statuses = [];
     for (const index of answers.keys()) statuses.push((await upgradeStatus(relay, `/?n=${index}`)).status);
-    expect(statuses).toEqual([403, 503, 503, 503, 401, 401]);
+    expect(statuses).toEqual([403, 503, 503, 503, 401, 401, 401]);
     expect(relay.connections).toBe(0);
     expect(JSON.stringify(log.lines)).not.toContain("secret-in-an-error");
   });

@@ -11,6 +11,7 @@ import {
   type AuthenticationRefusal,
   authenticate,
   requestForHook,
+  type RequestTarget,
 } from "./authentication.ts";
 import { clientOf, type ProxyTrust } from "./client-address.ts";
 import type { Millis } from "./clock.ts";
@@ -82,8 +83,8 @@ export async function checkUpgrade(
   log: RelayLog,
   signal: AbortSignal,
 ): Promise<Admitted | RefusalReason> {
-  const url = urlOf(request);
-  const route = rules.upstreams.has(url.pathname) ? url.pathname : anyPath;
+  const target = targetOf(request);
+  const route = rules.upstreams.has(target.path) ? target.path : anyPath;
   const upstream = rules.upstreams.get(route);
   if (upstream === undefined) return "unknown-path";
   if (!allowsHost(request.headers.host, rules.allowedHosts)) return "unknown-host";
@@ -96,7 +97,7 @@ export async function checkUpgrade(
   const admitted = { place, client, route, upstream, origin };
   if (rules.authenticate === undefined) return { ...admitted, identity: undefined, lifetime: rules.maxLifetime };
 
-  const answer = await authenticate(rules.authenticate, requestForHook(request, url, client.address, signal), log);
+  const answer = await authenticate(rules.authenticate, requestForHook(request, target, client.address, signal), log);
   const granted = typeof answer === "string" ? answer : claim(place, answer);
   if (typeof granted === "string") {
     place.leave();
@@ -105,12 +106,14 @@ export async function checkUpgrade(
   return { ...admitted, identity: granted.identity, lifetime: shorter(granted.lifetime, rules.maxLifetime) };
 }
 
-const nowhere = "http://relay.invalid";
-
-/** Only path and query are of interest; a request may also name a whole URL (RFC 9112, 3.2.2). */
-function urlOf(request: IncomingMessage): URL {
-  const target = request.url ?? "/";
-  return URL.canParse(target, nowhere) ? new URL(target, nowhere) : new URL(nowhere);
+/**
+ * What was asked for, as it was written: `/x/../a` and `/%61` are not `/a`, for what stands in front may judge by the
+ * path too, and let those pass. A request may also name a whole URL (RFC 9112, 3.2.2).
+ */
+function targetOf(request: IncomingMessage): RequestTarget {
+  const target = (request.url ?? "").replace(/^https?:\/\/[^/?]*/i, "");
+  const [path = "", ...query] = target.split("?");
+  return { path: path === "" ? "/" : path, query: new URLSearchParams(query.join("?")) };
 }
 
 function allowsHost(header: string | undefined, allowed: ReadonlySet<string>): boolean {
