@@ -5,6 +5,7 @@ describe("the server for those who run it", () => {
   it("says whether the relay lives, is ready, and what it counts", async () => {
     const { relay, upstream, clock } = await startBench();
     expect(await admin(relay, "/livez")).toEqual({ status: 200, text: "alive" });
+    expect(await admin(relay, "/livez?verbose")).toEqual({ status: 200, text: "alive" });
     expect(await admin(relay, "/readyz")).toEqual({ status: 200, text: "ready" });
     expect((await admin(relay, "/metrics")).text).toContain("process_cpu_seconds_total");
     expect(await admin(relay, "/anything")).toMatchObject({ status: 404 });

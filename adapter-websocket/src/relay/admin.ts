@@ -33,7 +33,7 @@ export class AdminServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.method !== "GET" && request.method !== "HEAD") return answer(response, 405, "GET only");
-    switch (request.url) {
+    switch (request.url?.split("?", 1)[0]) {
       case "/livez":
         return answer(response, 200, "alive");
       case "/readyz":

@@ -21,7 +21,7 @@ export class AmqpHeaderGate {
     for (let index = 0; index < checked; index++) {
       if (message[index] !== amqpHeader[this.#size + index]) return false;
     }
-    if (message.length > 0) this.#received.push(message);
+    this.#received.push(message);
     this.#size += message.length;
     return true;
   }

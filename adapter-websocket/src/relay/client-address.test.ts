@@ -57,7 +57,16 @@ describe("the client's address", () => {
 
   it("ranges are addresses with or without a length", () => {
     for (const range of ["10.0.0.0/8", "10.1.2.3", "::1", "fd00::/128"]) expect(problemOfRange(range)).toBeUndefined();
-    for (const range of ["", "10.0.0.0/33", "::/129", "10.0.0.0/8/9", "10.0.0.0/-1", "host", "10.0.0.0/"]) {
+    for (const range of [
+      "",
+      "10.0.0.0/33",
+      "::/129",
+      "10.0.0.0/8/9",
+      "10.0.0.0/-1",
+      "host",
+      "10.0.0.0/",
+      "fe80::1%eth0",
+    ]) {
       expect(problemOfRange(range)).toMatch(/^is an IP address/);
     }
   });

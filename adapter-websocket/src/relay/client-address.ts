@@ -19,7 +19,8 @@ export function problemOfRange(range: string): string | undefined {
   const [address = "", bits, ...more] = range.split("/");
   const version = isIP(address);
   const longest = version === 4 ? 32 : 128;
-  const legal = version !== 0 && more.length === 0 && (bits === undefined || isBits(bits, longest));
+  const legal =
+    version !== 0 && !address.includes("%") && more.length === 0 && (bits === undefined || isBits(bits, longest));
   return legal ? undefined : "is an IP address or a range such as 10.0.0.0/8 or fd00::/8";
 }
 

@@ -24,6 +24,14 @@ describe("origins", () => {
     }
   });
 
+  it("are also those of apps and extensions", () => {
+    const allows = checkOrigins(["capacitor://localhost", "chrome-extension://abcdef"], false);
+    expect(allows("capacitor://localhost")).toBe(true);
+    expect(allows("chrome-extension://abcdef")).toBe(true);
+    expect(allows("capacitor://localhost.evil.test")).toBe(false);
+    expect(allows("https://localhost")).toBe(false);
+  });
+
   it("a wildcard is for subdomains, of any depth, and for nothing else", () => {
     const allows = checkOrigins(["https://*.example.com"], false);
     expect(allows("https://a.example.com")).toBe(true);
@@ -52,7 +60,14 @@ describe("origins", () => {
   });
 
   it("a rule that is not an origin is a problem", () => {
-    for (const rule of ["https://a.example.com", "https://*.example.com", "http://[::1]:8080", "*", "null"]) {
+    for (const rule of [
+      "https://a.example.com",
+      "https://*.example.com",
+      "http://[::1]:8080",
+      "capacitor://localhost",
+      "*",
+      "null",
+    ]) {
       expect(problemOfOrigin(rule)).toBeUndefined();
     }
     for (const rule of [
@@ -60,6 +75,10 @@ describe("origins", () => {
       "https://app.example.com/",
       "https://app.example.com/path",
       "ws://a.test",
+      "https://a.test:443",
+      "file://",
+      "capacitor://localhost/",
+      "capacitor://*.localhost",
       "https://a.*.test",
       "*.a.test",
       "",

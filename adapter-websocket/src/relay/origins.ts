@@ -9,12 +9,16 @@ export type OriginCheck = (origin: string | undefined) => boolean;
 /** What is wrong with a rule; undefined when nothing is. */
 export function problemOfOrigin(rule: string): string | undefined {
   if (rule === "*" || rule === "null") return undefined;
-  const plain = rule.replace("://*.", "://").toLowerCase();
-  const isOrigin = /^https?:\/\/[^*]+$/.test(plain) && URL.canParse(plain) && new URL(plain).origin === plain;
-  return isOrigin
+  const lower = rule.toLowerCase();
+  const plain = lower.replace("://*.", "://");
+  const isSite = /^https?:\/\/[^*]+$/.test(plain) && URL.canParse(plain) && new URL(plain).origin === plain;
+  return isSite || ofApp.test(lower)
     ? undefined
     : "is an origin such as https://app.example.com, https://*.example.com, null, or * for any";
 }
+
+/** An app in a web view, or an extension: `capacitor://localhost`, `chrome-extension://ID`. */
+const ofApp = /^(?!(?:https?|wss?|amqps?|ftp|file):)[a-z][a-z\d+.-]*:\/\/[\w.-]+(?::\d+)?$/;
 
 /**
  * @param rules Origins: exact; or of all subdomains, as `https://*.example.com`; or `*` for any.

@@ -260,6 +260,17 @@ describe("time", () => {
     expect(await client.close()).toEqual({ code: 1008, reason: "nothing was sent for too long" });
   });
 
+  it("a message without a byte is none", async () => {
+    const bench = await startBench({ relay: { ...quiet, idleTimeout: "60s" } });
+    const client = await connectThrough(bench);
+    bench.clock.advance(59_000);
+    client.socket.send(new Uint8Array(0));
+    client.socket.ping();
+    await once(client.socket, "pong");
+    bench.clock.advance(1_000);
+    expect(await client.close()).toMatchObject({ code: 1008 });
+  });
+
   it("a connection that has had its time is closed", async () => {
     const bench = await startBench({ relay: { ...quiet, maxLifetime: "1h" } });
     const client = await connectThrough(bench);

@@ -102,8 +102,10 @@ export class Session {
     // A client that was told to go may still be sending.
     if (this.#reason !== undefined) return;
     this.#liveness.heard();
-    this.#idle.touch();
     if (!isBinary) return this.#end("text-message");
+    // Legal, but no byte that would count.
+    if (message.length === 0) return;
+    this.#idle.touch();
     if (this.#bridge !== undefined) return this.#bridge.up(message);
 
     const passedBefore = this.#gate.passed;
