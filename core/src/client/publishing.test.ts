@@ -153,6 +153,21 @@ describe("with confirms", () => {
     expect(channel.unconfirmed).toBe(0);
   });
 
+  it("counts from the call that asks for them, though it has to wait for its turn", async () => {
+    const { io, server, channel } = await withChannel();
+    server.on("queue.purge");
+    const purging = channel.queuePurge({ queue: "q" });
+    const selecting = channel.confirmSelect();
+    const publishing = channel.basicPublish(message("m"));
+    await io.settle();
+    server.method(1, "queue.purge-ok", { messageCount: 0 });
+    await settled(io, Promise.all([purging, selecting]));
+    expect(server.log).toEqual(["1 queue.purge", "1 confirm.select", "1 basic.publish"]);
+    expect(await stateOf(publishing)).toBe("pending");
+    server.confirm(1, 1);
+    await settled(io, publishing);
+  });
+
   it("ties a returned message to its publish, with any number in flight", async () => {
     const { io, server, channel } = await withChannel();
     await settled(io, channel.confirmSelect());

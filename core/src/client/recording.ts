@@ -100,7 +100,9 @@ export class Recorder {
       case "queue.delete":
         return removed(() => this.topology.removeQueue((given as Arguments<"queue.delete">).queue));
       case "confirm.select":
-        return onAnswer(() => (memory.mode = "confirm"));
+        // Whether the server has heard of it or not: what is published from now on is to be confirmed.
+        memory.mode = "confirm";
+        return undefined;
       case "tx.select":
         return onAnswer(() => (memory.mode = "tx"));
       case "basic.qos": {

@@ -45,6 +45,23 @@ describe("publish, confirm", () => {
     await settled(io, Promise.all(promises));
   });
 
+  it("that is published again is confirmed, though the server never said that it would confirm", async () => {
+    const options = { recovery: { republish: true } };
+    const { io, channel, cut, comeBack, server } = await recoveringChannel(options, (prepared, number) => {
+      if (number === 0) prepared.on("confirm.select");
+    });
+    const selecting = errorOf(channel.confirmSelect());
+    const publishing = channel.basicPublish(message("m"));
+    await io.settle();
+    await cut();
+    await comeBack();
+    expect(await selecting).toMatchObject(lostUnknown);
+    expect(server().log).toEqual(["1 channel.open", "1 confirm.select", "1 basic.publish"]);
+    expect(await stateOf(publishing)).toBe("pending");
+    server().confirm(1, 1);
+    await settled(io, publishing);
+  });
+
   it("that is unconfirmed has an unknown outcome, and numbers begin anew at the server only", async () => {
     const { io, channel, cut, comeBack, server } = await recoveringChannel();
     await settled(io, channel.confirmSelect());
@@ -145,7 +162,6 @@ describe("a request", () => {
     ["queue.delete", (channel) => channel.queueDelete({ queue: "q" })],
     ["exchange.declare", (channel) => channel.exchangeDeclare({ exchange: "e" })],
     ["basic.qos", (channel) => channel.basicQos({ prefetchCount: 1 })],
-    ["confirm.select", (channel) => channel.confirmSelect()],
     ["basic.get", (channel) => channel.basicGet({ queue: "q" })],
     ["basic.consume", (channel) => channel.basicConsume({ queue: "q", consumerTag: "c" }, () => {})],
   ] as const satisfies readonly (readonly [

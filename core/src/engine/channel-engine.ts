@@ -60,8 +60,8 @@ export interface ChannelEngine {
   send<M extends OneWayName>(method: M, fields: Arguments<M>): void;
 
   /**
-   * Publishes a message, past the requests that wait; as with acks, nacks and rejects, only a commit or a rollback that
-   * was called before is not overtaken.
+   * Publishes a message, past the requests that wait; as with acks, nacks and rejects, only a commit, a rollback or a
+   * change of the mode that was called before is not overtaken.
    *
    * @returns the sequence number that its `settled` event will name, 0 without confirms.
    */

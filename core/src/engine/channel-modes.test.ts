@@ -43,19 +43,42 @@ describe("a channel with confirms", () => {
     return { driver, channel };
   }
 
-  it("numbers what is published after confirm.select was sent", () => {
+  it.each([false, true])(
+    "numbers what is published from confirm.select on, which it does not overtake: noWait %s",
+    (noWait) => {
+      const driver = new Driver().open();
+      const channel = driver.channel();
+      expect(channel.publish(message)).toBe(0);
+      channel.request("queue.purge", { queue: "q" });
+      channel.request("queue.purge", { queue: "q" });
+      if (noWait) channel.send("confirm.select", { noWait });
+      else channel.request("confirm.select", {});
+      expect(channel.mode).toBe("confirm");
+      expect([channel.publish(message), channel.publish(message)]).toEqual([1, 2]);
+      expect(driver.sentNames()).toEqual(["basic.publish", "header", "body", "queue.purge"]);
+      driver.method(1, "queue.purge-ok", { messageCount: 0 });
+      expect(driver.sentNames()).toEqual(["queue.purge"]);
+      driver.method(1, "queue.purge-ok", { messageCount: 0 });
+      const twice = ["basic.publish", "header", "body", "basic.publish", "header", "body"];
+      expect(driver.sentNames()).toEqual(["confirm.select", ...twice]);
+      expect(channel.publish(message)).toBe(3);
+      expect(driver.sentNames()).toEqual(["basic.publish", "header", "body"]);
+      if (!noWait) driver.method(1, "confirm.select-ok", {});
+      expect(only(driver.method(1, "basic.ack", { deliveryTag: 3, multiple: true }), "settled")).toMatchObject({
+        last: 3,
+      });
+    },
+  );
+
+  it("has published nothing when it ends before its mode was asked for", () => {
     const driver = new Driver().open();
     const channel = driver.channel();
     channel.request("queue.purge", { queue: "q" });
     channel.request("confirm.select", {});
-    expect(channel.publish(message)).toBe(0);
-    expect(channel.mode).toBe("plain");
-    driver.method(1, "queue.purge-ok", { messageCount: 0 });
-    expect(channel.mode).toBe("confirm");
-    expect(channel.nextSequence).toBe(1);
-    expect([channel.publish(message), channel.publish(message)]).toEqual([1, 2]);
-    driver.method(1, "confirm.select-ok", {});
-    expect(channel.publish(message)).toBe(3);
+    channel.publish(message);
+    driver.sent();
+    driver.method(1, "channel.close", { replyCode: 404, replyText: "", classId: 50, methodId: 30 });
+    expect(driver.sentNames()).toEqual(["channel.close-ok"]);
   });
 
   it("may be had without waiting, and again without beginning anew", () => {
@@ -158,6 +181,23 @@ describe("a channel with transactions", () => {
     channel.request("tx.rollback", {});
     expect(driver.sentNames()).toEqual(["basic.publish", "header", "body", "tx.rollback"]);
     only(driver.method(1, "tx.rollback-ok", {}), "reply");
+  });
+
+  it("publishes nothing before the transaction that it asked for", () => {
+    const driver = new Driver().open();
+    const channel = driver.channel();
+    channel.request("queue.purge", { queue: "q" });
+    channel.request("tx.select", {});
+    channel.publish(message);
+    channel.request("tx.commit", {});
+    channel.ack(1, false);
+    expect(driver.sentNames()).toEqual(["queue.purge"]);
+    driver.method(1, "queue.purge-ok", { messageCount: 0 });
+    expect(driver.sentNames()).toEqual(["tx.select", "basic.publish", "header", "body"]);
+    driver.method(1, "tx.select-ok", {});
+    expect(driver.sentNames()).toEqual(["tx.commit"]);
+    driver.method(1, "tx.commit-ok", {});
+    expect(driver.sentNames()).toEqual(["basic.ack"]);
   });
 
   it("sends nothing while a commit is in flight, and everything afterwards, in order", () => {

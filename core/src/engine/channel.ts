@@ -64,7 +64,7 @@ export class Channel implements ChannelEngine, RequestSender {
   /** The consumers whose bodies are lent. */
   readonly #borrowers = new LazyMap<string, true>();
   #closeRequested = false;
-  /** Made for the first transaction that ends. */
+  /** Made for the first request that nothing may overtake. */
   #held: HeldOutput | undefined;
   /** Why the channel ends, where that was settled before the closing handshake is over. */
   #error: ChannelError | undefined;
@@ -107,7 +107,7 @@ export class Channel implements ChannelEngine, RequestSender {
     if (asksForNoReply(fields)) throw notLegal(method, "with noWait has no reply: use send()");
     const request = new PendingRequest(method, this.number);
     this.#requests.add(request, fields);
-    if (method === "tx.commit" || (method === "tx.rollback" && !request.sent)) this.#beginHold();
+    this.#requested(request);
     return request;
   }
 
@@ -120,7 +120,9 @@ export class Channel implements ChannelEngine, RequestSender {
     this.#requireUsable(method);
     if (!isChannelRequest(method)) throw notLegal(method, "is not a method that a client sends on a channel");
     if (!asksForNoReply(fields)) throw notLegal(method, "without noWait has a reply: use request()");
-    this.#requests.add(new PendingRequest(method, this.number, true), fields);
+    const request = new PendingRequest(method, this.number, true);
+    this.#requests.add(request, fields);
+    this.#requested(request);
   }
 
   publish(publication: Publication): number {
@@ -371,6 +373,19 @@ export class Channel implements ChannelEngine, RequestSender {
       case "channel.close":
         this.#phase = "closing";
         break;
+      case "confirm.select":
+      case "tx.select":
+      case "tx.rollback":
+        this.#held?.release();
+        break;
+    }
+  }
+
+  /** What is published or settled from now on comes behind a request that changes what that means. */
+  #requested({ method, sent }: PendingRequest): void {
+    switch (method) {
+      case "tx.commit":
+        return this.#beginHold();
       // The server refuses to change the mode once there is one, and means the first until it has said so.
       case "confirm.select":
         if (this.#mode === "plain") this.#confirmFromNow();
@@ -379,9 +394,11 @@ export class Channel implements ChannelEngine, RequestSender {
         if (this.#mode === "plain") this.#mode = "tx";
         break;
       case "tx.rollback":
-        this.#held?.release();
         break;
+      default:
+        return;
     }
+    if (!sent) this.#beginHold();
   }
 
   #confirmFromNow(): void {

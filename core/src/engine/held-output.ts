@@ -1,15 +1,16 @@
-/** What a channel sends behind the end of a transaction. */
+/** What a channel sends behind the end of a transaction, or behind a change of its mode. */
 
 import type { FrameWriter } from "./frame-writer.ts";
 
 /**
- * Holds back what was called after a `tx.commit` or `tx.rollback`, because publishes and acks do not wait for requests:
- * they would overtake one that waits, and become part of a transaction that they do not belong to. Nor may they follow a
- * commit before it was answered: RabbitMQ before 4.3 closes the connection for that.
+ * Holds back what was called after a `tx.commit`, `tx.rollback`, `tx.select` or `confirm.select`, because publishes and acks
+ * do not wait for requests: they would overtake one that waits, and become part of a transaction that they do not belong
+ * to, or of none, or would never be confirmed. Nor may they follow a commit before it was answered: RabbitMQ before 4.3
+ * closes the connection for that.
  */
 export class HeldOutput {
   readonly #direct: FrameWriter;
-  /** One for each end of a transaction that is to come, in order. */
+  /** One for each of these that is to come, in order. */
   readonly #holds: FrameWriter[] = [];
   /** Where output goes at this moment. */
   writer: FrameWriter;
@@ -20,13 +21,13 @@ export class HeldOutput {
     this.writer = direct;
   }
 
-  /** A transaction is to end. What is written from now on comes behind that. */
+  /** One of these is to come. What is written from now on comes behind it. */
   begin(): void {
     this.writer = this.#direct.hold();
     this.#holds.push(this.writer);
   }
 
-  /** The first of these transactions has ended: what was held behind it may leave. */
+  /** The first of these was sent, or answered: what was held behind it may leave. */
   release(): void {
     const hold = this.#holds.shift();
     if (hold !== undefined) this.#direct.release(hold);
