@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { admin, connectThrough, startBench } from "./testing/bench.ts";
-import { until } from "./testing/until.ts";
+import { settled, until } from "./testing/until.ts";
 
 const mib = 1_048_576;
 const chunk = Buffer.alloc(64 * 1024, 7);
@@ -97,14 +97,3 @@ describe("backpressure", () => {
     expect(client.received.subarray(8).toString()).toBe(expected);
   });
 });
-
-/** Waits until a number has stopped to change for many turns of the loop. */
-async function settled(value: () => number): Promise<void> {
-  let last = Number.NaN;
-  let turns = 0;
-  await until(() => {
-    turns = value() === last ? turns + 1 : 0;
-    last = value();
-    return turns > 40;
-  }, "something to come to rest");
-}

@@ -11,6 +11,9 @@ import { TokenBucket } from "./token-bucket.ts";
 /** Reading the upstream stops above the first mark, and goes on below the second. */
 export const highWater: number = 1024 * 1024;
 export const lowWater: number = highWater / 2;
+/** The same in messages: of small ones, what it takes to keep them is far more than their bytes. */
+export const highTide: number = 4_096;
+export const lowTide: number = highTide / 2;
 
 /** `up`: from the client to the upstream. */
 export type Direction = "up" | "down";
@@ -33,6 +36,8 @@ export class Bridge {
   #cancelThrottle: (() => void) | undefined;
   #upstreamFullSince: Millis | undefined;
   #clientFullSince: Millis | undefined;
+  /** Messages to the client that have not left. */
+  #waiting = 0;
 
   /** @param bytesPerSecond What the client may send, 0 for no limit. */
   constructor(client: WebSocket, upstream: Socket, clock: Clock, bytesPerSecond: number, observer: BridgeObserver) {
@@ -90,10 +95,13 @@ export class Bridge {
 
   readonly #down = (chunk: Buffer): void => {
     this.#observer.carried("down", chunk.length);
+    this.#waiting += 1;
     this.#client.send(chunk, { binary: true }, (error) => {
+      this.#waiting -= 1;
       if (!error) this.#clientDrained();
     });
-    if (this.#client.bufferedAmount > highWater && this.#clientFullSince === undefined) {
+    const isFull = this.#client.bufferedAmount > highWater || this.#waiting > highTide;
+    if (isFull && this.#clientFullSince === undefined) {
       this.#clientFullSince = this.#clock.now();
       this.#upstream.pause();
     }
@@ -102,7 +110,8 @@ export class Bridge {
   /** Called for every message that has left. */
   #clientDrained(): void {
     this.#observer.moved();
-    if (this.#clientFullSince === undefined || this.#client.bufferedAmount > lowWater) return;
+    if (this.#clientFullSince === undefined) return;
+    if (this.#client.bufferedAmount > lowWater || this.#waiting > lowTide) return;
     this.#endStall("down", this.#clientFullSince);
     this.#clientFullSince = undefined;
     this.#upstream.resume();

@@ -10,3 +10,14 @@ export async function until(condition: () => boolean | Promise<boolean>, what: s
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
+
+/** Waits until a number has stopped to change for many turns of the loop. */
+export async function settled(value: () => number): Promise<void> {
+  let last = Number.NaN;
+  let turns = 0;
+  await until(() => {
+    turns = value() === last ? turns + 1 : 0;
+    last = value();
+    return turns > 40;
+  }, "something to come to rest");
+}

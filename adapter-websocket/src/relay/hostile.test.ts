@@ -1,0 +1,63 @@
+import { describe, expect, it } from "vitest";
+import { amqpHeader } from "./amqp-header.ts";
+import { connect, connectThrough, startBench } from "./testing/bench.ts";
+import { settled, until } from "./testing/until.ts";
+
+const mib = 1_048_576;
+
+describe("a client that wants the relay's memory", () => {
+  it("does not get it by pings whose answers it does not read", async () => {
+    const bench = await startBench();
+    const client = await connectThrough(bench);
+    client.socket.pause();
+    const ping = Buffer.alloc(125);
+    await until(() => {
+      for (let index = 0; index < 5_000; index += 1) client.socket.ping(ping);
+      return bench.log.ends.length > 0;
+    }, "the relay to end it");
+    expect(bench.log.ends).toEqual(["client-lost"]);
+    await until(() => bench.relay.connections === 0 && bench.upstream.sockets.size === 0, "both sides to be gone");
+  });
+
+  it("does not get it by a message of endless pieces", async () => {
+    const bench = await startBench();
+    const client = await connectThrough(bench);
+    const piece = new Uint8Array(1);
+    for (let index = 0; index <= 16 * 1024; index += 1) client.socket.send(piece, { fin: false });
+    expect(await client.close()).toMatchObject({ code: 1008 });
+    expect(bench.log.ends).toEqual(["client-error"]);
+  });
+
+  it("does not get it by pieces that are too long together", async () => {
+    const bench = await startBench({ relay: { maxMessageSize: "64KiB" } });
+    const client = await connectThrough(bench);
+    client.socket.send(Buffer.alloc(40_000), { fin: false });
+    client.socket.send(Buffer.alloc(40_000));
+    expect(await client.close()).toMatchObject({ code: 1009 });
+    expect((await bench.upstream.connection()).received).toBe(8);
+  });
+
+  it("does not get it while the upstream does not answer", async () => {
+    const total = 64 * mib;
+    const silent = await startBench();
+    // TLS to one who says nothing: connected, but never ready.
+    const upstream = silent.upstream.url.replace("amqp:", "amqps:");
+    const bench = await startBench({ relay: { upstream } });
+    const client = await connect(bench.relay);
+    client.socket.send(amqpHeader);
+    for (let sent = 0; sent < total; sent += 65_536) client.socket.send(Buffer.alloc(65_536));
+    await settled(() => client.socket.bufferedAmount);
+    // The rest is in the client, but for what two kernels' sockets hold.
+    expect(client.socket.bufferedAmount).toBeGreaterThan(total - 16 * mib);
+  });
+
+  it("does not get it, nor anything else, by messages without a byte", async () => {
+    const bench = await startBench();
+    const client = await connect(bench.relay);
+    for (let index = 0; index < 10_000; index += 1) client.socket.send(new Uint8Array(0));
+    client.socket.send(amqpHeader);
+    const upstream = await bench.upstream.connection();
+    await until(() => upstream.received === 8, "the header at the upstream");
+    expect(client.closed).toBeUndefined();
+  });
+});
