@@ -108,8 +108,8 @@ export const mutations: readonly Mutation[] = [
   engine(
     "nothing is held while a commit is in flight",
     "channel.ts",
-    'if (method === "tx.commit" || (method',
-    "if (false || (method",
+    'case "tx.commit":\n        return this.#beginHold();',
+    'case "tx.commit":\n        return;',
   ),
   engine(
     "what was held for a commit is lost",
@@ -355,7 +355,7 @@ export const mutations: readonly Mutation[] = [
   client(
     "what a cancelled consumer had in its buffer does not go back",
     "subscription.ts",
-    'if (end.type === "cancelled") for (const delivery of deliveries) this.#giveBack(delivery);',
+    'if (end.type === "cancelled") for (const delivery of deliveries) giveBack(delivery);',
     "void end;",
   ),
   client(
@@ -415,7 +415,7 @@ export const mutations: readonly Mutation[] = [
   client(
     "a call that was aborted leaves its message behind",
     "channel.ts",
-    "if (message?.outstanding === true) message.nack();",
+    "if (message !== undefined) giveBack(message);",
     "void message;",
   ),
   client(
@@ -543,8 +543,8 @@ export const mutations: readonly Mutation[] = [
   recovery(
     "a channel that the server closed is not reopened",
     "client/recovery.ts",
-    '    if (this.#state === "open") this.#reopenSoon(core);\n    else',
-    '    if (this.#state !== "open")',
+    'if (this.#state === "open" && !this.#isRestoring(core)) this.#reopenSoon(core);',
+    "void core;",
   ),
   recovery(
     "reconnecting goes on after the end",
