@@ -14,6 +14,41 @@ it("names the runtime", () => {
   expect(bunIo().runtime).toMatch(/^bun \d+\.\d+\.\d+/);
 });
 
+it("frees the memory of a large chunk as soon as it was received", async () => {
+  const size = 4_000_000;
+  const server = net.createServer((socket) => {
+    socket.end(new Uint8Array(size).fill(7));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as net.AddressInfo;
+
+  const chunks: { readonly chunk: Uint8Array; readonly length: number }[] = [];
+  await new Promise<void>((resolve) => {
+    const stream = bunIo().connect(
+      { transport: "tcp", host: "127.0.0.1", port },
+      {
+        opened: () => {},
+        received: (chunk) => {
+          expect(chunk.every((byte) => byte === 7)).toBe(true);
+          chunks.push({ chunk, length: chunk.length });
+        },
+        writable: () => {},
+        closed: () => {
+          stream.end();
+          resolve();
+        },
+      },
+    );
+  });
+  expect(chunks.reduce((sum, { length }) => sum + length, 0)).toBe(size);
+  const large = chunks.filter(({ length }) => length >= 65_536);
+  expect(large.length).toBeGreaterThan(0);
+  expect(large.map(({ chunk }) => chunk.length)).toEqual(large.map(() => 0));
+  server.close();
+  await once(server, "close");
+});
+
 describe("TLS without an option", () => {
   /** The first byte of a TLS record that carries a handshake message (RFC 8446, section 5.1). */
   const handshakeRecord = 22;

@@ -12,5 +12,15 @@ import { nodeIo } from "@leveret/node";
  */
 export function bunIo(): IoServices {
   // Bun makes memory for each read, and would copy from there into a buffer.
-  return { ...nodeIo({ readBuffer: false }), runtime: `bun ${process.versions["bun"]}` };
+  return { ...nodeIo({ release }), runtime: `bun ${process.versions["bun"]}` };
+}
+
+/** Chunks of fewer bytes are left to the garbage collector: freeing one takes 200 ns. */
+const worthFreeing = 32 * 1024;
+
+/** Frees the memory of a chunk at once, so that the next read gets it again, still in the caches. */
+function release(chunk: Uint8Array): void {
+  if (chunk.length < worthFreeing) return;
+  const { buffer } = chunk;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === chunk.length) buffer.transfer(0);
 }

@@ -15,15 +15,17 @@ const longestDelay = 0x7fff_ffff;
 /** How a runtime that has `node:net` differs from Node. */
 export interface NodeIoOptions {
   /**
-   * Whether all streams read into one buffer, since a chunk is only lent to the owner of its stream. Default true. False
-   * where the runtime's sockets make memory for each read anyway, so that the buffer would be one more copy.
+   * Given where the runtime's sockets make memory for each read, so that a buffer of ours would be one more copy. It is
+   * called with each such chunk when the owner of the stream has seen it: nobody refers to its memory any more.
+   *
+   * Default: all streams read into one buffer, since a chunk is only lent to the owner of its stream.
    */
-  readonly readBuffer?: boolean;
+  readonly release?: (chunk: Uint8Array) => void;
 }
 
 /** Makes the I/O services of this Node process or worker thread. */
 export function nodeIo(options: NodeIoOptions = {}): IoServices {
-  const { readBuffer: reads = true } = options;
+  const { release } = options;
   return {
     runtime: `node ${process.versions.node}`,
     capabilities: { tcp: true, tls: true, unix: true, websocket: false, pause: "exact" },
@@ -39,8 +41,7 @@ export function nodeIo(options: NodeIoOptions = {}): IoServices {
       if (endpoint.transport === "websocket") {
         throw new UsageError("NOT_SUPPORTED", "@leveret/node has no WebSocket; @leveret/websocket has");
       }
-      if (reads) readBuffer ??= new Uint8Array(readBufferSize);
-      return new NodeStream(endpoint, handler, reads ? readBuffer : undefined);
+      return new NodeStream(endpoint, handler, release ?? (readBuffer ??= new Uint8Array(readBufferSize)));
     },
   };
 }

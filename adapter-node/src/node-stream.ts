@@ -25,8 +25,8 @@ const noDial = (): void => {};
 export class NodeStream implements ByteStream {
   readonly #gate: StreamGate;
   readonly #endpoint: TcpEndpoint | UnixEndpoint;
-  /** Whether bytes come by `data` events. */
-  readonly #readsEvents: boolean;
+  /** Where chunks of `data` events go when they were received; `undefined` where the socket reads into a buffer. */
+  readonly #release: ((chunk: Uint8Array) => void) | undefined;
   #cancelDial: () => void;
   #socket: Socket | undefined;
   #paused = false;
@@ -34,16 +34,19 @@ export class NodeStream implements ByteStream {
   #ended = false;
 
   /**
-   * @param readBuffer Where reads go, which may be one for many streams: what is in it is only good until the handler
-   * returns. Without it, the runtime gives memory of its own for each read.
+   * @param reading Where reads go, which may be one for many streams: what is in it is only good until the handler
+   * returns. Or, where the runtime makes memory for each read, where that goes then.
    * @throws UsageError INVALID_ARGUMENT when certificates or keys of the endpoint cannot be used.
    */
-  constructor(endpoint: TcpEndpoint | UnixEndpoint, handler: StreamHandler, readBuffer?: Uint8Array) {
+  constructor(
+    endpoint: TcpEndpoint | UnixEndpoint,
+    handler: StreamHandler,
+    reading: Uint8Array | ((chunk: Uint8Array) => void),
+  ) {
     this.#gate = new StreamGate(handler, setImmediate, () => this.#drop());
     this.#endpoint = endpoint;
-    const onread = readBuffer === undefined ? undefined : this.#readInto(readBuffer);
-    this.#readsEvents = onread === undefined;
-    this.#cancelDial = dial(endpoint, onread, {
+    this.#release = typeof reading === "function" ? reading : undefined;
+    this.#cancelDial = dial(endpoint, typeof reading === "function" ? undefined : this.#readInto(reading), {
       won: (socket) => this.#opened(socket),
       failed: (error) => this.#gate.closed(error),
     });
@@ -121,7 +124,13 @@ export class NodeStream implements ByteStream {
     let cause: TransportError | undefined;
     let linger: NodeJS.Timeout | undefined;
     let peerEnded = false;
-    if (this.#readsEvents) socket.on("data", (chunk: Uint8Array) => this.#gate.received(chunk));
+    const release = this.#release;
+    if (release !== undefined) {
+      socket.on("data", (chunk: Uint8Array) => {
+        this.#gate.received(chunk);
+        release(chunk);
+      });
+    }
     socket.on("drain", () => this.#gate.writable());
     socket.on("end", () => {
       peerEnded = true;
