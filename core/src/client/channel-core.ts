@@ -445,8 +445,9 @@ export class ChannelCore implements PublishingHost {
     settlement.delivered(event.deliveryTag, noAck);
     // On a channel that is closing nothing can be settled any more: the server gives the message back.
     if (this.#closing && !noAck) return;
-    const Made = lendsBody ? LentDelivery : ConsumerDelivery;
-    subscription.deliver(new Made(event, settlement, noAck));
+    // Spelled out: a class that is chosen first is not inlined.
+    if (lendsBody) subscription.deliver(new LentDelivery(event, settlement, noAck));
+    else subscription.deliver(new ConsumerDelivery(event, settlement, noAck));
   }
 
   get #unusable(): MakeEnd | undefined {

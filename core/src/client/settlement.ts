@@ -73,7 +73,7 @@ export class Settlement implements TurnEnd {
    * will; or the channel is closing, and nothing can be sent on it any more.
    */
   get isStale(): boolean {
-    return this.#stale || this.#isClosing;
+    return this.#stale || this.#isClosing();
   }
 
   /** A delivery arrived. With `noAck` the server considers it settled. */
@@ -86,7 +86,7 @@ export class Settlement implements TurnEnd {
 
   /** Whether a delivery is neither settled nor lost with its channel. */
   isOutstanding(tag: number): boolean {
-    return !this.#isClosing && this.isUnsettled(tag);
+    return !this.#isClosing() && this.isUnsettled(tag);
   }
 
   /** As {@link isOutstanding}, also when the channel is just ending. */
@@ -286,7 +286,7 @@ export class Settlement implements TurnEnd {
     return highest;
   }
 
-  get #isClosing(): boolean {
+  #isClosing(): boolean {
     return !this.#ended && this.#engine.state !== "open";
   }
 
@@ -296,7 +296,7 @@ export class Settlement implements TurnEnd {
 
   #problem(tag: number): SettlementError {
     const shown = tag + this.offset;
-    if (this.#ended || this.#isClosing) return new SettlementError("STALE_DELIVERY", shown);
+    if (this.#ended || this.#isClosing()) return new SettlementError("STALE_DELIVERY", shown);
     const known = Number.isSafeInteger(tag) && tag >= 1 && tag <= this.#high;
     return new SettlementError(known ? "ALREADY_SETTLED" : "UNKNOWN_DELIVERY", shown);
   }

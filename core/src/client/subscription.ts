@@ -91,7 +91,7 @@ export class Subscription {
   deliver(delivery: ConsumerDelivery): void {
     const sink = this.#sink;
     if (this.#state === "ended") return giveBack(delivery);
-    if (sink?.takes === true && !this.#paused && this.#buffer.size === 0 && !this.#holdsBack) {
+    if (sink?.takes === true && !this.#paused && this.#buffer.size === 0 && !this.#holdsBack()) {
       this.info.position?.handedOut(delivery);
       sink.take(delivery);
       if (delivery instanceof LentDelivery) delivery.handled();
@@ -109,7 +109,7 @@ export class Subscription {
   }
 
   #next(): ConsumerDelivery | undefined {
-    if (this.#paused || this.#holdsBack) return undefined;
+    if (this.#paused || this.#holdsBack()) return undefined;
     const delivery = this.#buffer.shift();
     if (delivery !== undefined) this.info.position?.handedOut(delivery);
     return delivery;
@@ -166,7 +166,7 @@ export class Subscription {
 
   /** Resolves when nothing waits and nothing runs any more. */
   idle(): Promise<void> {
-    if (this.#isIdle) return done;
+    if (this.#isIdle()) return done;
     this.#idle ??= new Future<void>();
     return this.#idle.promise;
   }
@@ -187,11 +187,11 @@ export class Subscription {
   }
 
   /** While a cancellation is under way nothing is handed out that can still go back. */
-  get #holdsBack(): boolean {
+  #holdsBack(): boolean {
     return this.#state === "cancelling" && !this.info.noAck;
   }
 
-  get #isIdle(): boolean {
+  #isIdle(): boolean {
     return this.running === 0 && (this.#buffer.size === 0 || this.#paused);
   }
 
@@ -202,7 +202,7 @@ export class Subscription {
   }
 
   #checkFinished(): void {
-    if (this.#isIdle) {
+    if (this.#isIdle()) {
       this.#idle?.resolve();
       this.#idle = undefined;
     }

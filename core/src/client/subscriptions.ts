@@ -35,6 +35,7 @@ export class Subscriptions implements SubscriptionHost {
   /** What it has agreed to. */
   #agreedPrefetch = 0;
   #latest: Subscription | undefined;
+  #latestTag = "";
 
   constructor(channel: ChannelCore) {
     this.#channel = channel;
@@ -54,7 +55,9 @@ export class Subscriptions implements SubscriptionHost {
 
   find(consumerTag: string): Subscription | undefined {
     // Mostly one consumer gets a whole run of deliveries.
-    if (this.#latest?.info.consumerTag === consumerTag) return this.#latest;
+    if (this.#latest !== undefined && this.#latestTag === consumerTag) return this.#latest;
+    // Of the delivery: the next one has the same string, where that of the subscription has only the same letters.
+    this.#latestTag = consumerTag;
     this.#latest = this.#byTag.get(consumerTag);
     return this.#latest;
   }

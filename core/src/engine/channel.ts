@@ -114,7 +114,7 @@ export class Channel implements ChannelEngine, RequestSender {
   send<M extends OneWayName>(method: M, fields: Arguments<M>): void {
     if (isNeverAnswered(method)) {
       this.#requireOpen(method);
-      this.#output.method(this.number, method, fields);
+      this.#output().method(this.number, method, fields);
       return;
     }
     this.#requireUsable(method);
@@ -129,7 +129,7 @@ export class Channel implements ChannelEngine, RequestSender {
     this.#requireOpen("basic.publish");
     const confirms = this.#confirms;
     if (confirms === undefined) {
-      this.#output.publish(this.number, publication);
+      this.#output().publish(this.number, publication);
       return 0;
     }
     if (confirms.outstanding >= this.#host.limits.maxUnconfirmed) {
@@ -138,23 +138,23 @@ export class Channel implements ChannelEngine, RequestSender {
         `${confirms.outstanding} publishes wait for their confirm (limits.maxUnconfirmed)`,
       );
     }
-    this.#output.publish(this.number, publication);
+    this.#output().publish(this.number, publication);
     return confirms.published();
   }
 
   ack(deliveryTag: number, multiple: boolean): void {
     this.#requireOpen("basic.ack");
-    this.#output.ack(this.number, deliveryTag, multiple);
+    this.#output().ack(this.number, deliveryTag, multiple);
   }
 
   nack(deliveryTag: number, multiple: boolean, requeue: boolean): void {
     this.#requireOpen("basic.nack");
-    this.#output.nack(this.number, deliveryTag, multiple, requeue);
+    this.#output().nack(this.number, deliveryTag, multiple, requeue);
   }
 
   reject(deliveryTag: number, requeue: boolean): void {
     this.#requireOpen("basic.reject");
-    this.#output.reject(this.number, deliveryTag, requeue);
+    this.#output().reject(this.number, deliveryTag, requeue);
   }
 
   close(farewell: Farewell = {}): void {
@@ -177,11 +177,11 @@ export class Channel implements ChannelEngine, RequestSender {
       case frameType.method:
         return this.#method(reader);
       case frameType.header:
-        return this.#message(this.#assembler.header(bytes, start, end));
+        return this.#message(this.#assembler().header(bytes, start, end));
       default: {
-        const content = this.#assembler.body(bytes, start, end, reader.last);
+        const content = this.#assembler().body(bytes, start, end, reader.last);
         // What came behind it is in memory that goes to the receiver, who may do with it whatever he likes.
-        if (content !== undefined && this.#assembler.inPlace) reader.detach();
+        if (content !== undefined && this.#assembler().inPlace) reader.detach();
         return this.#message(content);
       }
     }
@@ -208,7 +208,7 @@ export class Channel implements ChannelEngine, RequestSender {
     if (phase !== undefined) return this.#handle(method, phase);
     if (this.#phase === "closing") {
       // Discarded, but a content is still a content.
-      if (isContentMethod(method)) this.#assembler.begin(method);
+      if (isContentMethod(method)) this.#assembler().begin(method);
       return undefined;
     }
     throw new ProtocolError("COMMAND_INVALID", `Got ${method.name} on channel ${this.number}, which is ${this.#phase}`);
@@ -217,10 +217,10 @@ export class Channel implements ChannelEngine, RequestSender {
   /** A delivery begins. Mostly all of it is there already, and is taken in one go. */
   #deliver(reader: FrameReader): ConnectionEvent | undefined {
     const { frameByFrame, counters, delivers } = this.#host;
-    delivers.read(reader.bytes, reader.start, reader.end);
+    delivers.read(reader);
     const lends = this.#borrowers.size > 0 && this.#borrowers.has(delivers.consumerTag);
     if (!frameByFrame && !this.#reported && reader.peekContent()) {
-      const content = this.#assembler.whole(reader, lends);
+      const content = this.#assembler().whole(reader, lends);
       if (content !== undefined) {
         reader.takeContent();
         counters.framesReceived += 2;
@@ -228,7 +228,7 @@ export class Channel implements ChannelEngine, RequestSender {
         return deliverEvent(this.number, delivers, content);
       }
     }
-    this.#assembler.begin({ name: "basic.deliver", fields: delivers.fields() }, lends);
+    this.#assembler().begin({ name: "basic.deliver", fields: delivers.fields() }, lends);
     return undefined;
   }
 
@@ -240,21 +240,21 @@ export class Channel implements ChannelEngine, RequestSender {
         return this.#settled(method.fields, "nack");
       case "basic.get-ok":
         this.#requests.expect(method.name);
-        this.#assembler.begin(method);
+        this.#assembler().begin(method);
         return undefined;
       case "basic.deliver":
       case "basic.return":
-        this.#assembler.begin(method);
+        this.#assembler().begin(method);
         return undefined;
       case "basic.cancel":
         // RabbitMQ always sets no-wait here, and before 4.3 it closes the connection when it is answered.
         if (!method.fields.noWait) {
-          this.#output.method(this.number, "basic.cancel-ok", { consumerTag: method.fields.consumerTag });
+          this.#output().method(this.number, "basic.cancel-ok", { consumerTag: method.fields.consumerTag });
         }
         return { type: "basic.cancel", channel: this.number, consumerTag: method.fields.consumerTag };
       case "channel.flow":
         this.#flowActive = method.fields.active;
-        this.#output.method(this.number, "channel.flow-ok", { active: method.fields.active });
+        this.#output().method(this.number, "channel.flow-ok", { active: method.fields.active });
         return { type: "channel.flow", channel: this.number, active: method.fields.active };
       case "channel.open-ok":
         // The phase first: a close that waited is sent with the reply, and moves on from here.
@@ -280,7 +280,7 @@ export class Channel implements ChannelEngine, RequestSender {
 
   #message(content: Content | undefined): ConnectionEvent | undefined {
     if (content === undefined || this.#reported) return undefined;
-    const method = this.#assembler.method as ContentMethod;
+    const method = this.#assembler().method as ContentMethod;
     const channel = this.number;
     if (this.#phase !== "open" && method.name !== "basic.return") return undefined;
     this.#host.counters.messagesReceived += 1;
@@ -413,7 +413,7 @@ export class Channel implements ChannelEngine, RequestSender {
   // Helpers
 
   /** Where publishes and settlements are written at this moment. */
-  get #output(): FrameWriter {
+  #output(): FrameWriter {
     return this.#held === undefined ? this.#host.writer : this.#held.writer;
   }
 
@@ -422,7 +422,7 @@ export class Channel implements ChannelEngine, RequestSender {
     this.#held.begin();
   }
 
-  get #assembler(): ContentAssembler {
+  #assembler(): ContentAssembler {
     return (this.#madeAssembler ??= new ContentAssembler(this.#host.slab, this.#host.limits.maxBodySize));
   }
 

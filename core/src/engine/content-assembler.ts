@@ -7,7 +7,7 @@ import { ProtocolError } from "../wire/errors.ts";
 import type { FrameReader } from "../wire/frame-reader.ts";
 import type { ContentMethodName, Method, ServerMethodName } from "../wire/method-types.ts";
 import { Content } from "./content.ts";
-import type { Slab } from "./slab.ts";
+import { largestShared, type Slab } from "./slab.ts";
 
 /** A content method that a server may send. */
 export type ContentMethod = Method<ContentMethodName & ServerMethodName>;
@@ -81,21 +81,20 @@ export class ContentAssembler {
    * Takes the whole content that the reader found behind its method: the short way, for what is correct. `undefined` when
    * it has to be taken frame by frame, for the error that this gives.
    */
-  whole({ bytes, headerStart, headerEnd, bodyStart, bodyEnd }: FrameReader, lends: boolean): Content | undefined {
+  whole({ bytes, view, headerStart, headerEnd, bodyStart, bodyEnd }: FrameReader, lends: boolean): Content | undefined {
     const isBasic = readLong(bytes, headerStart) === basicClass << 16;
     if (!isBasic || bodyEnd - bodyStart > this.#maxBodySize) return undefined;
+    const slab = this.#slab;
     const propertiesStart = headerStart + contentHeaderSize;
-    if (lends) {
-      const encoded = isBare(bytes, propertiesStart, headerEnd)
-        ? undefined
-        : this.#slab.copy(bytes, propertiesStart, headerEnd);
-      return new Content(bytes.subarray(bodyStart, bodyEnd), encoded);
+    const bare = isBare(bytes, propertiesStart, headerEnd);
+    if (lends || bare || bodyEnd - propertiesStart > largestShared) {
+      const body = lends ? bytes.subarray(bodyStart, bodyEnd) : slab.copy(bytes, bodyStart, bodyEnd, view);
+      return new Content(body, bare ? undefined : slab.copy(bytes, propertiesStart, headerEnd, view));
     }
-    if (isBare(bytes, propertiesStart, headerEnd)) return new Content(this.#slab.copy(bytes, bodyStart, bodyEnd));
     // Properties, the few octets between the frames, and the body: one copy for all, and one view less.
-    const memory = this.#slab.put(bytes, propertiesStart, bodyEnd);
-    const { start } = this.#slab;
-    const body = new Uint8Array(memory.buffer, start + bodyStart - propertiesStart, bodyEnd - bodyStart);
+    slab.put(bytes, propertiesStart, bodyEnd, view);
+    const { memory, start } = slab;
+    const body = new Uint8Array(slab.buffer, start + bodyStart - propertiesStart, bodyEnd - bodyStart);
     return new Content(body, memory, start, start + headerEnd - propertiesStart);
   }
 

@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { viewOf } from "./bytes.ts";
 import { decodeDeliver } from "./decode.ts";
 import { DeliverDecoder } from "./deliver-decoder.ts";
 import { writeMethod } from "./encode.ts";
+import type { FrameReader } from "./frame-reader.ts";
 import { Output } from "./output.ts";
 import { ShortStrings } from "./short-strings.ts";
 import { taken } from "./testing/bytes.ts";
@@ -22,13 +24,13 @@ const damage = fc.option(fc.record({ at: fc.nat(), value: fc.nat(255) }), { freq
 describe("a DeliverDecoder", () => {
   it("reads what decodeDeliver reads, and refuses what it refuses, whatever came before", () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(delivery, damage), { maxLength: 20 }), (deliveries) => {
+      fc.property(fc.array(fc.tuple(delivery, damage, fc.nat(5)), { maxLength: 20 }), (deliveries) => {
         const decoder = new DeliverDecoder(new ShortStrings());
-        for (const [fields, broken] of deliveries) {
+        for (const [fields, broken, behind] of deliveries) {
           const payload = payloadOf(fields);
           if (broken !== null) payload[4 + (broken.at % (payload.length - 4))] = broken.value;
           const read = attempt(() => {
-            decoder.read(payload, 0, payload.length);
+            decoder.read(standingAt(payload, behind));
             return decoder.fields();
           });
           expect(read).toEqual(attempt(() => decodeDeliver(payload, 0, payload.length, new ShortStrings())));
@@ -41,11 +43,11 @@ describe("a DeliverDecoder", () => {
   it("keeps nothing of the bytes it was lent", () => {
     const decoder = new DeliverDecoder(new ShortStrings());
     const fields = { consumerTag: "c", deliveryTag: 1, redelivered: false, exchange: "e", routingKey: "k" };
-    const payload = payloadOf(fields);
-    decoder.read(payload, 0, payload.length);
-    payload.fill(0xff);
+    const lent = standingAt(payloadOf(fields));
+    decoder.read(lent);
+    lent.bytes.fill(0xff);
     const next = payloadOf({ ...fields, deliveryTag: 2 });
-    decoder.read(next, 0, next.length);
+    decoder.read(standingAt(next));
     expect(decoder.fields()).toEqual({ ...fields, deliveryTag: 2 });
   });
 });
@@ -54,6 +56,13 @@ function payloadOf(fields: Parameters<typeof writeMethod<"basic.deliver">>[3]): 
   const out = new Output();
   writeMethod(out, 1, "basic.deliver", fields, 0);
   return taken(out).slice(7, -1);
+}
+
+/** What a reader shows that stands at a payload, which is somewhere in a chunk. */
+function standingAt(payload: Uint8Array, behind = 4): Pick<FrameReader, "bytes" | "view" | "start" | "end"> {
+  const bytes = Buffer.alloc(payload.length + 3 + behind, 0xce);
+  bytes.set(payload, 3);
+  return { bytes, view: viewOf(bytes), start: 3, end: 3 + payload.length };
 }
 
 function attempt(read: () => unknown): unknown {

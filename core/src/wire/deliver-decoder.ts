@@ -1,7 +1,8 @@
 /** Deliveries of one consumer differ in their tag, and in little else: what repeats is compared instead of decoded. */
 
-import { readLonglong } from "./bytes.ts";
+import { longlong, viewOf } from "./bytes.ts";
 import { checkTag, decodeDeliver } from "./decode.ts";
+import type { FrameReader } from "./frame-reader.ts";
 import type { Fields } from "./method-types.ts";
 import type { ShortStrings } from "./short-strings.ts";
 
@@ -11,10 +12,11 @@ const methodIdSize = 4;
 /** Between the consumer tag and the exchange: delivery tag and flags. */
 const tagAndFlagsSize = 9;
 
+/** Payloads are compared four octets at a time: with the last of them go up to three of what comes behind. */
+const octetsBehind = 3;
+
 /** The longest payload that is remembered. Names are mostly short, and with long ones decoding is not what costs. */
 const longestRemembered = 256;
-
-const nothing = new Uint8Array(0);
 
 /** Does what {@link decodeDeliver} does. Its fields are those of the delivery that was read last. */
 export class DeliverDecoder implements Fields<"basic.deliver"> {
@@ -26,7 +28,7 @@ export class DeliverDecoder implements Fields<"basic.deliver"> {
 
   readonly #strings: ShortStrings;
   /** The payload that was decoded last. */
-  #payload: Uint8Array = nothing;
+  readonly #payload = viewOf(new Uint8Array(longestRemembered + octetsBehind));
   #size = 0;
   /** Where in a payload the delivery tag is. */
   #tagAt = 0;
@@ -36,14 +38,15 @@ export class DeliverDecoder implements Fields<"basic.deliver"> {
   }
 
   /**
-   * Reads the payload of a `basic.deliver`.
+   * Reads the payload of a `basic.deliver`, at which the reader stands.
    *
    * @throws ProtocolError as {@link decodeDeliver}.
    */
-  read(bytes: Uint8Array, start: number, end: number): void {
-    if (end - start !== this.#size || !this.#repeats(bytes, start)) return this.#decode(bytes, start, end);
+  read({ bytes, view, start, end }: Pick<FrameReader, "bytes" | "view" | "start" | "end">): void {
+    const isComparable = view !== undefined && end - start === this.#size && end + octetsBehind <= bytes.length;
+    if (!isComparable || !this.#repeats(view, start)) return this.#decode(bytes, start, end);
     const tagAt = start + this.#tagAt;
-    this.deliveryTag = checkTag(readLonglong(bytes, tagAt));
+    this.deliveryTag = checkTag(longlong(view.getUint32(tagAt), view.getUint32(tagAt + 4)));
     this.redelivered = (bytes[tagAt + 8]! & 1) !== 0;
   }
 
@@ -53,11 +56,13 @@ export class DeliverDecoder implements Fields<"basic.deliver"> {
     return { consumerTag, deliveryTag, redelivered, exchange, routingKey };
   }
 
-  #repeats(bytes: Uint8Array, start: number): boolean {
+  /** Whether all but the delivery tag is as it was; so is what comes behind, where a content header of the channel does. */
+  #repeats(view: DataView, start: number): boolean {
     const payload = this.#payload;
     const tagAt = this.#tagAt;
-    for (let i = methodIdSize; i < tagAt; i++) if (payload[i] !== bytes[start + i]) return false;
-    for (let i = tagAt + tagAndFlagsSize; i < this.#size; i++) if (payload[i] !== bytes[start + i]) return false;
+    for (let i = 0; i < tagAt; i += 4) if (payload.getInt32(i) !== view.getInt32(start + i)) return false;
+    for (let i = tagAt + tagAndFlagsSize; i < this.#size; i += 4)
+      if (payload.getInt32(i) !== view.getInt32(start + i)) return false;
     return true;
   }
 
@@ -70,9 +75,9 @@ export class DeliverDecoder implements Fields<"basic.deliver"> {
     this.routingKey = fields.routingKey;
     this.#size = 0;
     if (end - start > longestRemembered) return;
-    if (this.#payload.length === 0) this.#payload = new Uint8Array(longestRemembered);
-    this.#payload.set(bytes.subarray(start, end));
-    this.#size = end - start;
+    const size = end - start;
+    for (let i = 0; i < size + octetsBehind; i++) this.#payload.setUint8(i, bytes[start + i] ?? 0);
+    this.#size = size;
     this.#tagAt = methodIdSize + 1 + bytes[start + methodIdSize]!;
   }
 }

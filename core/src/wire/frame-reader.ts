@@ -1,10 +1,11 @@
 /** The frames in a stream of chunks, however the stream was cut. */
 
-import { copyOf, readLong, readLonglong, readShort } from "./bytes.ts";
+import { copyOf, viewOf } from "./bytes.ts";
 import { frameEnd, frameHeaderSize, frameOverhead, frameType, maxFramePayload } from "./constants.ts";
 import { ProtocolError, type ProtocolErrorCode } from "./errors.ts";
 
 const nothing: Uint8Array = new Uint8Array(0);
+const viewOfNothing = viewOf(nothing);
 
 /** Frames of up to this size that cross chunks are put together in one buffer that is used again and again. */
 const scratchSize = 4096;
@@ -49,6 +50,7 @@ export class FrameReader {
   bodyEnd = 0;
 
   #chunk: Uint8Array = nothing;
+  #chunkView: DataView = viewOfNothing;
   #offset = 0;
   /** The chunks behind `#chunk`, from `#queueStart` on. */
   readonly #queue: Uint8Array[] = [];
@@ -73,6 +75,11 @@ export class FrameReader {
     this.frameMax = frameMax;
   }
 
+  /** A view of `bytes`, where they are a chunk: not where a frame was put together. */
+  get view(): DataView | undefined {
+    return this.bytes === this.#chunk ? this.#chunkView : undefined;
+  }
+
   /** The bytes that were appended and that `next` has not handed out yet. */
   get unparsed(): number {
     return this.#chunk.length - this.#offset + this.#queueSize + this.#filled;
@@ -90,9 +97,7 @@ export class FrameReader {
   append(chunk: Uint8Array): void {
     if (chunk.length === 0 || this.#failure !== undefined) return;
     if (this.#offset === this.#chunk.length && this.#queueSize === 0) {
-      this.#chunk = chunk;
-      this.#offset = 0;
-      this.#chunkOwned = false;
+      this.#use(chunk, false);
     } else {
       this.#queue.push(chunk);
       this.#queueSize += chunk.length;
@@ -109,16 +114,18 @@ export class FrameReader {
    */
   next(): boolean {
     const chunk = this.#chunk;
+    const view = this.#chunkView;
     const offset = this.#offset;
     const available = chunk.length - offset;
     if (available >= frameOverhead && this.#state === inHeader && this.#filled === 0) {
-      const size = this.#enter(chunk, offset);
+      const size = this.#enter(view, offset);
       if (size <= available - frameOverhead) {
         const start = offset + frameHeaderSize;
         const end = start + size;
         if (chunk[end] !== frameEnd) throw this.#wrongEnd();
         this.#offset = end + 1;
-        this.bytes = chunk;
+        // Mostly it is, and to set it once more is not for nothing: the garbage collector takes note.
+        if (this.bytes !== chunk) this.bytes = chunk;
         this.start = start;
         this.end = end;
         this.last = true;
@@ -135,22 +142,24 @@ export class FrameReader {
    */
   peekContent(): boolean {
     const chunk = this.#chunk;
+    const view = this.#chunkView;
     const header = this.#offset;
     if (this.bytes !== chunk || chunk.length - header < 2 * frameOverhead + smallestHeader) return false;
-    if (chunk[header] !== frameType.header || readShort(chunk, header + 1) !== this.channel) return false;
+    if (chunk[header] !== frameType.header || view.getUint16(header + 1) !== this.channel) return false;
     const headerStart = header + frameHeaderSize;
-    const headerEnd = headerStart + readLong(chunk, header + 3);
+    const headerEnd = headerStart + view.getUint32(header + 3);
     const body = headerEnd + 1;
     const bodyStart = body + frameHeaderSize;
     if (bodyStart >= chunk.length || headerEnd - headerStart < smallestHeader || chunk[headerEnd] !== frameEnd)
       return false;
-    if (chunk[body] !== frameType.body || readShort(chunk, body + 1) !== this.channel) return false;
-    const size = readLong(chunk, body + 3);
+    if (chunk[body] !== frameType.body || view.getUint16(body + 1) !== this.channel) return false;
+    const size = view.getUint32(body + 3);
     // Where there is no body there is no frame for it either.
     if (size === 0) return false;
     const bodyEnd = bodyStart + size;
     if (bodyEnd >= chunk.length || chunk[bodyEnd] !== frameEnd) return false;
-    if (readLonglong(chunk, headerStart + bodySizeAt) !== size) return false;
+    const announced = headerStart + bodySizeAt;
+    if (view.getUint32(announced) !== 0 || view.getUint32(announced + 4) !== size) return false;
     if (this.frameMax !== 0 && Math.max(size, headerEnd - headerStart) > this.frameMax - frameOverhead) return false;
     this.headerStart = headerStart;
     this.headerEnd = headerEnd;
@@ -170,11 +179,7 @@ export class FrameReader {
    */
   detach(): void {
     this.#release();
-    if (!this.#chunkOwned) {
-      this.#chunk = copyOf(this.#chunk, this.#offset, this.#chunk.length);
-      this.#offset = 0;
-      this.#chunkOwned = true;
-    }
+    if (!this.#chunkOwned) this.#use(copyOf(this.#chunk, this.#offset, this.#chunk.length), true);
     for (let i = Math.max(this.#queueOwned, this.#queueStart); i < this.#queue.length; i++) {
       this.#queue[i] = copyOf(this.#queue[i]!, 0, this.#queue[i]!.length);
     }
@@ -203,7 +208,7 @@ export class FrameReader {
   #fillHeader(): void {
     if (this.#header.length === 0) this.#header = new Uint8Array(frameHeaderSize);
     if (this.#take(this.#header, frameHeaderSize) < frameHeaderSize) return;
-    const size = this.#enter(this.#header, 0);
+    const size = this.#enter(viewOf(this.#header), 0);
     this.#filled = 0;
     this.#left = size;
     if (this.type === frameType.body) {
@@ -265,19 +270,22 @@ export class FrameReader {
   /** Goes on to the next chunk, if there is one. */
   #nextChunk(): boolean {
     if (this.#queueSize === 0) {
-      this.#chunk = nothing;
-      this.#offset = 0;
-      this.#chunkOwned = true;
+      this.#use(nothing, true, viewOfNothing);
       return false;
     }
     const index = this.#queueStart++;
-    this.#chunk = this.#queue[index]!;
+    this.#use(this.#queue[index]!, index < this.#queueOwned);
     this.#queue[index] = nothing;
-    this.#chunkOwned = index < this.#queueOwned;
-    this.#offset = 0;
     this.#queueSize -= this.#chunk.length;
     this.#compact();
     return true;
+  }
+
+  #use(chunk: Uint8Array, owned: boolean, view = viewOf(chunk)): void {
+    this.#chunk = chunk;
+    this.#chunkView = view;
+    this.#offset = 0;
+    this.#chunkOwned = owned;
   }
 
   /** Drops the used part of the queue, when that is the larger part: in all no entry moves more than once on average. */
@@ -290,10 +298,10 @@ export class FrameReader {
   }
 
   /** Takes over the type and the channel of a frame, and returns the size of its payload. Every check is made here. */
-  #enter(bytes: Uint8Array, at: number): number {
-    const type = bytes[at]!;
-    const channel = readShort(bytes, at + 1);
-    const size = readLong(bytes, at + 3);
+  #enter(view: DataView, at: number): number {
+    const type = view.getUint8(at);
+    const channel = view.getUint16(at + 1);
+    const size = view.getUint32(at + 3);
     if (type === frameType.heartbeat) {
       if (size !== 0) throw this.#fail("FRAME_ERROR", "A heartbeat frame has a payload");
       if (channel !== 0) throw this.#fail("UNEXPECTED_FRAME", `A heartbeat frame is on channel ${channel}`);
@@ -326,8 +334,7 @@ export class FrameReader {
   #fail(code: ProtocolErrorCode, message: string): ProtocolError {
     this.#failure = new ProtocolError(code, message);
     this.#release();
-    this.#chunk = nothing;
-    this.#offset = 0;
+    this.#use(nothing, true, viewOfNothing);
     this.#queue.length = 0;
     this.#queueStart = 0;
     this.#queueSize = 0;
