@@ -361,6 +361,60 @@ describe("an item that the server refuses", () => {
     expect(declared(server())).toEqual(["queue.declare q", "queue.bind q", "queue.declare q", "queue.bind q"]);
   });
 
+  it("is left out when nothing helps it: two bindings of a queue to an exchange of somebody else's that is gone", async () => {
+    const binds = async (replyText: string): Promise<number> => {
+      const { io, connection, channel, cut, comeBack, server, events } = await recoveringChannel(
+        {},
+        (prepared, number) => {
+          if (number === 1) refuse(prepared, "queue.bind", 20, 404, replyText);
+        },
+      );
+      await settled(io, channel.queueDeclare({ queue: "q" }));
+      await settled(io, channel.queueBind({ queue: "q", exchange: "theirs", routingKey: "a" }));
+      await settled(io, channel.queueBind({ queue: "q", exchange: "theirs", routingKey: "b" }));
+      await cut();
+      await comeBack();
+      expect(connection.state).toBe("open");
+      expect(events.filter((event) => event === "topology-error binding skip")).toHaveLength(2);
+      expect(events.at(-1)).toBe("recovered but 2");
+      return server().sentOf("queue.bind").length;
+    };
+    // Declaring the queue again would be of no use.
+    expect(await binds("NOT_FOUND - no exchange 'theirs' in vhost '/'")).toBe(2);
+    expect(await binds("NOT_FOUND")).toBe(8);
+  });
+
+  it("gets back what a binding of its needs, too: a queue and an exchange that go when nobody uses them", async () => {
+    const { io, channel, cut, comeBack, server, events } = await recoveringChannel({}, (prepared, number) => {
+      if (number !== 1) return;
+      prepared.on("basic.consume", ({ channel: on, fields }) => {
+        refuse(prepared, "basic.consume", 0, 0);
+        // What was declared so far has gone again.
+        refuse(prepared, "queue.bind", 1, 404, "NOT_FOUND - no exchange 'e' in vhost '/'");
+        prepared.closeChannel(on, 404, `NOT_FOUND - no queue '${String(fields["queue"])}' in vhost '/'`);
+      });
+    });
+    await settled(io, channel.exchangeDeclare({ exchange: "e", autoDelete: true }));
+    await settled(io, channel.queueDeclare({ queue: "q", autoDelete: true }));
+    await settled(io, channel.queueBind({ queue: "q", exchange: "e" }));
+    const consumer = await settled(
+      io,
+      channel.basicConsume({ queue: "q", consumerTag: "c" }, () => {}),
+    );
+    await cut();
+    await comeBack();
+    expect(events.at(-1)).toBe("recovered");
+    expect(consumer.state).toBe("consuming");
+    const once = ["exchange.declare e", "queue.declare q", "queue.bind q"];
+    expect(declared(server())).toEqual([
+      ...once,
+      "queue.declare q",
+      "queue.bind q",
+      "exchange.declare e",
+      "queue.bind q",
+    ]);
+  });
+
   it("is poison when the server closes the connection for it, twice", async () => {
     const { io, connection, channel, cut, servers } = await recoveringChannel({}, (prepared, number) => {
       if (number === 0) return;

@@ -3,8 +3,7 @@
  * What it brings back is topology (restoring-topology.ts) and channels (restoring.ts).
  */
 
-import { ConnectionError } from "../engine/errors.ts";
-import type { ChannelError } from "../engine/errors.ts";
+import { ChannelError, ConnectionError } from "../engine/errors.ts";
 import type { Millis } from "../engine/config.ts";
 import { type ItemVerdict, judgeFailure } from "../recovery/causes.ts";
 import { exchangesToDeclare, queuesToDeclare, type ReplayOptions } from "../recovery/replay.ts";
@@ -83,7 +82,7 @@ export class RestoringAttempt {
       attempt,
       elapsed,
       heartbeat: this.#heartbeat,
-      dependencyRecorded: this.#isDependencyRecorded(item),
+      dependencyRecorded: this.#isDependencyRecorded(item, error),
     });
     const action = verdict.action === "restore-dependency" ? "retry" : verdict.action;
     const asked = this.#ask({ item, error, attempt, action });
@@ -143,9 +142,11 @@ export class RestoringAttempt {
     return undefined;
   }
 
-  #isDependencyRecorded(item: TopologyItem): boolean {
+  /** Whether what is missing could be declared again. Where the server says that it is an exchange, no queue is of help. */
+  #isDependencyRecorded(item: TopologyItem, error: unknown): boolean {
+    const isExchange = error instanceof ChannelError && error.replyText?.includes("no exchange") === true;
     return (
-      this.dependencies(queuesToDeclare, neededQueues(item)).length > 0 ||
+      (!isExchange && this.dependencies(queuesToDeclare, neededQueues(item)).length > 0) ||
       this.dependencies(exchangesToDeclare, neededExchanges(item)).length > 0
     );
   }

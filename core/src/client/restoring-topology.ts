@@ -62,11 +62,14 @@ export class TopologyRestoration {
     return turn;
   }
 
-  async #declareDependency(item: TopologyItem): Promise<void> {
+  /** @param isOfQueue - Whether it is a binding of a queue that was declared again just now: what else there is of that is made. */
+  async #declareDependency(item: TopologyItem, isOfQueue = false): Promise<void> {
     const { topology } = this.#attempt.host;
     for (const exchange of this.#attempt.dependencies(exchangesToDeclare, neededExchanges(item))) {
       await this.#item({ kind: "exchange", exchange }, () => this.#declareExchange(exchange));
     }
+    // The bindings of one queue, each of which needs something, would call for one another without an end.
+    if (isOfQueue) return;
     for (const queue of this.#attempt.dependencies(queuesToDeclare, neededQueues(item))) {
       let { name } = queue;
       await this.#item({ kind: "queue", queue }, async () => {
@@ -75,7 +78,7 @@ export class TopologyRestoration {
       for (const binding of topology.bindings) {
         if (binding.destinationKind !== "queue" || binding.destination !== name) continue;
         if (item.kind === "binding" && bindingKey(binding) === bindingKey(item.binding)) continue;
-        await this.#item({ kind: "binding", binding }, () => this.#bind(binding));
+        await this.#item({ kind: "binding", binding }, () => this.#bind(binding), true);
       }
     }
   }
@@ -83,7 +86,9 @@ export class TopologyRestoration {
   // One item
 
   /** Makes one item, as often as it takes. Resolves also when it is left out. */
-  async #item(item: TopologyItem, make: () => Promise<unknown>): Promise<void> {
+  async #item(item: TopologyItem, make: () => Promise<unknown>, isOfQueue?: boolean): Promise<void> {
+    // A binding that was left out with its queue is left out once.
+    if (item.kind === "binding" && this.#attempt.missing.has(keyOf(item))) return;
     const since = this.#attempt.now;
     if (this.#attempt.host.topology.suspects.isPoison(keyOf(item))) {
       return this.#attempt.skip(item, new Error("The server closed the connection for it, twice"));
@@ -102,7 +107,7 @@ export class TopologyRestoration {
         this.#attempt.check();
         const verdict = await this.#attempt.decide(item, error, attempt, this.#attempt.now - since);
         if (verdict.action === "skip") return;
-        if (verdict.action === "restore-dependency") await this.#declareDependency(item);
+        if (verdict.action === "restore-dependency") await this.#declareDependency(item, isOfQueue);
       }
     }
   }
