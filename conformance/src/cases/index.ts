@@ -22,6 +22,8 @@ import { queueTypeCases } from "./queue-type-cases.ts";
 import { recoveryCases } from "./recovery-cases.ts";
 import { retryCases } from "./retry-cases.ts";
 import { rpcCases } from "./rpc-cases.ts";
+import { rpcLossCases } from "./rpc-loss-cases.ts";
+import { rpcServerCases } from "./rpc-server-cases.ts";
 import { argumentCases } from "./argument-cases.ts";
 import { recoveryConsumeCases } from "./recovery-consume-cases.ts";
 import { recoveryFailureCases } from "./recovery-failure-cases.ts";
@@ -31,6 +33,8 @@ import { recoveryTopologyCases } from "./recovery-topology-cases.ts";
 import { Scene } from "./scene.ts";
 import { settleCases } from "./settle-cases.ts";
 import { threadCases } from "./thread-cases.ts";
+import { threadLossCases } from "./thread-loss-cases.ts";
+import { threadPoolCases } from "./thread-pool-cases.ts";
 import { tlsCases } from "./tls-cases.ts";
 import { transactionCases } from "./transaction-cases.ts";
 import { valueCases } from "./value-cases.ts";
@@ -76,9 +80,9 @@ export const cases: readonly GroupedCase[] = Object.entries({
   settling: settleCases,
   transactions: transactionCases,
   recovery: recoveryCases,
-  "remote calls": rpcCases,
+  "remote calls": [...rpcCases, ...rpcServerCases, ...rpcLossCases],
   retries: retryCases,
-  threads: threadCases,
+  threads: [...threadCases, ...threadLossCases, ...threadPoolCases],
   "recovery of publishes": recoveryPublishCases,
   "recovery of requests": recoveryRequestCases,
   "recovery of consumers": recoveryConsumeCases,

@@ -3,7 +3,8 @@
 import { Worker } from "node:worker_threads";
 import type { BlockingConnection, BlockingConnectOptions, CallbackHandle } from "@leveret/core/blocking";
 import { afterAll, beforeAll, describe, inject, it } from "vitest";
-import { type BlockingScene, blockingCases } from "../blocking/blocking-cases.ts";
+import { blockingCases } from "../blocking/blocking-cases.ts";
+import type { BlockingScene } from "../blocking/blocking-scene.ts";
 import type { BrokerHost } from "../cases/index.ts";
 import { NodeHosts } from "./node-hosts.ts";
 
