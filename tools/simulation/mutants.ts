@@ -1,5 +1,5 @@
 /**
- * Checks that the simulation bites: applies each deliberate bug of mutations.ts, one at a time, and runs seeds until a
+ * Checks that the simulation bites: applies each deliberate bug of mutations/, one at a time, and runs seeds until a
  * rule is broken: `npm run test:mutants`.
  *
  *     --seeds N        how many seeds each gets at most (default 3000)
@@ -19,7 +19,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
-import { type Mutation, mutations, type TierName } from "./mutations.ts";
+import { mutations } from "./mutations.ts";
+import type { Mutation, TierName } from "./mutations/mutation.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 /** Milliseconds that one seed may take, on a machine that is busy. */
@@ -132,7 +133,7 @@ function reportOf(results: readonly (readonly [Mutation, Verdict])[]): string {
   return [
     "# Deliberate bugs",
     "",
-    "Made by `npm run test:mutants -- --report docs/mutants.md`. Each bug of `tools/simulation/mutations.ts` was applied",
+    "Made by `npm run test:mutants -- --report docs/mutants.md`. Each bug of `tools/simulation/mutations/` was applied",
     `alone, and up to ${values.seeds} seeds of its tier were run: ${caught.length} of ${results.length} were caught. [simulation.md](simulation.md) says more.`,
     "",
     "| tier | bug | file | what found it |",

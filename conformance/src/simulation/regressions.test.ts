@@ -10,7 +10,7 @@ interface Regression {
   readonly steps: number;
 }
 
-/** Each seed is one that finds the deliberate bug of `tools/simulation/mutations.ts` that brings the bug back. */
+/** Each seed is one that finds the deliberate bug of `tools/simulation/mutations/` that brings the bug back. */
 const regressions: readonly Regression[] = [
   {
     name: "a delivery that is rejected while its channel closes is stale, and not settled without being so",
