@@ -142,7 +142,7 @@ export function giveBack(delivery: Delivery): void {
   try {
     delivery.nack();
   } catch (error) {
-    // Too much output waits, or a transaction was lost. The message goes back when the channel closes.
+    // The transaction that it would belong to was lost. The message goes back when the channel closes.
     if (!(error instanceof AmqpError)) throw error;
   }
 }

@@ -94,7 +94,7 @@ export class HandlerRunner implements DeliverySink {
     try {
       delivery.nack({ requeue });
     } catch (problem) {
-      // Too much output waits, or a transaction was lost. The message stays outstanding, and goes back with the channel.
+      // The transaction that it would belong to was lost. The message stays outstanding, and goes back with the channel.
       report(problem);
     }
   }

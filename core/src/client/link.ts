@@ -41,8 +41,7 @@ export interface LinkOwner {
 
 /** What waits for the end of the turn to give the engine its commands. */
 export interface TurnEnd {
-  /** Returns false when there was no room: it is called again at the end of the next turn. */
-  endOfTurn(): boolean;
+  endOfTurn(): void;
 }
 
 export class Link implements StreamHandler {
@@ -125,7 +124,7 @@ export class Link implements StreamHandler {
     const tasks = this.#atTurnEnd;
     if (tasks === undefined) return;
     this.#atTurnEnd = undefined;
-    for (const task of tasks) if (!task.endOfTurn()) (this.#atTurnEnd ??= []).push(task);
+    for (const task of tasks) task.endOfTurn();
   }
 
   /** Stops reading until {@link resume} was called as often. Silence of the server proves nothing meanwhile. */

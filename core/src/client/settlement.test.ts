@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ChannelEngine } from "../engine/channel-engine.ts";
-import { UsageError } from "../wire/errors.ts";
 import type { Link } from "./link.ts";
 import { Settlement } from "./settlement.ts";
 
@@ -10,7 +9,6 @@ class StrictServer {
   readonly unacked = new Set<number>();
   readonly fates = new Map<number, "ack" | "requeued" | "dropped">();
   readonly log: string[] = [];
-  full = false;
 
   readonly engine = {
     state: "open",
@@ -21,7 +19,6 @@ class StrictServer {
   } as unknown as ChannelEngine;
 
   #settle(name: string, tag: number, multiple: boolean, fate: "ack" | "requeued" | "dropped"): void {
-    if (this.full) throw new UsageError("LIMIT_REACHED", "full");
     if (!this.unacked.has(tag)) throw new Error(`PRECONDITION_FAILED - unknown delivery tag ${tag}`);
     this.log.push(`${name} ${tag}${multiple ? " multiple" : ""}`);
     for (const one of this.unacked) {
@@ -34,12 +31,12 @@ class StrictServer {
 
 function make(): { server: StrictServer; settlement: Settlement; endTurn: () => void } {
   const server = new StrictServer();
-  let tasks: { endOfTurn(): boolean }[] = [];
-  const link = { touch: () => {}, beforeTurnEnds: (task: { endOfTurn(): boolean }) => tasks.push(task) };
+  let tasks: { endOfTurn(): void }[] = [];
+  const link = { touch: () => {}, beforeTurnEnds: (task: { endOfTurn(): void }) => tasks.push(task) };
   const endTurn = (): void => {
     const due = tasks;
     tasks = [];
-    for (const task of due) if (!task.endOfTurn()) tasks.push(task);
+    for (const task of due) task.endOfTurn();
   };
   return { server, settlement: new Settlement(server.engine, link as unknown as Link), endTurn };
 }
@@ -112,19 +109,6 @@ describe("acknowledging", () => {
     expect(made.server.log).toEqual(["ack 3", "nack 2 multiple"]);
     expect(made.settlement.isOutstanding(4)).toBe(true);
   });
-
-  it("keeps what there is no room for until the next turn", () => {
-    const made = make();
-    deliver(made, 1, 2);
-    made.server.full = true;
-    made.settlement.ack(1);
-    made.endTurn();
-    expect(() => made.settlement.refuse(2, true, "nack")).toThrow(UsageError);
-    made.server.full = false;
-    made.endTurn();
-    expect(made.server.log).toEqual(["ack 1"]);
-    expect(made.settlement.isOutstanding(2)).toBe(true);
-  });
 });
 
 describe("what cannot be settled", () => {
@@ -178,7 +162,6 @@ it("has nothing outstanding on a channel that is closing: the server puts it bac
   settlement.ack(1);
   expect(settlement.isStale).toBe(false);
   Object.assign(made.server.engine, { state: "closing" });
-  made.server.full = true;
   expect(settlement.isStale).toBe(true);
   for (const tag of [1, 2]) expect(settlement.isOutstanding(tag)).toBe(false);
   expect(() => settlement.refuse(2, true, "nack")).toThrow(expect.objectContaining({ code: "STALE_DELIVERY" }));

@@ -8,7 +8,6 @@
 
 import type { ChannelEngine } from "../engine/channel-engine.ts";
 import { LazyMap } from "../engine/lazy-map.ts";
-import { UsageError } from "../wire/errors.ts";
 import { SettlementError } from "./errors.ts";
 import type { Link, TurnEnd } from "./link.ts";
 import type { Transaction } from "./transaction.ts";
@@ -111,7 +110,7 @@ export class Settlement implements TurnEnd {
     for (let t = this.#low; t <= last; t += 1) if (this.#state(t) === outstanding) this.ack(t);
   }
 
-  /** @throws SettlementError; UsageError LIMIT_REACHED when too much output waits. */
+  /** @throws SettlementError */
   refuse(tag: number, requeue: boolean, method: "nack" | "reject"): void {
     if (!this.isOutstanding(tag)) throw this.#problem(tag);
     if (this.transaction !== undefined) work(this.transaction);
@@ -171,25 +170,15 @@ export class Settlement implements TurnEnd {
     this.end();
   }
 
-  endOfTurn(): boolean {
-    this.#turnEndAsked = !this.flush();
-    return !this.#turnEndAsked;
+  endOfTurn(): void {
+    this.#turnEndAsked = false;
+    this.flush();
   }
 
-  /**
-   * Sends the acknowledgements that were collected, ahead of something that has to come after them. Returns false when
-   * too much output waits; they are still collected then.
-   */
-  flush(): boolean {
-    if (this.#acknowledged.length === 0) return true;
-    try {
-      this.#sendAcknowledgements();
-      return true;
-    } catch (error) {
-      if (!(error instanceof UsageError)) throw error;
-      // On a channel that is closing nothing can be settled any more.
-      return this.#engine.state !== "open";
-    }
+  /** Sends the acknowledgements that were collected, ahead of something that has to come after them. */
+  flush(): void {
+    // On a channel that is closing nothing can be settled any more.
+    if (this.#acknowledged.length > 0 && this.#engine.state === "open") this.#sendAcknowledgements();
   }
 
   #sendAcknowledgements(): void {

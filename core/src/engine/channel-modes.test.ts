@@ -287,7 +287,7 @@ describe("a channel with transactions", () => {
     driver.sent();
     driver.pass(0);
     channel.publish({ ...message, body: new Uint8Array(10_000) });
-    expect(() => other.ack(1, false)).toThrow("limits.maxOutput");
+    expect(() => other.publish(message)).toThrow("limits.maxOutput");
     const before = driver.engine.counters.messagesPublished;
     const returned = end(driver, channel);
     const events = Array.isArray(returned) ? returned : driver.events();

@@ -431,8 +431,8 @@ export class Channel implements ChannelEngine, RequestSender {
       throw new UsageError("ILLEGAL_STATE", `${method} on channel ${this.number}, which is ${this.state}`);
     }
     const { writer, limits } = this.#host;
-    // A consumer can be ended however much waits: until then the server sends it more.
-    if (writer.totalSize >= limits.maxOutput && method !== "basic.cancel") {
+    // Until a consumer is ended the server sends it more, and for a message that is not settled it sends no other.
+    if (writer.totalSize >= limits.maxOutput && method !== "basic.cancel" && !isNeverAnswered(method)) {
       throw new UsageError("LIMIT_REACHED", `${writer.totalSize} bytes of output wait to be sent (limits.maxOutput)`);
     }
   }

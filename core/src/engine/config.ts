@@ -16,8 +16,8 @@ export interface EngineLimits {
   /** Bytes of output from which `writable` is false. Default 1 MiB, and `maxOutput` at most. */
   readonly outputHighWater: number;
   /**
-   * Bytes of output from which publishes and requests are refused, `basic.cancel` excepted. Default 64 MiB; one message
-   * may exceed it.
+   * Bytes of output from which publishes and requests are refused; `basic.cancel` is not, nor are acks, nacks and rejects.
+   * Default 64 MiB; one message may exceed it.
    */
   readonly maxOutput: number;
   /** Requests that may wait on one channel for the one in flight; `basic.cancel` always may. Default 1024. */

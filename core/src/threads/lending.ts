@@ -109,7 +109,7 @@ export function requeue(delivery: Delivery): boolean {
     delivery.nack();
     return true;
   } catch (error) {
-    // Too much output waits, or a transaction was lost. The message goes back when the channel closes.
+    // The transaction that it would belong to was lost. The message goes back when the channel closes.
     if (!(error instanceof AmqpError)) throw error;
     return false;
   }

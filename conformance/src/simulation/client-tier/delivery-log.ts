@@ -7,7 +7,6 @@ import {
   SettlementError,
   type SettleResult,
   TransactionError,
-  UsageError,
 } from "@leveret/core/client";
 import { invariant } from "../violation.ts";
 import type { HeldCopy } from "./message-book.ts";
@@ -172,8 +171,6 @@ export class DeliveryLog {
     } catch (error) {
       // The transaction was lost with its connection.
       if (error instanceof TransactionError) return;
-      // Too much output waits.
-      if (error instanceof UsageError && error.code === "LIMIT_REACHED") return;
       if (!(error instanceof SettlementError)) throw error;
       invariant(
         error.code !== "UNKNOWN_DELIVERY",

@@ -205,7 +205,7 @@ class Answering<Request, Reply> implements Serving {
       if (isAnswered) delivery.ack();
       else delivery.nack();
     } catch (error) {
-      // Too much output waits. The request goes back with the channel.
+      // Whatever it is, the request goes back with the channel.
       this.#report(error);
     }
   }
