@@ -283,6 +283,24 @@ describe("giving up", () => {
     expect(io.timers).toBe(0);
   });
 
+  it("ends when whoever is asked for endpoints, or for credentials, gives up for the caller", async () => {
+    const io = new VirtualIo();
+    hosts(io, { a: works });
+    for (const name of ["endpoints", "credentials"] as const) {
+      const controller = new AbortController();
+      const answers = { endpoints: ["amqp://a"], credentials: { username: "u", password: "p" } };
+      const ask = (): never => {
+        controller.abort(reason);
+        return answers[name] as never;
+      };
+      const asking = name === "endpoints" ? { endpoints: ask } : { host: "a", credentials: ask };
+      const error = await connectError(io, { ...asking, signal: controller.signal });
+      expect(error).toMatchObject({ code: "CONNECT_ABORTED", cause: reason });
+    }
+    expect(io.streams).toHaveLength(0);
+    expect(io.timers).toBe(0);
+  });
+
   it("does nothing to a connection that is open", async () => {
     const controller = new AbortController();
     const { connection, io } = await connected({ signal: controller.signal });

@@ -181,9 +181,11 @@ class Dialing {
     }
   }
 
-  /** What a function of the application's gives. */
-  #given<T>(what: string, given: Promise<T>): Promise<T> {
-    return inTime(this.#io, this.#plan.openTimeout, what, this.#unlessAborted(given));
+  /** What a function of the application's gives. It may be this function that has the caller give up. */
+  async #given<T>(what: string, given: Promise<T>): Promise<T> {
+    const value = await inTime(this.#io, this.#plan.openTimeout, what, this.#unlessAborted(given));
+    this.#check();
+    return value;
   }
 
   #unlessAborted<T>(promise: Promise<T>): Promise<T> {

@@ -298,6 +298,23 @@ describe("close()", () => {
     }
   });
 
+  it("wins while credentials are asked for, whoever calls it", async () => {
+    let asked = 0;
+    const credentials = async (): Promise<{ username: string; password: string }> => {
+      asked += 1;
+      if (asked > 1) void connection.close();
+      return { username: "u", password: "p" };
+    };
+    const { io, connection, cut, comeBack, servers, events } = await recovering({ credentials });
+    await cut();
+    await comeBack();
+    expect(asked).toBe(2);
+    expect(events.at(-1)).toBe("closed by us");
+    expect(servers).toHaveLength(1);
+    expect(io.openStreams).toBe(0);
+    expect(io.timers).toBe(0);
+  });
+
   it("wins when reconnecting has just failed", async () => {
     const { io, connection, cut } = await recovering();
     connection.on("reconnect-failed", () => connection.close());
