@@ -13,7 +13,7 @@ import { ConsumerDelivery, GotMessage, LentDelivery } from "./delivery.ts";
 import { AbortError, type EndError, endedWith, type MakeEnd, TransactionError } from "./errors.ts";
 import type { Gate } from "./gate.ts";
 import type { Observer } from "./instrumentation.ts";
-import { done, Future, Milestone, rejection } from "./futures.ts";
+import { done, Future, Milestone, rejection, unlessAborted } from "./futures.ts";
 import type { Link } from "./link.ts";
 import { Listeners, type Report } from "./listeners.ts";
 import { Publishing, type PublishingHost, type PublishingPolicy, type PublishWindow } from "./publishing.ts";
@@ -264,6 +264,7 @@ export class ChannelCore implements PublishingHost {
 
   /** Commits, or says why that cannot be. */
   async commit(signal: AbortSignal | undefined): Promise<void> {
+    if (!this.publishing.isIdle) await this.#handedOver(signal);
     const transaction = this.#transaction;
     if (transaction?.aborted === true) throw transaction.problem();
     const errorOf = (end: EndError, outcome: Outcome): Error =>
@@ -275,11 +276,22 @@ export class ChannelCore implements PublishingHost {
   }
 
   /** Rolls back. What was lost with a connection is rolled back already. */
-  async rollback(signal: AbortSignal | undefined, done: number = this.#transaction?.done ?? 0): Promise<void> {
+  async rollback(signal: AbortSignal | undefined, upTo?: number): Promise<void> {
+    if (!this.publishing.isIdle) await this.#handedOver(signal);
     const transaction = this.#transaction;
+    const done = upTo ?? transaction?.done ?? 0;
     if (transaction?.aborted === true) return transaction.rolledBack(done);
     const again = (): Promise<void> => this.rollback(signal, done);
     await this.ask("tx.rollback", {}, { signal, again, value: () => transaction?.finished(done) });
+  }
+
+  /** What was published belongs to the transaction, also where it waits for room still, or for a connection. */
+  #handedOver(signal: AbortSignal | undefined): Promise<void> {
+    // What ended the channel, or the caller's patience before, the request tells.
+    const over = this.publishing.flush().catch(() => {});
+    return signal?.aborted === true
+      ? done
+      : unlessAborted(over, signal, (reason) => new AbortError(reason, "not-sent"));
   }
 
   #beginTransactions(): void {

@@ -548,6 +548,61 @@ describe("a transaction", () => {
     expect(server().sentOf("tx.rollback")).toEqual([]);
   });
 
+  it.each(["txCommit", "txRollback"] as const)(
+    "has in it what was published before, when that waits for a connection or for room: %s",
+    async (end) => {
+      const { io, channel, cut, comeBack, server } = await transactional();
+      const publishAndEnd = (): Promise<unknown> =>
+        Promise.all([channel.basicPublish(message("m")), channel.basicPublish(message("n")), channel[end]()]);
+      await cut();
+      const whileDown = publishAndEnd();
+      await comeBack();
+      await settled(io, whileDown);
+      server().method(0, "connection.blocked", { reason: "memory" });
+      await io.settle();
+      const whileBlocked = publishAndEnd();
+      await io.settle();
+      server().method(0, "connection.unblocked", {});
+      await settled(io, whileBlocked);
+      const once = ["1 basic.publish", "1 basic.publish", end === "txCommit" ? "1 tx.commit" : "1 tx.rollback"];
+      expect(server().log).toEqual(["1 channel.open", "1 tx.select", ...once, ...once]);
+    },
+  );
+
+  it("need not wait for what waits: a commit whose caller gives up, or whose channel ends", async () => {
+    const { io, channel, server } = await transactional();
+    server().method(0, "connection.blocked", { reason: "memory" });
+    await io.settle();
+    const publish = errorOf(channel.basicPublish(message("m")));
+    const controller = new AbortController();
+    const commit = failure(io, channel.txCommit({ signal: controller.signal }));
+    const other = failure(io, channel.txCommit());
+    controller.abort();
+    expect(await commit).toMatchObject({ code: "ABORTED", outcome: "not-sent" });
+    expect(await failure(io, channel.txCommit({ signal: controller.signal }))).toMatchObject({ code: "ABORTED" });
+    const closing = channel.close();
+    expect(await other).toMatchObject({ code: "CHANNEL_CLOSED", outcome: "not-sent" });
+    expect(await publish).toMatchObject({ code: "CHANNEL_CLOSED", outcome: "not-sent" });
+    await settled(io, closing);
+    expect(server().sentOf("tx.commit")).toHaveLength(0);
+  });
+
+  it("keeps nothing of what waited while it was lost: the rollback is of that as well", async () => {
+    const { io, channel, cut, comeBack, server } = await transactional();
+    await channel.basicPublish(message("sent"));
+    server().method(0, "connection.blocked", { reason: "memory" });
+    await io.settle();
+    const waiting = errorOf(channel.basicPublish(message("waiting")));
+    await cut();
+    const rollback = channel.txRollback();
+    await comeBack();
+    expect(await waiting).toMatchObject({ code: "TRANSACTION_ABORTED", outcome: "not-sent" });
+    await settled(io, rollback);
+    await channel.basicPublish(message("after"));
+    await settled(io, channel.txCommit());
+    expect(published(server().sentOf("basic.publish"))).toEqual(["after"]);
+  });
+
   it("whose commit was sent may have happened", async () => {
     const { io, channel, cut, comeBack, server } = await transactional();
     server().on("tx.commit");
