@@ -29,6 +29,7 @@ import type { ObservedConnection } from "./instrumentation-hooks.ts";
 import type { IoServices } from "./io-services.ts";
 import type { Link, LinkOwner } from "./link.ts";
 import { Listeners } from "./listeners.ts";
+import { patience } from "./option-checks.ts";
 import type { ConnectPlan } from "./parameters.ts";
 import type { PublishingPolicy, PublishWindow } from "./publishing.ts";
 import type { Recorder } from "./recording.ts";
@@ -211,6 +212,7 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
       return this.#over.promise;
     }
     try {
+      if (timeout !== undefined) patience(timeout, "timeout");
       this.link.endTurnEarly();
       this.link.engine.close(farewell);
     } catch (error) {

@@ -6,7 +6,7 @@ import type { Deadlines } from "./deadlines.ts";
 import type { ConsumerDelivery } from "./delivery.ts";
 import { DeliveryQueue, type IterateOptions, type TakeOptions } from "./delivery-queue.ts";
 import { Future } from "./futures.ts";
-import { duration } from "./option-checks.ts";
+import { duration, patience } from "./option-checks.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** How long `close` waits for handlers, unless it is told. */
@@ -110,7 +110,8 @@ export class Consumer {
    *
    * @param options - `drain`: how long to wait for handlers, in milliseconds; default 30 s.
    */
-  close({ drain = defaultDrain }: { readonly drain?: Millis } = {}): Promise<ConsumerClosed> {
+  async close({ drain = defaultDrain }: { readonly drain?: Millis } = {}): Promise<ConsumerClosed> {
+    patience(drain, "drain");
     this.#closing ??= this.#close(drain);
     return this.#closing;
   }
@@ -159,7 +160,7 @@ export class IterableConsumer extends Consumer implements AsyncIterable<Consumer
    *
    * @throws ConsumerCancelledError, ChannelError or ConnectionError: what ended the consumer; AbortError.
    */
-  take(options: TakeOptions = {}): Promise<ConsumerDelivery | undefined> {
+  async take(options: TakeOptions = {}): Promise<ConsumerDelivery | undefined> {
     return this.#queue.next(options);
   }
 

@@ -2,6 +2,7 @@
 
 import type { Millis } from "../engine/config.ts";
 import type { IoServices } from "./io-services.ts";
+import { patience } from "./option-checks.ts";
 
 /** Something that has a deadline. */
 export interface Expiring {
@@ -50,7 +51,11 @@ export class Deadlines {
     return this.#io.now();
   }
 
-  /** Calls `expiring.expire` after `delay`; the returned function cancels that. */
+  /**
+   * Calls `expiring.expire` after `delay`; the returned function cancels that.
+   *
+   * @throws UsageError INVALID_ARGUMENT for what is no number.
+   */
   add(delay: Millis, expiring: Expiring): () => void {
     const deadline = this.start(delay, expiring);
     return () => deadline.cancel();
@@ -58,6 +63,8 @@ export class Deadlines {
 
   /** As {@link add}, without a function for each. */
   start(delay: Millis, expiring: Expiring): Deadline {
+    // Behind one that is no number nothing would be due any more.
+    patience(delay, "timeout");
     const deadline = new Deadline(this.#io.now() + delay, expiring, this.#cancelled);
     let place = this.#entries.length;
     while (place > 0 && (this.#entries[place - 1] as Deadline).at > deadline.at) place -= 1;

@@ -99,6 +99,12 @@ export const shortString: Check = (value, name) => {
   }
 };
 
+/** How long to wait, in milliseconds: for ever with `Infinity`, not at all with what lies in the past. */
+export const patience: Check = legal(
+  "a number of milliseconds",
+  (value) => typeof value === "number" && value >= -Infinity,
+);
+
 /** Milliseconds. */
 export const duration: Check = legal(
   "a number of milliseconds, 0 or more",

@@ -19,6 +19,7 @@ import { AbortError, type EndError, endedWith, type MakeEnd, NotConnectedError }
 import { done, Future, rejection } from "./futures.ts";
 import { type Allowance, waitedTooLong } from "./gate.ts";
 import type { Link } from "./link.ts";
+import { patience } from "./option-checks.ts";
 import { ReturnedMessage } from "./returned-message.ts";
 import type { Transaction } from "./transaction.ts";
 import { type ConfirmListener, type LostPublish, Unconfirmed } from "./unconfirmed.ts";
@@ -328,6 +329,7 @@ export class Publishing {
     if (signal?.aborted === true) return rejection(() => new AbortError(signal.reason, "not-sent"));
     const future = new Future<void>();
     try {
+      if (timeout !== undefined) patience(timeout, "timeout");
       const publish = this.#post(publication, new PromisedPublish(future.resolve));
       if (!publish.over) publish.limit(this.#host.deadlines, signal, timeout);
     } catch (error) {

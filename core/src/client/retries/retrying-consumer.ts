@@ -17,7 +17,7 @@ import type { HandlerOptions } from "../consumer-options.ts";
 import type { ConsumerDelivery } from "../delivery.ts";
 import { Future } from "../futures.ts";
 import { deliveryCountOf } from "../message-headers.ts";
-import { aFunction, illegal } from "../option-checks.ts";
+import { aFunction, illegal, patience } from "../option-checks.ts";
 import type { Publisher } from "../publisher.ts";
 import { bareRetryProperties, retryProperties, type RetryState, retryStateOf } from "./retry-headers.ts";
 import {
@@ -141,7 +141,8 @@ export class RetryingConsumer {
   }
 
   /** Takes no more messages, and waits for handlers, as `Consumer.close`; what failed is on its way then. */
-  close(options?: { readonly drain?: Millis }): Promise<ConsumerClosed> {
+  async close(options?: { readonly drain?: Millis }): Promise<ConsumerClosed> {
+    if (options?.drain !== undefined) patience(options.drain, "drain");
     this.#closing ??= this.#close(options);
     return this.#closing;
   }

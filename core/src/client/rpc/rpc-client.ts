@@ -18,7 +18,7 @@ import type { ConsumerEnd } from "../consumer-options.ts";
 import type { ConsumerDelivery } from "../delivery.ts";
 import { AbortError, type EndError, endedWith } from "../errors.ts";
 import { Future, isThenable, rejection } from "../futures.ts";
-import { illegal } from "../option-checks.ts";
+import { illegal, patience } from "../option-checks.ts";
 import { checkProperties } from "../outgoing-properties.ts";
 import { PassingMap } from "../passing-map.ts";
 import { ReplyChannel, type ReplyChannelOptions } from "./reply-channel.ts";
@@ -171,7 +171,8 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
    *
    * @param options - `drain`: how long to wait for replies, in milliseconds; default 30 s.
    */
-  close({ drain = defaultDrain }: { readonly drain?: Millis } = {}): Promise<void> {
+  async close({ drain = defaultDrain }: { readonly drain?: Millis } = {}): Promise<void> {
+    patience(drain, "drain");
     this.#closing ??= this.#close(drain);
     return this.#closing;
   }

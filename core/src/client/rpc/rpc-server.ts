@@ -11,6 +11,7 @@ import type { Consumer } from "../consumer.ts";
 import type { ConsumerEnd } from "../consumer-options.ts";
 import type { ConsumerDelivery } from "../delivery.ts";
 import { UnroutableError } from "../errors.ts";
+import { patience } from "../option-checks.ts";
 import { contain, type Report } from "../listeners.ts";
 import type { Publisher } from "../publisher.ts";
 import { errorHeaders, internalError, RpcError } from "./rpc-error.ts";
@@ -121,7 +122,8 @@ export class RpcServer {
    *
    * @param options - `drain`: how long to wait for handlers, in milliseconds; default 30 s.
    */
-  close({ drain = defaultDrain }: { readonly drain?: Millis } = {}): Promise<void> {
+  async close({ drain = defaultDrain }: { readonly drain?: Millis } = {}): Promise<void> {
+    patience(drain, "drain");
     this.#closing ??= this.#close(drain);
     return this.#closing;
   }
