@@ -44,11 +44,26 @@ describe("the command", () => {
     command.child.kill("SIGTERM");
     expect(await client.close()).toMatchObject({ code: 1001 });
     expect(await command.exit).toBe(0);
-    const messages = command.lines().map(({ msg }) => msg);
-    expect(messages).toEqual(
-      expect.arrayContaining(["relay listening", "connection opened", "relay draining", "relay stopped"]),
-    );
+    const messages = command
+      .lines()
+      .map(({ msg }) => msg)
+      .filter((message) => message !== "certificates read again");
+    expect(messages).toEqual(expect.arrayContaining(["relay listening", "connection opened"]));
+    expect(messages.slice(-4)).toEqual(["signal received", "relay draining", "connection closed", "relay stopped"]);
     expect(command.lines()[0]?.time).toMatch(/^\d{4}-\d\d-\d\dT/);
+  });
+
+  it("goes on, and ends in order, when nobody takes its log any more", async () => {
+    const command = run(["--upstream", "amqp://127.0.0.1:1", "--listen", "127.0.0.1:0", "--allow-no-origin"]);
+    await until(() => command.lines().length > 0, "the relay to listen");
+    command.child.stdout.destroy();
+    const url = `http://127.0.0.1:${String(command.lines()[0]?.port)}/`;
+    const refused = new WebSocket(url, { origin: "https://evil.test" });
+    await new Promise((resolve) => void refused.on("error", resolve));
+    await until(() => command.said.error.includes("log cannot be written: EPIPE"), "the warning");
+    expect((await fetch(url)).status).toBe(426);
+    command.child.kill("SIGTERM");
+    expect(await command.exit).toBe(0);
   });
 
   it("does not start with settings that are wrong, and says all of them", async () => {

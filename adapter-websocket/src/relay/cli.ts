@@ -10,7 +10,7 @@ import { checkSettings, RelayConfigError } from "./config/check.ts";
 import type { RelayOptions } from "./config/options.ts";
 import { help } from "./config/help.ts";
 import { readSources } from "./config/sources.ts";
-import { errorName, jsonLog } from "./log.ts";
+import { errorName, openLog } from "./log.ts";
 import { startRelay } from "./relay.ts";
 
 async function main(): Promise<void> {
@@ -20,7 +20,8 @@ async function main(): Promise<void> {
 
   // First, because here the names of flags and variables are known.
   const { logLevel } = checkSettings(given, nameOf);
-  const log = jsonLog(logLevel);
+  const output = openLog(logLevel, process.stdout.fd);
+  const { log } = output;
   const relay = await startRelay({ ...given, log } as RelayOptions);
 
   let signals = 0;
@@ -29,7 +30,8 @@ async function main(): Promise<void> {
     log.info({ signal }, "signal received");
     if (signals > 2) process.exit(1);
     const ended = signals === 1 ? relay.drain() : relay.close();
-    ended.then(
+    const written = ended.then(() => output.close());
+    written.then(
       () => process.exit(0),
       () => process.exit(1),
     );

@@ -23,9 +23,53 @@ export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 /** A log that is not written. */
 export const silentLog: RelayLog = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** Writes to standard output. */
+/**
+ * Writes to standard output. What does not take it holds nobody up: lines that find a megabyte waiting are dropped, and
+ * counted in a line of their own later.
+ */
 export function jsonLog(level: LogLevel): RelayLog {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  return openLog(level, standardOutput).log;
+}
+
+const standardOutput = 1;
+/** Bytes that wait to be written. Each refused request makes a line, so anybody could make any number. */
+const longestBacklog = 1024 * 1024;
+
+/** A log that can be ended. */
+export interface OpenLog {
+  readonly log: RelayLog;
+  /** Resolves when everything is written. */
+  close(): Promise<void>;
+}
+
+/** As {@link jsonLog}, to any file that is open. */
+export function openLog(level: LogLevel, file: number): OpenLog {
+  const destination = pino.destination({ dest: file, sync: false, maxLength: longestBacklog });
+  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  let dropped = 0;
+  destination.on("drop", () => {
+    dropped += 1;
+  });
+  destination.on("drain", () => {
+    if (dropped === 0) return;
+    log.warn({ lines: dropped }, "lines of the log were dropped");
+    dropped = 0;
+  });
+  // A relay without a log is better than none.
+  const broken = new Promise<void>((resolve) => {
+    destination.on("error", (error: unknown) => {
+      process.emitWarning(`the relay's log cannot be written: ${errorName(error)}`);
+      resolve();
+    });
+  });
+  const closed = new Promise<void>((resolve) => void destination.once("close", resolve));
+  return {
+    log,
+    close() {
+      destination.end();
+      return Promise.race([closed, broken]);
+    },
+  };
 }
 
 /** What may be said of an error: its code, or the kind of it. A message may quote what it is about. */
