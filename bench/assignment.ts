@@ -18,6 +18,8 @@ export interface Assignment {
   /** CPU time to warm up and to measure, in milliseconds. Whole slices are done, at least one of each. */
   readonly warmUp: number;
   readonly measure: number;
+  /** Operations that warming up has at least, however long they take. */
+  readonly warmUpOperations?: number;
   /** Milliseconds that pass after which no other slice begins either, in each of both; default no limit. */
   readonly longest?: number;
   /** In place of time: how many slices. */

@@ -33,12 +33,12 @@ async function time(
   driver: Driver,
   broker: Broker,
   { work, slice: count }: { readonly work: Work; readonly slice: number },
-  { warmUp, measure, longest = Infinity, slices, allocations = false }: Assignment,
+  { warmUp, warmUpOperations, measure, longest = Infinity, slices, allocations = false }: Assignment,
 ): Promise<TimedReport> {
   const latencies: number[] = [];
   const { slice, close } = await prepare(driver, broker, work, (nanoseconds) => latencies.push(nanoseconds));
 
-  await repeat(slice, count, { milliseconds: warmUp, longest, slices: slices?.warmUp });
+  await repeat(slice, count, { milliseconds: warmUp, longest, slices: slices?.warmUp, operations: warmUpOperations });
   latencies.length = 0;
   const garbage = allocations ? profileCollections() : watchCollections();
   const started = performance.now();
@@ -67,6 +67,8 @@ interface Limits {
   readonly longest: number;
   /** In place of them: how many slices. */
   readonly slices: number | undefined;
+  /** Before so many operations it is never enough. */
+  readonly operations?: number | undefined;
 }
 
 async function repeat(slice: Slice, count: number, limits: Limits): Promise<{ operations: number; rss: number[] }> {
@@ -75,6 +77,7 @@ async function repeat(slice: Slice, count: number, limits: Limits): Promise<{ op
   const rss: number[] = [];
   const isEnough = (): boolean => {
     if (limits.slices !== undefined) return rss.length >= limits.slices;
+    if (rss.length * count < (limits.operations ?? 0)) return false;
     const { user, system } = process.cpuUsage(before);
     return (user + system) / 1000 >= limits.milliseconds || performance.now() - started >= limits.longest;
   };

@@ -18,6 +18,8 @@ export interface Pace {
   readonly realRounds: number;
   /** Whether a last round counts what is allocated, on Node: counting takes time, so its times do not count. */
   readonly allocations: boolean;
+  /** Whether warming up lasts until code is compiled, where that takes longer than `warmUp`. */
+  readonly untilCompiled: boolean;
   /** Milliseconds of CPU time. */
   readonly warmUp: number;
   readonly measure: number;
@@ -26,7 +28,7 @@ export interface Pace {
 const once = { rounds: 1, curveRounds: 1, memoryRounds: 1, elsewhereRounds: 1, foreignRounds: 1, realRounds: 1 };
 
 export const paces = {
-  quick: { ...once, allocations: false, warmUp: 150, measure: 150 },
+  quick: { ...once, allocations: false, untilCompiled: false, warmUp: 150, measure: 150 },
   brief: {
     rounds: 5,
     curveRounds: 2,
@@ -35,6 +37,7 @@ export const paces = {
     foreignRounds: 1,
     realRounds: 3,
     allocations: true,
+    untilCompiled: true,
     warmUp: 400,
     measure: 250,
   },
@@ -46,6 +49,7 @@ export const paces = {
     foreignRounds: 3,
     realRounds: 5,
     allocations: true,
+    untilCompiled: true,
     warmUp: 400,
     measure: 500,
   },

@@ -4,7 +4,7 @@ import { run } from "../tools/lib/process.ts";
 import { can } from "./abilities.ts";
 import type { Assignment, Report } from "./assignment.ts";
 import { type Client, commandOf, warmUpFactor } from "./clients.ts";
-import type { Counterpart } from "./counterparts.ts";
+import type { Counterpart, Slices } from "./counterparts.ts";
 import { type Comparison, type Pace, type Run, runsOf } from "./pace.ts";
 import type { Progress } from "./progress.ts";
 import { type Cell, nullBroker, summarise } from "./results.ts";
@@ -21,7 +21,17 @@ export interface Plan {
 }
 
 /** What RabbitMQ is given, where queues are filled before: slices in place of milliseconds. */
-const realSlices = { warmUp: 1, measure: 2 };
+function realSlicesOf(workload: Workload, pace: Pace): Slices {
+  const operations = warmUpOperationsOf(workload, pace);
+  const warmUp = operations === undefined || !("slice" in workload) ? 1 : Math.ceil(operations / workload.slice);
+  return { warmUp, measure: 2 };
+}
+
+/** Operations of the warm-up, at least, where the pace leaves time for them. */
+function warmUpOperationsOf(workload: Workload, { untilCompiled }: Pace): number | undefined {
+  return untilCompiled && "work" in workload ? workload.warmUp : undefined;
+}
+
 /** A client that takes longer than this has stopped. */
 const within = 120_000;
 
@@ -73,6 +83,8 @@ async function measure(plan: Plan, counterpart: Counterpart, { workload, client,
   const { measure: milliseconds } = pace;
   const warmUp = pace.warmUp * (warmUpFactor[client.runtime] ?? 1);
   const real = counterpart.name !== nullBroker;
+  const realSlices = realSlicesOf(workload, pace);
+  const warmUpOperations = warmUpOperationsOf(workload, pace);
   const assignment: Assignment = {
     driver: client.driver,
     task: taskOf(workload),
@@ -80,6 +92,7 @@ async function measure(plan: Plan, counterpart: Counterpart, { workload, client,
     warmUp,
     measure: milliseconds,
     ...("work" in workload && workload.longest !== undefined ? { longest: workload.longest } : {}),
+    ...(warmUpOperations === undefined ? {} : { warmUpOperations }),
     ...(real ? { slices: realSlices } : {}),
     ...(countsAllocations ? { allocations: true } : {}),
   };

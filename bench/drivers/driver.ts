@@ -61,7 +61,10 @@ export interface AckLoad {
 export interface RpcLoad {
   readonly shape: Shape;
   readonly inFlight: number;
-  /** By the client for remote calls that a library has; a library without one takes part with the same by hand. */
+  /**
+   * By the client for remote calls that a library has; a library without one takes part with the same by hand. The
+   * hand-written client asks for what Leveret's asks for: a confirm of each request, and its return if no queue takes it.
+   */
   readonly own?: boolean;
 }
 

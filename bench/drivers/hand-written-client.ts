@@ -77,7 +77,7 @@ export class HandWrittenClient {
 
   // Output
 
-  publish(to: string, key: string, properties: Properties | undefined, body: Uint8Array): void {
+  publish(to: string, key: string, properties: Properties | undefined, body: Uint8Array, mandatory = false): void {
     const size = body.length;
     const small = size < large;
     this.#reserve(64 + to.length + key.length + propertiesRoom + (small ? size : 0));
@@ -93,7 +93,7 @@ export class HandWrittenClient {
     out[at + 5] = 0;
     at = putText(out, at + 6, to);
     at = putText(out, at, key);
-    out[at] = 0;
+    out[at] = mandatory ? 1 : 0;
     out[at + 1] = 0xce;
     const header = at + 2;
     at = header + 7;
@@ -118,8 +118,14 @@ export class HandWrittenClient {
   }
 
   /** Publishes, and resolves when that is confirmed. */
-  publishConfirmed(to: string, key: string, properties: Properties | undefined, body: Uint8Array): Promise<void> {
-    this.publish(to, key, properties, body);
+  publishConfirmed(
+    to: string,
+    key: string,
+    properties: Properties | undefined,
+    body: Uint8Array,
+    mandatory = false,
+  ): Promise<void> {
+    this.publish(to, key, properties, body, mandatory);
     this.#published += 1;
     const slot = this.#published & (slots - 1);
     return new Promise((resolve) => (this.#confirms[slot] = resolve));

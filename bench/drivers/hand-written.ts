@@ -115,9 +115,13 @@ class HandWrittenSession implements Session {
 
   async rpc(load: RpcLoad, stopwatch: Stopwatch): Promise<Slice> {
     const client = this.#client;
-    const calls = new Calls(load, stopwatch, (body, correlationId) =>
-      client.publish("", echoKey, { correlationId, replyTo: replyQueue }, body),
-    );
+    // What a client promises that asks for more than the answer: it hears of each request as well.
+    if (load.own === true) await client.connection.request("confirm.select", { noWait: false }, "confirm.select-ok");
+    const calls = new Calls(load, stopwatch, (body, correlationId) => {
+      const properties = { correlationId, replyTo: replyQueue };
+      if (load.own === true) void client.publishConfirmed("", echoKey, properties, body, true);
+      else client.publish("", echoKey, properties, body);
+    });
     // The correlation id is the first property of the answer.
     client.onMessage = ({ properties, body }) =>
       calls.answered(Buffer.from(properties).toString("latin1", 3, 3 + properties[2]!), body);
