@@ -69,7 +69,7 @@ function checked(endpoint: Endpoint): { readonly url: string; readonly protocols
   const { url, protocols = [] }: WebSocketEndpoint = endpoint;
   // Not shown: a URL may have a token in it.
   if (!URL.canParse(url) || !/^wss?:$/.test(new URL(url).protocol) || url.includes("#")) {
-    throw new UsageError("INVALID_ARGUMENT", "url is a ws: or wss: URL without a fragment");
+    throw new UsageError("INVALID_ARGUMENT", "url has an illegal scheme, host or port, or a fragment");
   }
   return { url, protocols: [...protocols] };
 }

@@ -15,9 +15,8 @@ export function parseRelay(uri: string): ParsedUri {
   const match = form.exec(uri);
   // What is wrong may be a password with a slash in it: nothing is shown.
   if (match === null) {
-    throw illegalUri(
-      "is not that of a relay, wss://user:password@host:port/path, without white space and #; / ? # [ ] @ in a user name or password are written in percent-encoding",
-    );
+    const what = /[#\s]/.test(uri) ? "has white space or #" : "is not wss://user:password@host:port/path";
+    throw illegalUri(`${what}; / ? # [ ] @ in a user name or password are written in percent-encoding`);
   }
   const [, start = "", userInfo, host = "", port = "", rest = ""] = match;
   if (host === "") throw illegalUri("has no host");
