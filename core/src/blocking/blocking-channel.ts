@@ -265,8 +265,8 @@ export class BlockingChannel extends BlockingTopology {
 
   /** Has the server put back all outstanding deliveries of the channel. */
   basicRecover(options: BlockingOptions & { readonly requeue?: boolean } = {}): void {
-    this.#lane.call("basicRecover", options);
-    this.#lane.outstanding.clear();
+    const last = this.#lane.call("basicRecover", options) as number;
+    if (last > 0) this.#lane.outstanding.settled(last, true);
   }
 
   // Transactions, and the channel itself

@@ -177,7 +177,6 @@ export class BlockingConsumers {
   }
 
   #dispatch(intake: Intake): void {
-    if (this.#lane.isClosed) return;
     const { handler } = intake;
     if (handler === undefined) return;
     const delivery = intake.shift();

@@ -33,7 +33,7 @@ export class BlockingLane implements BlockingSettler {
     this.number = number;
   }
 
-  call(method: PlainCall, options: BlockingOptions): unknown {
+  call(method: PlainCall | "basicRecover", options: BlockingOptions): unknown {
     return this.telling(() => this.host.port.call(this.number, method, options, { timeout: options.timeout }));
   }
 

@@ -82,10 +82,10 @@ export class Intake {
     this.#dropAcknowledged();
   }
 
-  /** The channel is closed: what waits here is the server's again. */
+  /** The channel is closed: what waits here is the server's again, but for what needs no acknowledgement. */
   channelClosed(): void {
     this.isOver = true;
-    this.#deliveries.drain();
+    for (const delivery of this.#deliveries.drain()) if (delivery.isNoAck) this.#deliveries.push(delivery);
   }
 
   #dropAcknowledged(): void {

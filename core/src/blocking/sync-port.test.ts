@@ -41,3 +41,7 @@ it("does not sleep on what another thread brought right before", () => {
   port.lookOnce(Infinity);
   expect(sleeps).toBe(1);
 });
+
+it.each([Number.NaN, "5" as unknown as number])("refuses a timeout of %s, which would never be over", (timeout) => {
+  expect(() => greeted().call(1, "queueDeclare", {}, { timeout })).toThrow("timeout is a number of milliseconds");
+});

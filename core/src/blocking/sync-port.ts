@@ -1,6 +1,7 @@
 /** A port's end in the thread that blocks: a call goes out, and the thread sleeps until it is answered. */
 
 import { AbortError, TimeoutError } from "../client/errors.ts";
+import { patience } from "../client/option-checks.ts";
 import type { Millis } from "../engine/config.ts";
 import { Outbox, isBatch, openBatch } from "../threads/outbox.ts";
 import { pack, unpack } from "../threads/pack.ts";
@@ -112,6 +113,7 @@ export class SyncPort {
     { timeout = this.#timeout, undo }: SyncCallMore = {},
   ): unknown {
     if (this.state.isOver) throw this.#gone("not-sent");
+    patience(timeout, "timeout");
     this.#ids += 1;
     const id = this.#ids;
     send(id);

@@ -42,16 +42,11 @@ export class Calls {
       this.#underWay.delete(id);
       return this.#failed(id, error);
     }
-    running.then(
-      (value) => {
-        this.#underWay.delete(id);
-        succeeded(value);
-      },
-      (error: unknown) => {
-        this.#underWay.delete(id);
-        this.#failed(id, error);
-      },
-    );
+    running
+      .finally(() => this.#underWay.delete(id))
+      .then(succeeded)
+      // Also what could be done, and whose result cannot travel.
+      .catch((error: unknown) => this.#failed(id, error));
   }
 
   /** Makes a call that has its result at once. */

@@ -29,7 +29,6 @@ export const plainCalls = [
   "queueDelete",
   "confirmSelect",
   "basicQos",
-  "basicRecover",
   "txSelect",
   "txCommit",
   "txRollback",
@@ -164,6 +163,8 @@ export class ChannelService {
         return this.#calls.answer(item, (signal) => this.#consume(id, { ...(given as ConsumeOptions), signal }));
       case "cancelConsumer":
         return this.#calls.answer(item, () => this.#cancel(given));
+      case "basicRecover":
+        return this.#calls.answer(item, (signal) => this.#recover({ ...(given as CallerOptions), signal }));
       case "request":
         return this.#calls.answer(item, (signal) => {
           const { method: name, fields } = given as { method: never; fields: never };
@@ -203,7 +204,16 @@ export class ChannelService {
       lent.backlog.push(delivery);
       this.#forward(id, lent);
     };
-    const consumer = await this.channel.basicConsume({ ...options, settle: "manual", concurrency: Infinity }, handler);
+    // Before its answer: deliveries that come ahead of that are taken, too.
+    this.#consumers.set(id, lent);
+    let consumer: Consumer;
+    try {
+      consumer = await this.channel.basicConsume({ ...options, settle: "manual", concurrency: Infinity }, handler);
+    } catch (error) {
+      this.#consumers.delete(id);
+      this.#giveBackBacklog(lent);
+      throw error;
+    }
     lent.consumer = consumer;
     if (this.#released) {
       await consumer.cancel();
@@ -211,11 +221,18 @@ export class ChannelService {
       this.#lending.giveBack();
       return undefined;
     }
-    this.#consumers.set(id, lent);
     if (lent.backlog.size > 0) consumer.pause();
     void consumer.ended.then((end) => this.#ended(id, lent, end));
     const { consumerTag, queue } = consumer;
     return { consumerTag, queue };
+  }
+
+  /** Resolves with the last delivery that is taken back: those behind it may be there before the answer is. */
+  async #recover(options: CallerOptions): Promise<number> {
+    const recovering = this.channel.basicRecover(options);
+    const last = this.#lending.forgetTakenBack();
+    await recovering;
+    return last;
   }
 
   /** Sends on what there is room for; the rest makes the consumer pause. */

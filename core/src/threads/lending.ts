@@ -88,6 +88,21 @@ export class Lending {
     else for (const lent of this.#lent.keys()) if (tag === 0 || lent <= tag) this.#lent.delete(lent);
   }
 
+  /**
+   * Forgets what cannot be settled any more, since the server was asked to take it back.
+   *
+   * @returns the highest tag of those; 0 where there are none. What comes later has higher ones.
+   */
+  forgetTakenBack(): number {
+    let last = 0;
+    for (const [tag, { outstanding }] of this.#lent) {
+      if (outstanding) continue;
+      this.#lent.delete(tag);
+      last = Math.max(last, tag);
+    }
+    return last;
+  }
+
   /** Nothing that was lent so far can be settled any more. */
   forget(): void {
     this.#lent.clear();

@@ -1,5 +1,6 @@
 /** How items leave for another thread: everything of one turn in one message, with bodies that are handed over, not cloned. */
 
+import { copyOf } from "../wire/bytes.ts";
 import type { ThreadPort } from "./port.ts";
 import { type Batch, type BodyItem, protocolVersion } from "./protocol.ts";
 
@@ -82,7 +83,7 @@ export class Outbox<Item extends object> {
     const whole = body.byteLength === buffer.byteLength && buffer instanceof ArrayBuffer;
     // Nothing can be handed over twice.
     const free = whole && !this.#transfer.includes(buffer);
-    const own = mayTransfer && free ? body : body.slice();
+    const own = mayTransfer && free ? body : copyOf(body, 0, body.length);
     this.#transfer.push(own.buffer as ArrayBuffer);
     return own;
   }

@@ -5,7 +5,7 @@
  */
 
 import { Decimal, TypedValue, type TypedValueType } from "../wire/field-values.ts";
-import { isBytes } from "../wire/bytes.ts";
+import { copyOf, isBytes } from "../wire/bytes.ts";
 import { UsageError } from "../wire/errors.ts";
 import { EncodedProperties } from "../wire/properties.ts";
 
@@ -67,7 +67,7 @@ export function unpack(packed: Packed): unknown {
 
 /** Bytes that have their buffer to themselves: a view's buffer would travel whole. */
 export function ownBytes(bytes: Uint8Array): Uint8Array {
-  return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : copyOf(bytes, 0, bytes.length);
 }
 
 function standFor(value: object): Stand | undefined {

@@ -12,7 +12,7 @@ import { UsageError } from "../wire/errors.ts";
 import { defaultWindow, windowOf } from "./serve.ts";
 import { PooledWorker } from "./pooled-worker.ts";
 import type { ThreadPort } from "./port.ts";
-import type { ThreadError } from "./thread-error.ts";
+import { ThreadError } from "./thread-error.ts";
 import type { WorkerLike } from "./worker-like.ts";
 
 /** Deliveries that one worker has at a time, unless it is told: one that it handles, and the next one at hand. */
@@ -53,11 +53,15 @@ export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #listeners = new Listeners<WorkerPoolEvents>((error) => this.#report(error));
   readonly #workers = new Set<PooledWorker>();
+  /** Those that are not ready yet. */
+  readonly #beginners = new Set<PooledWorker>();
   /** Deliveries that found no worker with room, with whoever waits for them; as many as the consumer hands out at most. */
   readonly #waiting: { readonly delivery: ConsumerDelivery; readonly handled: Future<void> }[] = [];
   #consumer: Consumer | undefined;
   #starting = 0;
   #fruitless = 0;
+  /** Why the last worker that was lost was. */
+  #loss: ThreadError | undefined;
   #closing: Promise<ConsumerClosed> | undefined;
   #reporting = false;
 
@@ -83,9 +87,11 @@ export class WorkerPool {
         { ...consumeOptions, settle: "manual", concurrency: capacity },
         (delivery) => pool.#dispatch(delivery),
       );
+      // It has given up already where it has lost all its workers.
+      if (pool.#closing !== undefined) throw pool.#loss ?? closedPool();
       return pool;
     } catch (error) {
-      await pool.#endWorkers();
+      await pool.#abandon();
       throw error;
     }
   }
@@ -138,9 +144,16 @@ export class WorkerPool {
 
   async #close(options: { readonly drain?: Millis }): Promise<ConsumerClosed> {
     // The consumer's channel is closed when its handlers are done, and takes back what is still outstanding.
-    const closed = await this.#running.close(options);
+    const closed = await this.#consumer?.close(options);
     await this.#endWorkers();
-    return closed;
+    return closed ?? nothingClosed;
+  }
+
+  /** It does not come about. */
+  async #abandon(): Promise<void> {
+    this.#closing ??= Promise.resolve(nothingClosed);
+    await this.#consumer?.close({ drain: 0 });
+    await this.#endWorkers();
   }
 
   get #running(): Consumer {
@@ -185,11 +198,14 @@ export class WorkerPool {
     try {
       channel = await this.#connection.openChannel();
       if (confirm) await channel.confirmSelect();
-      const worker = await PooledWorker.start(start(), messageChannel(), channel, {
+      if (this.#closing !== undefined) throw closedPool();
+      const worker = PooledWorker.start(start(), messageChannel(), channel, {
         window: { deliveries: concurrency, bytes: maxBytes },
         freed: this.#handOut,
         report: (error) => this.#report(error),
       });
+      this.#beginners.add(worker);
+      await worker.ready.finally(() => this.#beginners.delete(worker));
       this.#workers.add(worker);
       void worker.ended.then(({ error, requeued, handledAny }) => {
         this.#workers.delete(worker);
@@ -205,13 +221,14 @@ export class WorkerPool {
   }
 
   #lost(error: ThreadError, requeued: number, handledAny: boolean): void {
+    this.#loss = error;
     this.#fruitless = handledAny ? 0 : this.#fruitless + 1;
     const willRestart =
       this.#closing === undefined && this.#options.restart !== false && this.#fruitless < maxFruitlessStarts;
     this.#listeners.emit("worker-lost", { error, requeued, willRestart });
     if (!willRestart) return this.#checkAlive();
     this.#startWorker().catch((problem: unknown) => {
-      this.#report(problem);
+      if (this.#closing === undefined) this.#report(problem);
       this.#checkAlive();
     });
   }
@@ -223,7 +240,7 @@ export class WorkerPool {
   }
 
   async #endWorkers(): Promise<void> {
-    await Promise.all([...this.#workers].map((worker) => worker.end()));
+    await Promise.all([...this.#workers, ...this.#beginners].map((worker) => worker.end()));
   }
 
   #report(error: unknown): void {
@@ -253,6 +270,13 @@ export async function openWorkerPool(connection: Connection, options: WorkerPool
   if (typeof start !== "function") throw invalid("start", "a function that makes a worker", start);
   windowOf({ maxDeliveryBytes: maxBytes });
   return WorkerPool.open(connection, options);
+}
+
+/** What becomes of the messages of a pool that has no consumer. */
+const nothingClosed: ConsumerClosed = { requeued: 0, unfinished: 0 };
+
+function closedPool(): ThreadError {
+  return new ThreadError("WORKER_LOST", "The pool was closed");
 }
 
 function invalid(name: string, wanted: string, given: unknown): UsageError {

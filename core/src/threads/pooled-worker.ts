@@ -50,17 +50,16 @@ export class PooledWorker {
   #isReady = false;
   #handledAny = false;
 
-  /** Starts with a worker; resolves when it is ready. */
-  static async start(
+  /** Starts with a worker. */
+  static start(
     worker: WorkerLike,
     ports: { readonly port1: ThreadPort; readonly port2: unknown },
     channel: Channel,
     options: PooledWorkerOptions,
-  ): Promise<PooledWorker> {
+  ): PooledWorker {
     const pooled = new PooledWorker(worker, ports.port1, channel, options);
     const start: WorkerStart<unknown> = { leveretPool: protocolVersion, port: ports.port2 };
     worker.postMessage(start, [ports.port2 as never]);
-    await pooled.#ready.promise;
     return pooled;
   }
 
@@ -88,6 +87,11 @@ export class PooledWorker {
     });
     void this.#host.closed.then((end) => this.#portEnded(end.error, end.requeued));
     this.#host.greet(channelLane, service.facts);
+  }
+
+  /** Resolves when it is ready; rejects with ThreadError WORKER_LOST when it is gone before. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
   }
 
   /** How many deliveries it has. */

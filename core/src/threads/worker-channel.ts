@@ -25,7 +25,7 @@ import type {
 } from "../client/channel-options.ts";
 import { defaultConcurrency, defaultPrefetch, type HandlerOptions } from "../client/consumer-options.ts";
 import { AbortError } from "../client/errors.ts";
-import { Future, onAbort } from "../client/futures.ts";
+import { Future, onAbort, unlessAborted } from "../client/futures.ts";
 import { contain, Listeners } from "../client/listeners.ts";
 import type { SettleResult } from "../client/settlement.ts";
 import { UsageError } from "../wire/errors.ts";
@@ -154,22 +154,21 @@ export class WorkerChannel {
     const size = body.length;
     const room = this.#window.enter(size);
     try {
-      if (room !== undefined) await this.#roomOr(room, signal);
+      if (room !== undefined) {
+        await unlessAborted(room, signal, (reason) => new AbortError(reason, "not-sent"));
+        // Its turn may come in the moment in which it is given up.
+        if (signal?.aborted === true) throw new AbortError(signal.reason, "not-sent");
+      }
       const send = (id: number): void => {
         item.id = id;
         this.#guest.outbox.postWithBody(item, body, transfer);
       };
       await this.#guest.ask(send, this.#lane, { signal, unlimited: true });
     } finally {
-      this.#window.leave(size);
+      // Whoever gives up waiting has its turn all the same, when it comes.
+      if (room === undefined) this.#window.leave(size);
+      else void room.then(() => this.#window.leave(size));
     }
-  }
-
-  /** Waits for room. Whoever gives up waiting has had its turn all the same, when it comes. */
-  async #roomOr(room: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-    if (signal === undefined) return room;
-    await room;
-    if (signal.aborted) throw new AbortError(signal.reason, "not-sent");
   }
 
   // Consuming
@@ -253,8 +252,8 @@ export class WorkerChannel {
 
   /** Has the server put back all outstanding deliveries of the channel. */
   async basicRecover(options: CallerOptions & { readonly requeue?: boolean } = {}): Promise<void> {
-    await this.#call("basicRecover", options);
-    this.#outstanding.clear();
+    const last = await this.#guest.call(this.#lane, "basicRecover", options, { signal: options.signal });
+    if (typeof last === "number" && last > 0) this.#outstanding.settled(last, true);
   }
 
   // Exchanges and queues
@@ -419,6 +418,8 @@ export class WorkerChannel {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#outstanding.clear();
+    // They come again, from somewhere else; those that need no acknowledgement do not.
+    for (const { handlers, noAck } of this.#consumers.values()) if (!noAck) handlers.drain();
     this.#closed.resolve(error);
     this.#listeners.emit("closed", { error: error as ChannelEvents["closed"]["error"] });
   }

@@ -1,0 +1,219 @@
+/** Channels at the other end of a port: what is hard to bring about with a real server. */
+
+import { describe, expect, it } from "vitest";
+import { bytes, connected, type Fixture, withChannel } from "../client/testing/fixture.ts";
+import type { VirtualIo } from "../client/testing/virtual-io.ts";
+import type { Channel } from "../client/channel.ts";
+import { openWorkerPool } from "./pool.ts";
+import { serveChannel, type ServedChannel } from "./serve.ts";
+import { handleDeliveries } from "./handle-deliveries.ts";
+import { workerChannel, type WorkerChannel } from "./worker-channel.ts";
+import type { WorkerDelivery } from "./worker-delivery.ts";
+import type { WorkerLike, WorkerScope } from "./worker-like.ts";
+
+interface Apart extends Fixture {
+  readonly channel: Channel;
+  readonly served: ServedChannel;
+  readonly worker: WorkerChannel;
+}
+
+/** A channel, and its other end; both in this thread. */
+async function apart(): Promise<Apart> {
+  const fixture = await withChannel();
+  const { port1, port2 } = new MessageChannel();
+  const [served, worker] = await Promise.all([serveChannel(fixture.channel, port1), workerChannel(port2)]);
+  return { ...fixture, served, worker };
+}
+
+/** Lets both ends go on until something is so. */
+async function until(io: VirtualIo, isSo: () => boolean): Promise<void> {
+  for (let turn = 0; !isSo(); turn += 1) {
+    if (turn === 1000) throw new Error("It did not come about");
+    await io.settle();
+  }
+}
+
+async function result<T>(io: VirtualIo, promise: Promise<T>): Promise<T> {
+  let isSettled = false;
+  const settledNow = (): void => void (isSettled = true);
+  promise.then(settledNow, settledNow);
+  await until(io, () => isSettled);
+  return promise;
+}
+
+const large = 20_000;
+
+describe("a body that stays the caller's", () => {
+  it.each<[string, () => Buffer]>([
+    ["a Buffer of its own", () => Buffer.alloc(large, 1)],
+    ["a part of one", () => Buffer.alloc(2 * large, 1).subarray(0, large)],
+  ])("stays as it is: %s", async (_, make) => {
+    const { io, server, worker } = await apart();
+    const body = make();
+    await result(io, worker.basicPublish({ exchange: "", routingKey: "q", body }));
+    await until(io, () => server.sentOf("basic.publish").length === 1);
+    expect(body.byteLength).toBe(large);
+    expect(body.buffer.byteLength).toBeGreaterThanOrEqual(large);
+  });
+});
+
+describe("basicRecover of another thread", () => {
+  it("leaves alone what came with its answer", async () => {
+    const { io, server, worker, served } = await apart();
+    const taken: WorkerDelivery[] = [];
+    const consuming = worker.basicConsume({ queue: "q", consumerTag: "c", settle: "manual" }, (delivery) => {
+      taken.push(delivery);
+    });
+    await result(io, consuming);
+    server.deliver(1, "c", ["one", "two"]);
+    await until(io, () => taken.length === 2);
+    server.on("basic.recover", ({ channel }) =>
+      server.together((answer) => {
+        answer.method(channel, "basic.recover-ok", {});
+        const fields = { consumerTag: "c", deliveryTag: 3, redelivered: true, exchange: "", routingKey: "q" };
+        answer.method(channel, "basic.deliver", fields).content(channel, bytes("one"));
+      }),
+    );
+    await result(io, worker.basicRecover());
+    await until(io, () => taken.length === 3);
+    expect(taken.map(({ outstanding }) => outstanding)).toEqual([false, false, true]);
+    expect(served.outstanding).toBe(1);
+    expect(await result(io, (taken[2] as WorkerDelivery).ack())).toBe("settled");
+    await until(io, () => server.sentOf("basic.ack").length === 1);
+    expect(served.outstanding).toBe(0);
+  });
+});
+
+describe("a publish that waits for room in its thread", () => {
+  it("can be given up at once", async () => {
+    const { io, server, worker } = await apart();
+    server.on("confirm.select", ({ channel }) => server.method(channel, "confirm.select-ok", {}));
+    await result(io, worker.confirmSelect());
+    const message = { exchange: "", routingKey: "q", body: bytes("m") };
+    for (let i = 0; i < 1000; i += 1) worker.basicPublish(message).catch(() => {});
+    const givingUp = new AbortController();
+    const waiting = worker.basicPublish({ ...message, signal: givingUp.signal });
+    const behind = worker.basicPublish(message);
+    behind.catch(() => {});
+    givingUp.abort(new Error("enough"));
+    await expect(result(io, waiting)).rejects.toMatchObject({ code: "ABORTED", outcome: "not-sent" });
+    await until(io, () => server.sentOf("basic.publish").length === 1000);
+    server.confirm(1, 1000, true);
+    await until(io, () => server.sentOf("basic.publish").length === 1001);
+    server.confirm(1, 1001);
+    await result(io, behind);
+    expect(worker.unconfirmed).toBe(0);
+  });
+});
+
+describe("messages that wait for a handler", () => {
+  it("are not handled any more when the channel is closed", async () => {
+    const { io, server, worker } = await apart();
+    const handled: string[] = [];
+    const ends: (() => void)[] = [];
+    const consuming = worker.basicConsume({ queue: "q", consumerTag: "c", concurrency: 1 }, ({ deliveryTag }) => {
+      handled.push(String(deliveryTag));
+      return new Promise<void>((resolve) => ends.push(resolve));
+    });
+    const consumer = await result(io, consuming);
+    server.deliver(1, "c", ["one", "two"]);
+    await until(io, () => consumer.buffered === 1);
+    server.closeChannel(1, 406, "");
+    await result(io, worker.closed);
+    ends[0]?.();
+    await io.settle();
+    expect(handled).toEqual(["1"]);
+  });
+});
+
+/** A worker that is none: its program runs in this thread, once it begins. */
+class FakeWorker implements WorkerLike {
+  terminated = false;
+  readonly #started: unknown[] = [];
+  #failed: (cause: unknown) => void = () => {};
+
+  /** Takes what the pool sent. */
+  begin(): void {
+    const scope = {
+      addEventListener: (_: string, listener: (message: { data: unknown }) => void) => {
+        for (const data of this.#started) listener({ data });
+      },
+      removeEventListener: () => {},
+    } as unknown as WorkerScope;
+    void handleDeliveries(scope, () => {});
+  }
+
+  postMessage(data: unknown): void {
+    this.#started.push(data);
+  }
+
+  terminate(): void {
+    this.terminated = true;
+  }
+
+  on(event: string, listener: (value: unknown) => void): void {
+    if (event === "error") this.#failed = listener;
+  }
+
+  fail(): void {
+    this.#failed(new Error("It failed"));
+  }
+}
+
+describe("a pool", () => {
+  /** What makes workers, and those that it has made. `begins`: whether they begin by themselves. */
+  function makers(begins: boolean): { readonly workers: FakeWorker[]; readonly start: () => FakeWorker } {
+    const workers: FakeWorker[] = [];
+    const start = (): FakeWorker => {
+      const worker = new FakeWorker();
+      workers.push(worker);
+      if (begins) queueMicrotask(() => worker.begin());
+      return worker;
+    };
+    return { workers, start };
+  }
+
+  it("ends all workers when one of them does not start, also those that were never ready", async () => {
+    const { io, connection } = await connected();
+    const { workers, start } = makers(false);
+    const opening = openWorkerPool(connection, { queue: "q", size: 3, start });
+    opening.catch(() => {});
+    await until(io, () => workers.length === 3);
+    workers[0]?.begin();
+    workers[1]?.fail();
+    await expect(result(io, opening)).rejects.toMatchObject({ code: "WORKER_LOST" });
+    await until(io, () => workers.every(({ terminated }) => terminated));
+    await until(io, () => connection.channelCount === 0);
+  });
+
+  it("that is closed while it replaces a worker starts none any more", async () => {
+    const { io, connection, server } = await connected();
+    const { workers, start } = makers(true);
+    const pool = await result(io, openWorkerPool(connection, { queue: "q", size: 1, start }));
+    const reported: unknown[] = [];
+    pool.on("callback-error", ({ error }) => reported.push(error));
+    server.on("channel.open");
+    workers[0]?.fail();
+    await until(io, () => server.sentOf("channel.open").length === 3);
+    await result(io, pool.close());
+    server.method(server.sentOf("channel.open")[2]?.channel as number, "channel.open-ok", {});
+    await until(io, () => connection.channelCount === 0);
+    expect(workers).toHaveLength(1);
+    expect(reported).toEqual([]);
+  });
+
+  it("whose workers are all lost before its consumer has started fails to open", async () => {
+    const { io, connection, server } = await connected();
+    const { workers, start } = makers(true);
+    server.on("basic.consume");
+    const opening = openWorkerPool(connection, { queue: "q", size: 1, start, restart: false });
+    opening.catch(() => {});
+    await until(io, () => server.sentOf("basic.consume").length === 1);
+    workers[0]?.fail();
+    await until(io, () => workers[0]?.terminated === true && connection.channelCount === 1);
+    const { channel, fields } = server.sentOf("basic.consume")[0] as (typeof server.sent)[0];
+    server.method(channel, "basic.consume-ok", { consumerTag: String(fields["consumerTag"]) });
+    await expect(result(io, opening)).rejects.toMatchObject({ code: "WORKER_LOST" });
+    await until(io, () => connection.channelCount === 0);
+  });
+});
