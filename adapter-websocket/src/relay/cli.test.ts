@@ -53,6 +53,30 @@ describe("the command", () => {
     expect(command.lines()[0]?.time).toMatch(/^\d{4}-\d\d-\d\dT/);
   });
 
+  it("does not wait any more at a second signal, and for nothing at a third", async () => {
+    const upstream = await UpstreamPeer.listen({ echo: true });
+    onTestFinished(() => upstream.close());
+    const patient = ["--drain-timeout", "1h", "--close-timeout", "1h", "--ping-interval", "0"];
+    const command = run(["--upstream", upstream.url, "--listen", "127.0.0.1:0", "--allow-no-origin", ...patient]);
+    await until(() => command.lines().length > 0, "the relay to listen");
+    const url = `ws://127.0.0.1:${String(command.lines()[0]?.port)}/`;
+    const [polite, deaf] = [new Client(new WebSocket(url)), new Client(new WebSocket(url))];
+    for (const { socket } of [polite, deaf]) socket.on("open", () => socket.send(amqpHeader));
+    await until(() => polite.received.length + deaf.received.length === 16, "both echoes");
+    deaf.socket.pause();
+    onTestFinished(() => deaf.socket.terminate());
+
+    const said = (message: string) => command.lines().filter(({ msg }) => msg === message).length;
+    command.child.kill("SIGTERM");
+    await until(() => said("relay draining") === 1, "the first signal to be heard");
+    expect(polite.closed).toBeUndefined();
+    command.child.kill("SIGINT");
+    expect(await polite.close()).toMatchObject({ code: 1001 });
+    expect(command.child.exitCode).toBeNull();
+    command.child.kill("SIGTERM");
+    expect(await command.exit).toBe(1);
+  });
+
   it("goes on, and ends in order, when nobody takes its log any more", async () => {
     const command = run(["--upstream", "amqp://127.0.0.1:1", "--listen", "127.0.0.1:0", "--allow-no-origin"]);
     await until(() => command.lines().length > 0, "the relay to listen");

@@ -173,7 +173,10 @@ describe("settings", () => {
   });
 
   it("flags and files that do not exist are refused, foreign variables are not", async () => {
-    expect(await problems(["--no-such-flag"])).toEqual([expect.stringContaining("--no-such-flag")]);
+    expect(await problems(["--no-such-flag"])).toEqual(["Unknown option '--no-such-flag'"]);
+    expect(await problems(["-x"])).toEqual(["Unknown option '-x'"]);
+    expect(await problems(["--max-connections", "-5"])).toEqual(["Option '--max-connections' argument is ambiguous"]);
+    expect(await readSources(["-h"], {})).toMatchObject({ help: true });
     expect(await problems(["--config", "/no/such/file"])).toEqual(["/no/such/file cannot be read: ENOENT"]);
     expect(await problems(["--config", await file("[]")])).toEqual([expect.stringContaining("is not a JSON object")]);
     const kubernetes = { LEVERET_RELAY_SERVICE_HOST: "10.0.0.1", LEVERET_RELAY_PORT: "tcp://10.0.0.1:15670" };

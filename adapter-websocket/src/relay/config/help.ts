@@ -14,7 +14,7 @@ Times are written 500ms, 30s, 5m, 12h; sizes 64KiB, 1MiB; 0 turns a limit off.
 
 const others = [
   ["--config FILE", "JSON file with settings"],
-  ["--help", "show this"],
+  ["-h, --help", "show this"],
   ["--version", "show the version"],
 ] as const;
 

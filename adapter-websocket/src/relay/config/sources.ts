@@ -63,7 +63,11 @@ function readFlags(args: readonly string[]): Record<string, unknown> {
     flagNames.map((name) => {
       const isBoolean = name === "help" || name === "version" || (name !== "config" && isSwitch(name));
       const multiple = names.includes(name) && isList(name);
-      return [flagOf(name).slice(2), { type: isBoolean ? ("boolean" as const) : ("string" as const), multiple }];
+      const short = name === "help" ? { short: "h" } : {};
+      return [
+        flagOf(name).slice(2),
+        { type: isBoolean ? ("boolean" as const) : ("string" as const), multiple, ...short },
+      ];
     }),
   );
   const { values, positionals } = parseOrThrow(args, options);
@@ -81,8 +85,9 @@ function parseOrThrow(args: readonly string[], options: NonNullable<ParseArgsCon
     // Were positionals not allowed, the message would quote them.
     return parseArgs({ args: [...args], options, strict: true, allowNegative: true, allowPositionals: true });
   } catch (error) {
-    // Says which flag is wrong, and how; not its value.
-    throw new RelayConfigError([error instanceof Error ? error.message : String(error)]);
+    // Says which flag is wrong, and how, but not its value; behind that comes advice for positionals, of which there are none.
+    const [problem = ""] = String(error instanceof Error ? error.message : error).split(/\.?(?:\n| To specify )/, 1);
+    throw new RelayConfigError([problem]);
   }
 }
 
