@@ -12,7 +12,7 @@ import {
   type WaitOptions,
 } from "./publishing.ts";
 import type { ConfirmListener } from "./unconfirmed.ts";
-import type { WaitingPublish } from "./waiting-publish.ts";
+import { hasArrived, type WaitingPublish } from "./waiting-publish.ts";
 
 /** Tells of a message that is about to be published; what is returned is to be called at its end. */
 export type PublishObserver = (message: Omit<OutgoingMessage, "connection" | "channel">) => (error: unknown) => void;
@@ -117,7 +117,7 @@ class ObservedListener implements ConfirmListener {
 
   failed(makeError: () => Error): void {
     const error = makeError();
-    this.#end(error);
+    this.#end(error === hasArrived ? undefined : error);
     this.#listener.failed(() => error);
   }
 }

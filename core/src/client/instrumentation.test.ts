@@ -97,6 +97,24 @@ describe("hooks on publishing", () => {
     ]);
   });
 
+  it("are told that a request arrived whose reply was faster than its confirm", async () => {
+    const log: string[] = [];
+    const { io, server, connection } = await connected(observed(publishes(log)));
+    const client = await settled(io, openRpcClient(connection, { routingKey: "q" }));
+    const calls = [client.call(bytes("1")), errorOf(client.call(bytes("2")))];
+    await io.settle();
+    for (const { properties } of server.sentOf("basic.publish")) {
+      const isFirst = properties?.correlationId?.endsWith(".1") === true;
+      const headers = isFirst ? {} : { headers: { "x-rpc-error-code": "NO" } };
+      server.deliver(1, "ctag1.1", ["reply"], { correlationId: properties?.correlationId, ...headers });
+    }
+    expect(await settled(io, Promise.all(calls))).toMatchObject([{}, { code: "RPC_FAILED", remoteCode: "NO" }]);
+    expect(log.filter((line) => line.startsWith("end"))).toEqual(["end /q well", "end /q well"]);
+    server.confirm(1, 2, true);
+    await io.settle();
+    expect(log).toHaveLength(4);
+  });
+
   it.each([
     { properties: "text" },
     { properties: null },

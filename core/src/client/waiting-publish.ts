@@ -13,6 +13,9 @@ import type { ConfirmListener } from "./unconfirmed.ts";
 /** What a publish costs beside its body while it waits for room. */
 const waitingOverhead = 256;
 
+/** What a publish is given up with that is known to have arrived, though it is not confirmed yet. */
+export const hasArrived: Error = /* @__PURE__ */ new Error("The message has arrived");
+
 /** Where a publish waits. */
 export interface WaitingRoom {
   /** Nobody waits for it any more. Its listener is told, with whether it may have arrived. */

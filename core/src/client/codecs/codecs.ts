@@ -104,7 +104,15 @@ export function gzipCodec<T>(codec: Codec<T>, { maxSize = defaultMaxUnpackedSize
  */
 export function oneOfCodecs<T>(first: Codec<T>, ...others: readonly Codec<T>[]): Codec<T> {
   for (const codec of [first, ...others]) checkCodec(codec, "each of the codecs");
-  return { ...first, alternatives: [...(first.alternatives ?? []), ...others.flatMap(withAlternatives)] };
+  const { contentType, contentEncoding } = first;
+  return {
+    contentType,
+    contentEncoding,
+    // A codec may be an object of a class, and its functions may need it.
+    encode: (value) => first.encode(value),
+    decode: (body) => first.decode(body),
+    alternatives: [...(first.alternatives ?? []), ...others.flatMap(withAlternatives)],
+  };
 }
 
 function withAlternatives<T>(codec: Codec<T>): readonly Codec<T>[] {

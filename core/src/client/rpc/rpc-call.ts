@@ -8,7 +8,7 @@ import type { Deadline, Deadlines, Expiring } from "../deadlines.ts";
 import { AbortError, type EndError, endedWith, TimeoutError } from "../errors.ts";
 import { Future, onAbort } from "../futures.ts";
 import type { ConfirmListener } from "../unconfirmed.ts";
-import type { WaitingPublish } from "../waiting-publish.ts";
+import { hasArrived, type WaitingPublish } from "../waiting-publish.ts";
 import type { ReplyChannel } from "./reply-channel.ts";
 
 /** Whoever keeps the calls. */
@@ -87,7 +87,7 @@ export class RpcCall<T> implements Expiring, ConfirmListener {
   /** The reply came. False when nobody waits for it any more. */
   answered(value: T | PromiseLike<T>): boolean {
     if (this.#over) return false;
-    this.#end();
+    this.#end(arrived);
     this.future.resolve(value);
     return true;
   }
@@ -95,7 +95,7 @@ export class RpcCall<T> implements Expiring, ConfirmListener {
   fail(makeError: (outcome: Outcome) => Error): void {
     if (this.#over) return;
     const outcome = this.#request === undefined ? "not-sent" : "unknown";
-    this.#end();
+    this.#end(overAlready);
     this.future.fail(() => makeError(outcome));
   }
 
@@ -105,18 +105,22 @@ export class RpcCall<T> implements Expiring, ConfirmListener {
     else this.#request.giveUp(makeError);
   }
 
-  #end(): void {
+  /** @param ofRequest - What the request ends with, where it is not confirmed. */
+  #end(ofRequest: () => Error): void {
     this.#over = true;
     this.#deadline?.cancel();
     this.#stopListening?.();
     // Its request is not published again after a loss.
-    if (!this.#confirmed) this.#request?.giveUp(overAlready);
+    if (!this.#confirmed) this.#request?.giveUp(ofRequest);
     this.#caller.ended(this);
   }
 }
 
 /** What the request of a call that is over ends with, which nobody is told. */
 const overAlready = (): Error => new Error("The call is over");
+
+/** What the request of a call ends with whose reply was faster than its confirm. */
+const arrived = (): Error => hasArrived;
 
 /** The channel could not even be opened: that may be refused, but the call was not sent. */
 function isEnd(error: unknown): error is EndError {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { done } from "../futures.ts";
+import { done, Future } from "../futures.ts";
 import type { OutgoingMessage } from "../instrumentation-hooks.ts";
 import { instrument } from "../instrumentation-observer.ts";
 import type { ConnectOptions } from "../parameters.ts";
@@ -110,6 +110,21 @@ describe("a call", () => {
     await io.settle();
     for (const problem of problems) expect(await problem).toMatchObject({ code: "INVALID_ARGUMENT" });
     expect(requests(server())).toEqual([]);
+  });
+
+  it("that is encoded when its client is closed opens no channel any more", async () => {
+    const encoding = new Future<Uint8Array>();
+    const requestCodec = { contentType: "text/plain", encode: () => encoding.promise, decode: () => bytes("") };
+    const { io, server, connection, client } = await calling({ requestCodec });
+    const call = errorOf(client.call(bytes("a")));
+    const closing = client.close({ drain: 0 });
+    await io.advance(1);
+    await closing;
+    expect(await call).toMatchObject({ code: "CHANNEL_CLOSED", outcome: "not-sent" });
+    encoding.resolve(bytes("a"));
+    await io.settle();
+    expect(server().sentOf("channel.open")).toHaveLength(1);
+    expect(connection.channelCount).toBe(0);
   });
 
   it("that is refused, or comes back, ends with that", async () => {

@@ -207,6 +207,8 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
     this.#sendingLater += 1;
     try {
       const request = await encoding;
+      // A call that is over needs no channel: nobody would close one that is opened for it behind the client's end.
+      if (call.over) return;
       const channel = await this.#channel();
       if (!call.over) call.send(channel, this.#addressed(request, call, channel, options, timeout));
     } catch (error) {
@@ -254,7 +256,7 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
     // The error is made where its stack names whoever awaits the call.
     const { replyCodec } = this.#options;
     const { body } = delivery;
-    if (isError(properties)) call.fail(() => errorIn(properties));
+    if (isError(properties)) call.answered(rejection(() => errorIn(properties)));
     else if (replyCodec === undefined) call.answered({ value: body as Reply, body, properties });
     else call.answered(decodeReply(replyCodec, { body, properties }));
   }

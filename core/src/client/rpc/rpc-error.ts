@@ -39,9 +39,16 @@ export class RpcError extends AmqpError {
 /** The headers of a reply that is an error. */
 export function errorHeaders(remoteCode: string, message: string): Readonly<Record<string, string>> {
   return {
-    [errorCodeHeader]: String(remoteCode).slice(0, longestCode),
-    [errorMessageHeader]: String(message).slice(0, longestMessage),
+    [errorCodeHeader]: sendable(remoteCode, longestCode),
+    [errorMessageHeader]: sendable(message, longestMessage),
   };
+}
+
+/** The beginning of a text. It may end in the middle of a character, and half of one cannot be sent. */
+function sendable(text: string, longest: number): string {
+  return String(text)
+    .slice(0, longest)
+    .replace(/\p{Surrogate}/gu, "\ufffd");
 }
 
 /** Whether a reply is an error. */
