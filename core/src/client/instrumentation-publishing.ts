@@ -78,7 +78,13 @@ export class ObservedPublishing extends Publishing {
 
 function isSane({ properties, body, exchange, routingKey }: Publication): boolean {
   if (properties !== undefined && !(properties instanceof EncodedProperties) && !isPlain(properties)) return false;
-  const { headers } = plain(properties);
+  let headers: BasicProperties["headers"];
+  try {
+    ({ headers } = plain(properties));
+  } catch {
+    // They are forwarded as they came, and do not parse.
+    return false;
+  }
   const isAddressed = typeof exchange === "string" && typeof routingKey === "string";
   return body instanceof Uint8Array && isAddressed && (headers === undefined || isPlain(headers));
 }

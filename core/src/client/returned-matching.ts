@@ -58,9 +58,13 @@ function addressOf({ exchange, routingKey }: { readonly exchange: string; readon
 }
 
 function isReturnOf(returned: ReturnedMessage, publication: Publication): boolean {
-  return (
-    sameBytes(returned.body, publication.body) && includesProperties(returned.properties, plain(publication.properties))
-  );
+  if (!sameBytes(returned.body, publication.body)) return false;
+  try {
+    return includesProperties(returned.properties, plain(publication.properties));
+  } catch {
+    // Properties that were forwarded as they came need not parse.
+    return true;
+  }
 }
 
 function plain(properties: BasicProperties | EncodedProperties | undefined): BasicProperties {

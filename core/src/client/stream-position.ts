@@ -31,12 +31,21 @@ export class StreamPosition {
   /** The channel was lost. To be called while deliveries still know whether they are settled. */
   lost(): void {
     const first = this.#unacknowledged.find(isUnsettled);
-    const offset = (first ?? this.#latest)?.properties.headers?.["x-stream-offset"];
+    const offset = offsetOf(first ?? this.#latest);
     // Nothing was handed out since the last loss: that one's offset is the one still.
     if (typeof offset !== "number" && typeof offset !== "bigint") return;
     if (first !== undefined) this.#next = offset;
     else this.#next = typeof offset === "bigint" ? offset + 1n : offset + 1;
     this.#unacknowledged = [];
     this.#latest = undefined;
+  }
+}
+
+/** Of a message whose properties do not parse it is not known. */
+function offsetOf(delivery: ConsumerDelivery | undefined): unknown {
+  try {
+    return delivery?.properties.headers?.["x-stream-offset"];
+  } catch {
+    return undefined;
   }
 }
