@@ -6,6 +6,7 @@ import { checkTopology } from "../engine-tier/agreement.ts";
 import { Exchanges } from "../engine-tier/exchanges.ts";
 import { type Owned, Queues } from "../engine-tier/queues.ts";
 import { Random } from "../random.ts";
+import { type Style, styles } from "../style.ts";
 import { invariant, InvariantViolation } from "../violation.ts";
 import { World } from "../world.ts";
 import { Application } from "./application.ts";
@@ -31,20 +32,6 @@ export interface ClientReport {
   readonly happenings: number;
 }
 
-interface Style {
-  /** The part of the steps that are faults. */
-  readonly faultShare: number;
-  /** Virtual time between two steps, at most. */
-  readonly longestBreath: number;
-}
-
-/** How a run goes: in some, much goes wrong in little time; in others connections grow old. */
-const styles: readonly [Style, ...Style[]] = [
-  { faultShare: 0.12, longestBreath: 60 },
-  { faultShare: 0.04, longestBreath: 200 },
-  { faultShare: 0.01, longestBreath: 1_500 },
-  { faultShare: 0, longestBreath: 400 },
-];
 /** Those of connections that recover: how they do it shows when they have to, and more than once. */
 const recoveryStyles: readonly [Style, ...Style[]] = [
   { faultShare: 0.16, longestBreath: 120 },

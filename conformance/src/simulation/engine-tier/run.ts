@@ -4,6 +4,7 @@ import { type ConnectionConfig, plain } from "@leveret/core";
 import { Broker } from "../../broker/index.ts";
 import { Ledger } from "../ledger.ts";
 import { Random } from "../random.ts";
+import { styles } from "../style.ts";
 import { invariant, InvariantViolation } from "../violation.ts";
 import { World } from "../world.ts";
 import { checkTopology } from "./agreement.ts";
@@ -28,20 +29,6 @@ export interface SimulationReport {
 }
 
 const recordedShare = 0.1;
-interface Style {
-  /** The part of the steps that are faults. */
-  readonly faultShare: number;
-  /** Virtual time between two steps, at most. */
-  readonly longestBreath: number;
-}
-
-/** How a run goes: in some, much goes wrong in little time; in others connections grow old. */
-const styles: readonly [Style, ...Style[]] = [
-  { faultShare: 0.12, longestBreath: 60 },
-  { faultShare: 0.04, longestBreath: 200 },
-  { faultShare: 0.01, longestBreath: 1_500 },
-  { faultShare: 0, longestBreath: 400 },
-];
 /** Virtual time for everything to come to its end: longer than any timeout of the configuration. */
 const settlingTime = 400_000;
 const mostHappenings = 200_000;
