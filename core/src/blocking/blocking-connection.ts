@@ -284,7 +284,7 @@ export class BlockingConnection {
       if (now >= limit) return false;
       if (endMatters) this.#requireOpen();
       if (dispatches && this.#dispatcher.size > 0) continue;
-      this.#port.lookOnce(dispatches ? Math.min(limit, this.#dispatcher.nextTimer) : limit);
+      this.#port.lookOnce(dispatches ? Math.min(limit, this.#dispatcher.nextTimer) : limit, !endMatters);
     }
   }
 

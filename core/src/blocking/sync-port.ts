@@ -141,12 +141,18 @@ export class SyncPort {
     throw error;
   }
 
-  /** Looks at what has arrived; when that is nothing, sleeps until there is something, or until the deadline. */
-  lookOnce(deadline: Millis): void {
+  /**
+   * Looks at what has arrived; when that is nothing, sleeps until there is something, or until the deadline. When the
+   * worker is gone nothing comes any more: then it sleeps only where the time is to pass all the same.
+   */
+  lookOnce(deadline: Millis, alsoWhenOver = false): void {
     const seen = this.state.sequence;
     if (this.look()) return;
+    // What looking found to say, such as what goes back.
+    this.outbox.flush();
     const left = deadline - this.now();
-    if (left > 0 && !this.state.isOver) this.state.wait(seen, Math.min(Math.max(left, 0.1), longestWait));
+    if (left > 0 && (alsoWhenOver || !this.state.isOver))
+      this.state.wait(seen, Math.min(Math.max(left, 0.1), longestWait));
   }
 
   /** Looks at what has arrived; false when that is nothing. */

@@ -18,7 +18,7 @@ export class Outbox<Item extends object> {
   readonly #port: Pick<ThreadPort, "postMessage">;
   readonly #posted: () => void;
   #items: Item[] = [];
-  #small: Uint8Array[] = [];
+  #small: { readonly body: Uint8Array; readonly size: number }[] = [];
   #smallBytes = 0;
   #bytes = 0;
   #transfer: ArrayBuffer[] = [];
@@ -50,7 +50,7 @@ export class Outbox<Item extends object> {
     if (body.length >= largeBody) item.body = this.#handOver(body, mayTransfer);
     else {
       item.body = body.length;
-      this.#small.push(body);
+      this.#small.push({ body, size: body.length });
       this.#smallBytes += body.length;
     }
     this.#bytes += body.length;
@@ -95,9 +95,10 @@ export class Outbox<Item extends object> {
     }
     const joined = new Uint8Array(this.#smallBytes);
     let at = 0;
-    for (const body of this.#small) {
-      joined.set(body, at);
-      at += body.length;
+    for (const { body, size } of this.#small) {
+      // One whose memory has gone elsewhere meanwhile spoils no other.
+      if (body.length === size) joined.set(body, at);
+      at += size;
     }
     this.#transfer.push(joined.buffer);
     this.#small = [];
