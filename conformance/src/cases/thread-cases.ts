@@ -167,6 +167,34 @@ export const threadCases: readonly ConformanceCase[] = [
     },
   },
   {
+    name: "publishes of a worker arrive in the order of their calls, and what ends a transaction behind them, however many",
+    async run(scene) {
+      const { connection, worker } = await threads(scene);
+      const channel = await connection.openChannel();
+      const queue = await queueOf(scene, worker);
+      const publish = (text: string): Promise<void> =>
+        worker.basicPublish({ exchange: "", routingKey: queue, body: bytes(text) });
+      await worker.txSelect();
+      const committed = numbered(1500).map(publish);
+      await worker.txCommit();
+      same(await scene.messageCount(channel, queue), 1500, "what was committed");
+      await Promise.all(committed);
+      const undone = numbered(1500).map(publish);
+      await worker.txRollback();
+      await worker.txCommit();
+      same(await scene.messageCount(channel, queue), 1500, "what is left after rolling back");
+      await Promise.all(undone);
+      await channel.queuePurge({ queue });
+
+      const texts = numbered(1001);
+      const [first, ...others] = texts.map(publish);
+      await first;
+      await Promise.all([publish("late"), ...others]);
+      await worker.txCommit();
+      same(await scene.drain(channel, queue), [...texts, "late"], "the order");
+    },
+  },
+  {
     name: "a worker has a publisher: confirms, failures that are tied to their messages, and sending without promises",
     async run(scene) {
       const { worker } = await threads(scene);

@@ -1,6 +1,5 @@
 /** Publishes on their way to the other thread: so many at a time, later ones wait in the order of their calls. */
 
-import { Future } from "../client/futures.ts";
 import { Deque } from "../engine/deque.ts";
 import { UsageError } from "../wire/errors.ts";
 
@@ -16,31 +15,37 @@ const maxWaitingBytes = 64 * 1024 * 1024;
 /** What a publish counts beside its body. */
 const overhead = 256;
 
-interface Waiting {
-  readonly bytes: number;
-  readonly future: Future<void>;
+/** Something that waits for its turn. */
+export interface Turn {
+  /** What it takes of the window: nothing for what is no publish. */
+  bytes: number;
+  /** `undefined` when it has come, or nobody wants it any more. */
+  go: (() => void) | undefined;
 }
 
 export class PublishWindow {
-  readonly #waiting = new Deque<Waiting>();
+  readonly #waiting = new Deque<Turn>();
   #waitingBytes = 0;
+  #waitingPublishes = 0;
   #inFlight = 0;
   #bytes = 0;
 
   /** Publishes that wait, here or there. */
   get count(): number {
-    return this.#inFlight + this.#waiting.size;
+    return this.#inFlight + this.#waitingPublishes;
   }
 
   /**
-   * Asks for room. `undefined` when there is some now; else a promise of it.
+   * Calls `go` when there is room for a publish: now, or in its turn, which is returned. Whatever is called from there
+   * leaves in the order of these calls. {@link leave} is due when the publish is answered.
    *
    * @throws UsageError LIMIT_REACHED when too much waits already.
    */
-  enter(bodySize: number): Promise<void> | undefined {
+  enter(bodySize: number, go: () => void): Turn | undefined {
     const bytes = bodySize + overhead;
     if (this.#waiting.size === 0 && this.#hasRoom) {
       this.#count(bytes);
+      go();
       return undefined;
     }
     if (this.#waitingBytes + bytes > maxWaitingBytes) {
@@ -49,10 +54,27 @@ export class PublishWindow {
         `${this.#waitingBytes} bytes wait to be published from this thread already`,
       );
     }
-    const future = new Future<void>();
-    this.#waiting.push({ bytes, future });
     this.#waitingBytes += bytes;
-    return future.promise;
+    this.#waitingPublishes += 1;
+    const turn: Turn = { bytes, go };
+    this.#waiting.push(turn);
+    return turn;
+  }
+
+  /** Calls `go` behind the publishes that wait: now, where there are none. */
+  behind(go: () => void): void {
+    if (this.#waiting.size === 0) go();
+    else this.#waiting.push({ bytes: 0, go });
+  }
+
+  /** Gives up a turn of a publish, which goes on counting a little until then. Returns false when it has come already. */
+  giveUp(turn: Turn): boolean {
+    if (turn.go === undefined) return false;
+    turn.go = undefined;
+    this.#waitingBytes -= turn.bytes - overhead;
+    this.#waitingPublishes -= 1;
+    turn.bytes = overhead;
+    return true;
   }
 
   /** A publish was answered, or never sent. */
@@ -63,8 +85,14 @@ export class PublishWindow {
       const next = this.#waiting.shift();
       if (next === undefined) return;
       this.#waitingBytes -= next.bytes;
-      this.#count(next.bytes);
-      next.future.resolve();
+      const { go } = next;
+      if (go === undefined) continue;
+      next.go = undefined;
+      if (next.bytes > 0) {
+        this.#waitingPublishes -= 1;
+        this.#count(next.bytes);
+      }
+      go();
     }
   }
 

@@ -33,7 +33,7 @@ import { Outstanding } from "./lent-message.ts";
 import { unpack } from "./pack.ts";
 import { packError, unpackError, unpackReturn } from "./pack-errors.ts";
 import type { ThreadPort } from "./port.ts";
-import { PortGuest } from "./port-guest.ts";
+import { type CallMore, PortGuest } from "./port-guest.ts";
 import { channelLane, type DeliverItem, type HostItem, type PackedEnd, type PackedEvent } from "./protocol.ts";
 import { publishItem, type ThreadPublishOptions } from "./publish-item.ts";
 import { PublishWindow } from "./publish-window.ts";
@@ -57,6 +57,9 @@ export interface WorkerHandlerOptions extends Omit<HandlerOptions, "requeue" | "
   readonly requeue?: boolean | ((error: unknown, delivery: WorkerConsumerDelivery) => boolean) | undefined;
 }
 
+/** No limit is to leave a consumer, or a channel, at the server. */
+const housekeeping: CallMore = { unlimited: true };
+
 interface StartedConsumer {
   readonly handlers: WorkerHandlers;
   readonly noAck: boolean;
@@ -68,7 +71,7 @@ interface StartedConsumer {
 /**
  * A channel of a connection that lives in another thread. Its methods are those of `Channel`, and reject with the same
  * errors; with `ThreadError` PORT_CLOSED when the other thread is gone. Calls, settlements and publishes arrive there in
- * the order in which they are made here.
+ * the order in which they are made here, but that publishes may wait for room: only commits and rollbacks wait with them.
  */
 export class WorkerChannel {
   readonly #guest: PortGuest;
@@ -151,23 +154,28 @@ export class WorkerChannel {
   async basicPublish(message: ThreadPublishOptions): Promise<void> {
     const { body, signal, transfer = false } = message;
     const item = publishItem(message, this.#lane, signal !== undefined);
+    if (signal?.aborted === true) throw new AbortError(signal.reason, "not-sent");
     const size = body.length;
-    const room = this.#window.enter(size);
+    const answered = new Future<unknown>();
+    const send = (id: number): void => {
+      item.id = id;
+      this.#guest.outbox.postWithBody(item, body, transfer);
+    };
+    const turn = this.#window.enter(size, () => {
+      const asked = this.#guest.ask(send, this.#lane, { signal, unlimited: true });
+      const leave = (): void => this.#window.leave(size);
+      asked.then(leave, leave);
+      answered.resolve(asked);
+    });
+    const stopListening =
+      turn &&
+      onAbort(signal, (reason) => {
+        if (this.#window.giveUp(turn)) answered.fail(() => new AbortError(reason, "not-sent"));
+      });
     try {
-      if (room !== undefined) {
-        await unlessAborted(room, signal, (reason) => new AbortError(reason, "not-sent"));
-        // Its turn may come in the moment in which it is given up.
-        if (signal?.aborted === true) throw new AbortError(signal.reason, "not-sent");
-      }
-      const send = (id: number): void => {
-        item.id = id;
-        this.#guest.outbox.postWithBody(item, body, transfer);
-      };
-      await this.#guest.ask(send, this.#lane, { signal, unlimited: true });
+      await answered.promise;
     } finally {
-      // Whoever gives up waiting has its turn all the same, when it comes.
-      if (room === undefined) this.#window.leave(size);
-      else void room.then(() => this.#window.leave(size));
+      stopListening?.();
     }
   }
 
@@ -204,12 +212,12 @@ export class WorkerChannel {
       const { consumerTag, queue } = (await starting) as { consumerTag: string; queue: string };
       const consumer = new WorkerConsumer({ consumerTag, queue, noAck }, handlers, {
         cancel: async () => {
-          const requeued = await this.#guest.call(this.#lane, "cancelConsumer", { consumer: number });
+          const requeued = await this.#guest.call(this.#lane, "cancelConsumer", { consumer: number }, housekeeping);
           this.#consumers.delete(number);
           return requeued as number;
         },
         flushed: async () => {
-          await this.#guest.call(this.#lane, "flush");
+          await this.#guest.call(this.#lane, "flush", {}, housekeeping);
         },
       });
       started.consumer = consumer;
@@ -323,12 +331,12 @@ export class WorkerChannel {
 
   /** Commits, as `Channel.txCommit`. */
   async txCommit(options: CallerOptions = {}): Promise<void> {
-    await this.#call("txCommit", options);
+    await this.#behindPublishes("txCommit", options);
   }
 
   /** Rolls back, as `Channel.txRollback`. */
   async txRollback(options: CallerOptions = {}): Promise<void> {
-    await this.#call("txRollback", options);
+    await this.#behindPublishes("txRollback", options);
   }
 
   /** As `Channel.flow`. */
@@ -349,7 +357,7 @@ export class WorkerChannel {
   async close(farewell: Farewell = {}): Promise<void> {
     if (this.#state === "closed") return;
     this.#state = "closing";
-    await this.#guest.call(this.#lane, "close", farewell);
+    await this.#guest.call(this.#lane, "close", farewell, housekeeping);
   }
 
   /**
@@ -370,6 +378,15 @@ export class WorkerChannel {
 
   #call(method: PlainCall, options: CallerOptions): Promise<unknown> {
     return this.#guest.call(this.#lane, method, options, { signal: options.signal });
+  }
+
+  /** A call that is of the publishes before it, also where they wait for room. */
+  #behindPublishes(method: PlainCall, options: CallerOptions): Promise<unknown> {
+    const { signal } = options;
+    if (signal?.aborted === true) return this.#call(method, options);
+    const answered = new Future<unknown>();
+    this.#window.behind(() => answered.resolve(this.#call(method, options)));
+    return unlessAborted(answered.promise, signal, (reason) => new AbortError(reason, "not-sent"));
   }
 
   #handle(item: HostItem): void {
