@@ -3,7 +3,7 @@
 import type { Millis } from "../engine/config.ts";
 import type { Publication } from "../engine/frame-writer.ts";
 import type { AmqpError } from "../wire/errors.ts";
-import { type BasicProperties, EncodedProperties } from "../wire/properties.ts";
+import { EncodedProperties } from "../wire/properties.ts";
 import type { ChannelCore, ChannelState } from "./channel-core.ts";
 import { AbortError, type EndError, FlushError, TimeoutError } from "./errors.ts";
 import { Future, onAbort, rejection } from "./futures.ts";
@@ -50,7 +50,7 @@ export class Publisher {
   readonly #options: PublisherOptions;
   /** The properties of a message that says nothing of its own, encoded once. */
   readonly #encoded: EncodedProperties | undefined;
-  readonly #defaults: BasicProperties;
+  readonly #defaults: readonly (readonly [name: string, value: unknown])[];
   readonly #listeners: Listeners<PublisherEvents>;
   #failures: AmqpError[] = [];
   #failed = 0;
@@ -61,8 +61,9 @@ export class Publisher {
     const { properties, persistent = true } = options;
     this.#core = core;
     this.#options = options;
-    this.#defaults = persistent ? { deliveryMode: 2, ...properties } : (properties ?? {});
-    this.#encoded = Object.keys(this.#defaults).length === 0 ? undefined : encodeProperties(this.#defaults);
+    const defaults = persistent ? { deliveryMode: 2, ...properties } : { ...properties };
+    this.#defaults = Object.entries(defaults);
+    this.#encoded = this.#defaults.length === 0 ? undefined : encodeProperties(defaults);
     this.#listeners = new Listeners<PublisherEvents>(core.host.report);
     core.listeners.on("return", (message) => this.#listeners.emit("return", message));
   }
@@ -186,7 +187,10 @@ export class Publisher {
     if (own === undefined) return this.#encoded;
     if (own instanceof EncodedProperties) return own;
     checkProperties(own);
-    return { ...this.#defaults, ...own };
+    // V8 has a short way to copy one object, and none for `{ ...defaults, ...own }`, which takes 40 ns more, or 2 us in Node 20.
+    const merged: Record<string, unknown> = { ...own };
+    for (const [name, value] of this.#defaults) if (!(name in merged)) merged[name] = value;
+    return merged;
   }
 
   #waitOptions(options: PublishOptions | undefined): WaitOptions {

@@ -7,6 +7,7 @@ import type { FrameReader } from "../wire/frame-reader.ts";
 import { frameType } from "../wire/constants.ts";
 import type { Arguments, Fields, Method, ServerMethodName } from "../wire/method-types.ts";
 import { methods } from "../wire/methods.ts";
+import { RepeatedProperties } from "../wire/repeated-properties.ts";
 import type { ShortStrings } from "../wire/short-strings.ts";
 import type { ChannelEngine, ChannelMode, ChannelRequestName, Farewell, OneWayName } from "./channel-engine.ts";
 import { isChannelRequest, isNeverAnswered } from "./channel-methods.ts";
@@ -56,6 +57,8 @@ export class Channel implements ChannelEngine, RequestSender {
   readonly #requests: RequestQueue;
   /** Made for the first content. */
   #madeAssembler: ContentAssembler | undefined;
+  /** Made for the first publish. */
+  #repeated: RepeatedProperties | undefined;
   /** Made when confirms are asked for. */
   #confirms: Confirms | undefined;
   #phase: ChannelPhase = "opening";
@@ -129,7 +132,7 @@ export class Channel implements ChannelEngine, RequestSender {
     this.#requireOpen("basic.publish");
     const confirms = this.#confirms;
     if (confirms === undefined) {
-      this.#output().publish(this.number, publication);
+      this.#write(publication);
       return 0;
     }
     if (confirms.outstanding >= this.#host.limits.maxUnconfirmed) {
@@ -138,8 +141,13 @@ export class Channel implements ChannelEngine, RequestSender {
         `${confirms.outstanding} publishes wait for their confirm (limits.maxUnconfirmed)`,
       );
     }
-    this.#output().publish(this.number, publication);
+    this.#write(publication);
     return confirms.published();
+  }
+
+  #write(publication: Publication): void {
+    this.#repeated ??= new RepeatedProperties();
+    this.#output().publish(this.number, publication, this.#repeated);
   }
 
   ack(deliveryTag: number, multiple: boolean): void {

@@ -5,6 +5,7 @@ import { writeAck, writeHeartbeat, writeMethod, writeNack, writePublish, writeRe
 import type { Arguments, MethodName } from "../wire/method-types.ts";
 import { Output } from "../wire/output.ts";
 import type { BasicProperties, EncodedProperties } from "../wire/properties.ts";
+import type { RepeatedProperties } from "../wire/repeated-properties.ts";
 import { LazyMap } from "./lazy-map.ts";
 
 /** A message to publish. A body of some KiB or more is sent without a copy: it may not change until it has left. */
@@ -96,8 +97,8 @@ export class FrameWriter {
     this.#counters.framesSent += 1;
   }
 
-  publish(channel: number, publication: Publication): void {
-    writePublish(this.#output, channel, publication, this.frameMax);
+  publish(channel: number, publication: Publication, repeated?: RepeatedProperties): void {
+    writePublish(this.#output, channel, publication, this.frameMax, repeated);
     const largestPiece = this.frameMax === 0 ? maxFramePayload : this.frameMax - frameOverhead;
     this.#counters.framesSent += 2 + Math.ceil(publication.body.length / largestPiece);
     this.#counters.messagesPublished += 1;

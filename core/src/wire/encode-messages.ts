@@ -7,6 +7,7 @@ import { checkChannel, payloadMax, putFrameHeader, tooLarge } from "./frame-part
 import type { MethodName } from "./method-types.ts";
 import type { Output } from "./output.ts";
 import type { BasicProperties, EncodedProperties } from "./properties.ts";
+import type { RepeatedProperties } from "./repeated-properties.ts";
 import { checkInteger, invalid, maxShortTextSize, putShortText } from "./values.ts";
 
 /** A message to publish. */
@@ -40,9 +41,16 @@ const deliverId = 0x003c_003c;
  * Writes `basic.publish` and its content: the same bytes as {@link writeMethod} and {@link writeContent}, faster.
  *
  * @param frameMax the negotiated frame size, 0 where there is no limit.
+ * @param repeated what is known of messages before, so that properties which come again are not encoded again.
  * @throws UsageError INVALID_ARGUMENT. `out` is left as it was.
  */
-export function writePublish(out: Output, channel: number, publication: Publication, frameMax: number): void {
+export function writePublish(
+  out: Output,
+  channel: number,
+  publication: Publication,
+  frameMax: number,
+  repeated?: RepeatedProperties,
+): void {
   const { exchange, routingKey, mandatory, properties, body } = publication;
   checkChannel(channel);
   checkBody(body);
@@ -63,7 +71,7 @@ export function writePublish(out: Output, channel: number, publication: Publicat
     p = putShortText(buffer, p, routingKey, "basic.publish routingKey");
     buffer[p++] = flags;
     finishMethod(out, buffer, head, p, channel, "basic.publish", frameMax);
-    writeContentFrames(out, channel, properties, body, frameMax);
+    writeContentFrames(out, channel, repeated === undefined ? properties : repeated.find(properties), body, frameMax);
   } catch (error) {
     out.rollback(mark);
     throw error;

@@ -251,7 +251,7 @@ const integerTypes = {
  * Whether a value is what an object literal makes, of any realm. Everything else, such as a Map or an instance of a class,
  * would go out as an empty table or worse, and is refused.
  */
-function isPlainObject(value: unknown): value is FieldTable {
+export function isPlainObject(value: unknown): value is FieldTable {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
