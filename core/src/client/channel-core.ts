@@ -161,7 +161,7 @@ export class ChannelCore implements PublishingHost {
   /** Whether somebody waits for something that the server says, beside answers to calls. */
   get expectsAnswer(): boolean {
     const { state } = this.engine;
-    return state === "opening" || state === "closing" || !this.publishing.isIdle;
+    return state === "opening" || state === "closing" || this.publishing.expectsAnswer;
   }
 
   /** Resolves with the reason when the channel is closed. */

@@ -29,6 +29,9 @@ const lingerTime: Millis = 1000;
 /** How often a paused link reads one chunk, while somebody waits for an answer that may be behind the deliveries. */
 const peekInterval: Millis = 10;
 
+/** How often while the server does not read: then hardly anything is answered, and what is read has to be kept. */
+const blockedPeekInterval: Millis = 1000;
+
 /** Whoever a link works for. No method is called from inside the engine, and none may throw. */
 export interface LinkOwner {
   /** An event of the engine. */
@@ -133,7 +136,7 @@ export class Link implements StreamHandler {
     if (this.#pauses > 1 || this.#transport !== "open" || this.#ending) return;
     this.#stream?.pause();
     this.engine.setReading(false, this.#io.now());
-    this.#cancelPeek = this.#io.setTimer(peekInterval, () => this.#peek());
+    this.#peekLater();
   }
 
   resume(): void {
@@ -298,11 +301,16 @@ export class Link implements StreamHandler {
    * it fills would then never be emptied. So as long as answers are expected, a chunk is read now and then.
    */
   #peek(): void {
-    this.#cancelPeek = this.#io.setTimer(peekInterval, () => this.#peek());
+    this.#peekLater();
     if (this.#pauses === 0 || this.#peeking || !this.owner.expectsAnswers()) return;
     this.#peeking = true;
     this.engine.setReading(true, this.#io.now());
     this.#stream?.resume();
+  }
+
+  #peekLater(): void {
+    const interval = this.engine.blocked === undefined ? peekInterval : blockedPeekInterval;
+    this.#cancelPeek = this.#io.setTimer(interval, () => this.#peek());
   }
 
   #stopPeeking(): void {

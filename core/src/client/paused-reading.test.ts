@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import { bytes, type Fixture, settled, stateOf, withChannel } from "./testing/fixture.ts";
 import type { Channel } from "./channel.ts";
 
-/** Longer than it takes until a paused link looks for answers. */
-const aWhile = 100;
+/** Longer than it takes until a paused link looks for answers, also one that the server has blocked. */
+const aWhile = 3000;
 
 /** A channel with a consumer that takes nothing, and whose buffer is full. */
 async function withFullBuffer(): Promise<Fixture & { readonly channel: Channel }> {
@@ -60,5 +60,19 @@ describe("while nothing is read", () => {
       await io.advance(aWhile);
       expect(await stateOf(waiting)).toBe("resolved");
     }
+  });
+
+  it("little is read for messages that wait for the end of a block: all of it has to be kept", async () => {
+    const { io, channel, server } = await withFullBuffer();
+    server.method(0, "connection.blocked", { reason: "memory" });
+    const getting = channel.basicGet({ queue: "q" });
+    await io.advance(aWhile);
+    await getting;
+    const publishing = channel.basicPublish({ exchange: "", routingKey: "q", body: bytes("m") });
+    const consumed = server.stream.handedOver;
+    for (let i = 0; i < 1000; i += 1) server.deliver(1, "slow", [""]);
+    await io.advance(10_000);
+    expect(server.stream.handedOver - consumed).toBeLessThanOrEqual(11);
+    expect(await stateOf(publishing)).toBe("pending");
   });
 });

@@ -98,6 +98,12 @@ export class Publishing {
     return this.#waiting.size === 0 && this.#unconfirmed.count === 0 && this.#ready === undefined;
   }
 
+  /** Whether somebody waits for what the server says: a confirm, or that it takes messages again. */
+  get expectsAnswer(): boolean {
+    const { engine, link } = this.#host;
+    return !this.isIdle && (this.#unconfirmed.count > 0 || link.engine.blocked !== undefined || !engine.flowActive);
+  }
+
   /** Whether a publish would leave at once. */
   get hasRoom(): boolean {
     return this.#waiting.size === 0 && this.#flows;

@@ -102,6 +102,8 @@ export class VirtualStream implements ByteStream {
   ended = false;
   aborted = false;
   over = false;
+  /** Chunks that the client was given. */
+  handedOver = 0;
   /** Whether the peer ends its side as soon as the client does. */
   answersEnd = true;
   #incoming: (() => void)[] = [];
@@ -151,7 +153,10 @@ export class VirtualStream implements ByteStream {
 
   /** Bytes for the client; it sees them in turns of their own. */
   send(bytes: Uint8Array): void {
-    this.#incoming.push(() => this.#handler.received(bytes.slice()));
+    this.#incoming.push(() => {
+      this.handedOver += 1;
+      this.#handler.received(bytes.slice());
+    });
     this.#io.post(() => this.#flow());
   }
 
