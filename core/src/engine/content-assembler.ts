@@ -92,10 +92,9 @@ export class ContentAssembler {
       return new Content(body, bare ? undefined : slab.copy(bytes, propertiesStart, headerEnd, view));
     }
     // Properties, the few octets between the frames, and the body: one copy for all, and one view less.
-    slab.put(bytes, propertiesStart, bodyEnd, view);
-    const { memory, start } = slab;
-    const body = new Uint8Array(slab.buffer, start + bodyStart - propertiesStart, bodyEnd - bodyStart);
-    return new Content(body, memory, start, start + headerEnd - propertiesStart);
+    const at = slab.put(bytes, propertiesStart, bodyEnd, view);
+    const body = new Uint8Array(slab.buffer, at + bodyStart - propertiesStart, bodyEnd - bodyStart);
+    return new Content(body, slab.memory, at, at + headerEnd - propertiesStart);
   }
 
   /**

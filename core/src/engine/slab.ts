@@ -9,15 +9,15 @@ const largestSlab = 64 * 1024;
 /** A copy of more than this gets memory of its own, so that no slab is wasted on it or kept alive by it. */
 export const largestShared: number = largestSlab / 8;
 
-/** Up to this many bytes a loop beats the call into the runtime; it takes four at a time, and with the last of them others. */
-const loopCopyLimit = 64;
-const wordSize = 4;
+/** Up to this many bytes a loop beats the call into the runtime. */
+const loopCopyLimit = 160;
+/** What the loop takes at a time: behind the last byte it copies up to seven others. */
+const stride = 8;
 
 /** Hands out copies, front to back. Memory that was handed out is never written again. */
 export class Slab {
-  /** What {@link put} copies to, and where in it the last copy begins. */
+  /** What {@link put} copies to. */
   memory: Uint8Array = new Uint8Array(smallestSlab);
-  start = 0;
   /** The buffer of all of that memory: to ask an array for its buffer is a call into the runtime. */
   buffer: ArrayBufferLike = this.memory.buffer;
   #view: DataView = viewOf(this.memory);
@@ -31,27 +31,29 @@ export class Slab {
   copy(bytes: Uint8Array, start: number, end: number, view?: DataView): Uint8Array {
     const size = end - start;
     if (size > largestShared) return copyOf(bytes, start, end);
-    this.put(bytes, start, end, view);
+    const at = this.put(bytes, start, end, view);
     // Half the cost of `subarray`.
-    return new Uint8Array(this.buffer, this.start, size);
+    return new Uint8Array(this.buffer, at, size);
   }
 
   /**
-   * As {@link copy}, of up to {@link largestShared} bytes, to {@link memory} from {@link start} on: a view of each copy would
-   * cost more than the bytes of a small one.
+   * As {@link copy}, of up to {@link largestShared} bytes. Returns where in {@link memory} they are: a view of each copy
+   * would cost more than the bytes of a small one.
    */
-  put(bytes: Uint8Array, start: number, end: number, view?: DataView): void {
+  put(bytes: Uint8Array, start: number, end: number, view?: DataView): number {
     const size = end - start;
-    // Four bytes stay free: V8 gives up compiled code that has written to the very end of a view.
-    if (size + wordSize > this.memory.length - this.#used) this.#renew(size + wordSize);
+    if (size + stride > this.memory.length - this.#used) this.#renew(size + stride);
     const at = this.#used;
-    this.start = at;
-    this.#used = at + size;
-    if (view !== undefined && size <= loopCopyLimit && end + wordSize <= bytes.length) {
-      for (let i = 0; i < size; i += wordSize) this.#view.setInt32(at + i, view.getInt32(start + i));
+    this.#used += size;
+    if (view !== undefined && size <= loopCopyLimit && end + stride <= bytes.length) {
+      for (let i = 0; i < size; i += stride) {
+        this.#view.setInt32(at + i, view.getInt32(start + i));
+        this.#view.setInt32(at + i + 4, view.getInt32(start + i + 4));
+      }
     } else {
       this.memory.set(bytes.subarray(start, end), at);
     }
+    return at;
   }
 
   #renew(least: number): void {
