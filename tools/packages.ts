@@ -10,8 +10,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { repositoryRoot, run, runOrThrow } from "./lib/process.ts";
+import { whereAvailable } from "./lib/unavailable.ts";
 import { checkLoading, checkTypes, install } from "./packages/installed.ts";
 import { checkJsr } from "./packages/jsr.ts";
+import { checkNpm } from "./packages/npm.ts";
 import { checkUse } from "./packages/used.ts";
 import { type Package, publishedPackages } from "./packages/workspace.ts";
 import { schedule } from "./test/schedule.ts";
@@ -65,6 +67,7 @@ async function check(): Promise<string[]> {
       { run: () => checkTypes(packages, folder) },
       { run: () => checkUse(folder) },
       { run: () => checkJsr(packages, folder) },
+      { run: () => whereAvailable("the packages were not installed by npm", () => checkNpm(tarballs, folder)) },
     ];
     return (await schedule(looks, lanes)).flat();
   } finally {

@@ -16,7 +16,7 @@ import { build, transform } from "esbuild";
 import { chromium } from "playwright-core";
 import { ensureChromium } from "../chromium.ts";
 import { repositoryRoot, run } from "../lib/process.ts";
-import { UnavailableError } from "../lib/unavailable.ts";
+import { whereAvailable } from "../lib/unavailable.ts";
 import { nodes } from "./installed.ts";
 
 /** A program of docs/examples. */
@@ -35,7 +35,6 @@ const blocking: Example = {
 };
 
 const within = 30_000;
-const isCI = (process.env.CI ?? "") !== "" && process.env.CI !== "false";
 
 /** A program, and how to run it. */
 interface Use {
@@ -60,7 +59,8 @@ export async function checkUse(folder: string): Promise<string[]> {
     const relay = Command.start(folder, "@leveret/websocket", "leveret-relay", settings);
     servers.push(relay);
     const port = /\d+/.exec(await relay.says(/"port":\d+/))?.[0];
-    problems.push(...(await tryPage(folder, `ws://127.0.0.1:${port}/`)));
+    const inPage = () => tryPage(folder, `ws://127.0.0.1:${port}/`);
+    problems.push(...(await whereAvailable("the packages were not tried in a page", inPage)));
     return problems;
   } finally {
     for (const server of servers) server.stop();
@@ -127,16 +127,7 @@ async function tryUse({ name, file, text, command, prints }: Use, folder: string
 
 /** Bundles the program as an application would, and opens it in a Chromium. */
 async function tryPage(folder: string, url: string): Promise<string[]> {
-  let executablePath: string;
-  try {
-    executablePath = await ensureChromium();
-  } catch (error) {
-    if (!(error instanceof UnavailableError)) throw error;
-    const problem = `the packages were not tried in a page: ${error.message}`;
-    if (isCI) return [problem];
-    console.error(problem);
-    return [];
-  }
+  const executablePath = await ensureChromium();
   const file = path.join(folder, "first.page.ts");
   await writeFile(file, programFor("@leveret/websocket", first));
   const { outputFiles } = await build({
