@@ -346,6 +346,25 @@ describe("a consumer that is cancelled before its start is known", () => {
   );
 });
 
+it("a consumer whose start was lost gets nothing of what is for another one of its name", async () => {
+  const { io, channel, cut, comeBack, server } = await recoveringChannel();
+  server().on("basic.consume");
+  const handled: string[] = [];
+  const consume = (name: string): Promise<unknown> =>
+    channel.basicConsume({ queue: "q", consumerTag: "c" }, () => void handled.push(name));
+  const lost = errorOf(consume("lost"));
+  await io.settle();
+  server().deliver(1, "c", ["ahead of the answer"]);
+  await io.settle();
+  await cut();
+  expect(await lost).toMatchObject(lostUnknown);
+  await comeBack();
+  await settled(io, consume("there"));
+  server().deliver(1, "c", ["m"]);
+  await io.settle();
+  expect(handled).toEqual(["lost", "there"]);
+});
+
 describe("settling", () => {
   it("what was delivered before the loss is stale: while down, and afterwards, by delivery and by number", async () => {
     const { io, channel, cut, comeBack, server } = await recoveringChannel();

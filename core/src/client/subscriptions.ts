@@ -105,7 +105,7 @@ export class Subscriptions implements SubscriptionHost {
     } catch (error) {
       // A consumer whose caller gave up may come about all the same.
       if (error instanceof AbortError) void subscription.cancel();
-      else this.#byTag.delete(consumerTag);
+      else this.#remove(consumerTag);
       throw error;
     }
     return made;
@@ -191,12 +191,16 @@ export class Subscriptions implements SubscriptionHost {
     return [...this.#byTag.values()];
   }
 
+  #remove(consumerTag: string): void {
+    this.#byTag.delete(consumerTag);
+    this.#latest = undefined;
+  }
+
   #forget(consumerTag: string): void {
     const subscription = this.#byTag.get(consumerTag);
     if (subscription === undefined) return;
-    this.#byTag.delete(consumerTag);
+    this.#remove(consumerTag);
     this.#channel.engine.lendBodies(consumerTag, false);
-    this.#latest = undefined;
     for (const oldest of this.#gone.keys()) {
       if (this.#gone.size < rememberedTags) break;
       this.#gone.delete(oldest);

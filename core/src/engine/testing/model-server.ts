@@ -201,7 +201,10 @@ export class ModelServer {
     if (channel === undefined) throw new Error(`Got ${method.name} on channel ${number}, which is not open`);
     if (channel.due !== undefined) throw new Error(`Got ${method.name} in the middle of a content`);
     if (channel.closing) return this.#takeWhileClosing(number, channel, method);
-    if (channel.requests.includes("tx.commit")) throw new Error(`Got ${method.name} while a commit is in flight`);
+    // RabbitMQ lets a channel be closed that waits for a commit, as one that has waited for too long is.
+    if (channel.requests.includes("tx.commit") && method.name !== "channel.close") {
+      throw new Error(`Got ${method.name} while a commit is in flight`);
+    }
     if (channel.requests.includes("channel.close")) throw new Error(`Got ${method.name} after channel.close`);
     if (method.name === "channel.close-ok") throw new Error("Got channel.close-ok, which answers nothing");
     if (method.name === "confirm.select" || method.name === "tx.select") {
