@@ -3,9 +3,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HostAndPort } from "./config/values.ts";
 import { answer, listen, makeServer, type Server, stopListening } from "./http.ts";
+import { errorName, type RelayLog } from "./log.ts";
 import type { RelayMetrics } from "./metrics.ts";
 
 export interface AdminSources {
+  readonly log: RelayLog;
   readonly metrics: RelayMetrics;
   /** False while draining, and when no broker can be reached. */
   ready(): Promise<boolean>;
@@ -24,7 +26,8 @@ export class AdminServer {
   }
 
   listen(address: HostAndPort): Promise<HostAndPort> {
-    return listen(this.#server, address);
+    const { log } = this.#sources;
+    return listen(this.#server, address, (error) => log.error({ error: errorName(error) }, "the admin server failed"));
   }
 
   close(): Promise<void> {

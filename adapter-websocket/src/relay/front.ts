@@ -95,7 +95,8 @@ export class Front {
   }
 
   listen(address: HostAndPort): Promise<HostAndPort> {
-    return listen(this.#server, address);
+    const { log } = this.#services;
+    return listen(this.#server, address, (error) => log.error({ error: errorName(error) }, "the server failed"));
   }
 
   /** New certificates, for new connections. */

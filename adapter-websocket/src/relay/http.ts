@@ -17,12 +17,21 @@ export function makeServer(tls: SecureContextOptions | undefined): Server {
   return createSecureServer({ ...tls, maxHeaderSize, ALPNProtocols: ["http/1.1"] });
 }
 
-/** Resolves with the address, which tells the port where 0 was asked for. Rejects when it cannot listen there. */
-export function listen(server: Server, { host, port }: HostAndPort): Promise<HostAndPort> {
+/**
+ * Resolves with the address, which tells the port where 0 was asked for. Rejects when it cannot listen there.
+ *
+ * @param failed Called for what fails afterwards, such as taking a connection when the process has too many files open.
+ * An error that nobody hears of would end the process.
+ */
+export function listen(
+  server: Server,
+  { host, port }: HostAndPort,
+  failed: (error: unknown) => void,
+): Promise<HostAndPort> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, () => {
-      server.off("error", reject);
+      server.off("error", reject).on("error", failed);
       const address = server.address() as AddressInfo;
       resolve({ host: address.address, port: address.port });
     });

@@ -130,7 +130,7 @@ class RunningRelay implements Relay {
       clock: parts.clock,
     });
     const ready = async (): Promise<boolean> => this.#end === undefined && (await readiness.check());
-    if (config.admin !== undefined) this.#admin = new AdminServer({ metrics: this.#metrics, ready });
+    if (config.admin !== undefined) this.#admin = new AdminServer({ log: parts.log, metrics: this.#metrics, ready });
   }
 
   get address(): HostAndPort {
