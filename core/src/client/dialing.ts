@@ -147,7 +147,8 @@ class Dialing {
       expectsAnswers: () => true,
       ended: () => outcome.resolve(explain(link, error, openTimeout, fail)),
     };
-    const link = new Link(io, { ...config, tap: safeTap, handshakeTimeout: openTimeout }, owner);
+    const { cheapArraySize } = io;
+    const link = new Link(io, { ...config, tap: safeTap, handshakeTimeout: openTimeout, cheapArraySize }, owner);
     const connectTimedOut = (): void => {
       if (link.wasOpen) return;
       error = timedOut("connectTimeout");

@@ -23,6 +23,11 @@ export interface IoServices {
   /** The runtime, for client properties and reports, such as `"node 24.21.0"`. */
   readonly runtime: string;
   readonly capabilities: IoCapabilities;
+  /**
+   * Bytes up to which this runtime makes an array with memory of its own faster than a view of shared memory, as
+   * JavaScriptCore does for small ones. Small bodies are then such arrays. Default 0: none.
+   */
+  readonly cheapArraySize?: number | undefined;
   /** A monotonic clock. */
   now(): Millis;
   /** Calls `fire` once after at least `delay`, never inline; the returned function cancels it, at any time and any number of times. */

@@ -25,6 +25,8 @@ export interface ChannelsHost {
   readonly counters: MutableCounters;
   /** Whether somebody wants to see every frame, so that no short cut past the reader is taken. */
   readonly frameByFrame: boolean;
+  /** As in the configuration of the connection. */
+  readonly cheapArraySize: number;
   /** Those that wait to be handed over. */
   readonly events: Deque<ConnectionEvent>;
 }
@@ -35,6 +37,7 @@ export class Channels implements ChannelHost {
   readonly limits: EngineLimits;
   readonly counters: MutableCounters;
   readonly frameByFrame: boolean;
+  readonly #cheapArraySize: number;
   readonly events: Deque<ConnectionEvent>;
   readonly #channels = new Map<number, Channel>();
   readonly #requestDeadlines: RequestDeadlines;
@@ -47,11 +50,13 @@ export class Channels implements ChannelHost {
   #strings: ShortStrings | undefined;
   #delivers: DeliverDecoder | undefined;
 
-  constructor({ writer, limits, counters, frameByFrame, events }: ChannelsHost, requestDeadlines: RequestDeadlines) {
+  constructor(host: ChannelsHost, requestDeadlines: RequestDeadlines) {
+    const { writer, limits, counters, frameByFrame, cheapArraySize, events } = host;
     this.writer = writer;
     this.limits = limits;
     this.counters = counters;
     this.frameByFrame = frameByFrame;
+    this.#cheapArraySize = cheapArraySize;
     this.events = events;
     this.#requestDeadlines = requestDeadlines;
   }
@@ -59,7 +64,7 @@ export class Channels implements ChannelHost {
   // What channels share
 
   get slab(): Slab {
-    return (this.#slab ??= new Slab());
+    return (this.#slab ??= new Slab(this.#cheapArraySize));
   }
 
   get strings(): ShortStrings {

@@ -92,8 +92,11 @@ export class ContentAssembler {
       return new Content(body, bare ? undefined : slab.copy(bytes, propertiesStart, headerEnd, view));
     }
     // Properties, the few octets between the frames, and the body: one copy for all, and one view less.
-    const at = slab.put(bytes, propertiesStart, bodyEnd, view);
-    const body = new Uint8Array(slab.buffer, at + bodyStart - propertiesStart, bodyEnd - bodyStart);
+    const apart = bodyEnd - bodyStart <= slab.cheapArraySize;
+    const at = slab.put(bytes, propertiesStart, apart ? headerEnd : bodyEnd, view);
+    const body = apart
+      ? slab.copy(bytes, bodyStart, bodyEnd)
+      : new Uint8Array(slab.buffer, at + bodyStart - propertiesStart, bodyEnd - bodyStart);
     return new Content(body, slab.memory, at, at + headerEnd - propertiesStart);
   }
 

@@ -24,6 +24,17 @@ describe("Slab", () => {
     );
   });
 
+  it("gives small copies memory of their own where arrays are cheap", () => {
+    const slab = new Slab(64);
+    const source = Uint8Array.from({ length: 200 }, (_, index) => index);
+    for (const size of [0, 1, 32, 33, 64]) {
+      const copy = slab.copy(source, 3, 3 + size, viewOf(source));
+      expect(copy).toEqual(source.slice(3, 3 + size));
+      expect(copy.buffer.byteLength).toBe(size);
+    }
+    expect(slab.copy(source, 0, 65).buffer.byteLength).toBeGreaterThan(65);
+  });
+
   it("lets small copies share memory, and gives a large one its own", () => {
     const slab = new Slab();
     const source = new Uint8Array(100_000);

@@ -22,6 +22,12 @@ export class Slab {
   buffer: ArrayBufferLike = this.memory.buffer;
   #view: DataView = viewOf(this.memory);
   #used = 0;
+  /** Copies of up to so many bytes get memory of their own. */
+  readonly cheapArraySize: number;
+
+  constructor(cheapArraySize = 0) {
+    this.cheapArraySize = cheapArraySize;
+  }
 
   /**
    * A copy of `bytes[start..end)`.
@@ -31,6 +37,7 @@ export class Slab {
   copy(bytes: Uint8Array, start: number, end: number, view?: DataView): Uint8Array {
     const size = end - start;
     if (size > largestShared) return copyOf(bytes, start, end);
+    if (size <= this.cheapArraySize) return smallCopyOf(bytes, start, size);
     const at = this.put(bytes, start, end, view);
     // Half the cost of `subarray`.
     return new Uint8Array(this.buffer, at, size);
@@ -62,4 +69,10 @@ export class Slab {
     this.#view = viewOf(this.memory);
     this.#used = 0;
   }
+}
+
+function smallCopyOf(bytes: Uint8Array, start: number, size: number): Uint8Array {
+  const copy = new Uint8Array(size);
+  for (let i = 0; i < size; i += 1) copy[i] = bytes[start + i] as number;
+  return copy;
 }
