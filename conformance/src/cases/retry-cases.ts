@@ -178,7 +178,7 @@ export const retryCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: "a message whose copy nobody takes goes back to its queue after a pause",
+    name: "a message whose copy nobody takes is tried again here after a pause, or goes back when its consumer ends",
     async run(scene) {
       const { connection, channel } = await scene.open();
       const queues = await retryQueues(scene, channel, [25]);
@@ -192,8 +192,31 @@ export const retryCases: readonly ConformanceCase[] = [
       await channel.queueDelete({ queue: delayQueueOf(queues.queue, 25) });
       await scene.fill(queues.queue, "a");
       await scene.until(() => consumer.counters.handled === 1, "the message to be handled");
-      same(redelivered, [false, true], "the deliveries");
+      same(redelivered, [false, false], "the attempts");
       like(reported[1], { code: "UNROUTABLE" }, "what is reported");
+      same(consumer.counters, { handled: 1, retried: 0, parked: 0 }, "the counts");
+      redelivered.length = 0;
+      await scene.fill(queues.queue, "b");
+      await scene.until(() => reported.length === 4, "its copy to be refused");
+      same(await consumer.close(), { requeued: 0, unfinished: 0 }, "closing");
+      await scene.until(async () => (await scene.messageCount(channel, queues.queue)) === 1, "it to be back");
+    },
+  },
+  {
+    name: "a message whose copy nobody takes is not counted down meanwhile by its queue, which would drop it",
+    needs: ["quorum-queues"],
+    async run(scene) {
+      const { connection, channel } = await scene.open();
+      const queues = await retryQueues(scene, channel, [25], "quorum");
+      const counts: number[] = [];
+      const consumer = await openRetryingConsumer(connection, { ...queues, maxRedeliveries: 1 }, (delivery) => {
+        counts.push(deliveryCountOf(delivery));
+        if (counts.length < 4) throw new Error("once more");
+      });
+      await channel.queueDelete({ queue: delayQueueOf(queues.queue, 25) });
+      await scene.fill(queues.queue, "a");
+      await scene.until(() => consumer.counters.handled === 1, "the message to be handled");
+      same(counts, [0, 0, 0, 0], "what the queue has counted");
       same(consumer.counters, { handled: 1, retried: 0, parked: 0 }, "the counts");
     },
   },

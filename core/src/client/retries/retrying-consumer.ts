@@ -34,7 +34,10 @@ import {
  */
 export const defaultMaxRedeliveries = 5;
 
-/** How long a message is held when its copy could not be published, before it goes back to its queue. */
+/**
+ * How long a message is held when its copy could not be published, before it is tried again. It stays here: what goes back
+ * is counted by a quorum queue, which drops it in the end.
+ */
 export const pauseAfterFailure: Millis = 1000;
 
 /** Options of a consumer that tries again. */
@@ -113,6 +116,7 @@ export async function openRetryingConsumer(
     const consumer = await connection.openConsumer({ ...consume, queue, settle: "manual" }, (delivery) =>
       retrying.attempt(delivery),
     );
+    retrying.consumer = consumer;
     return new RetryingConsumer(consumer, publisher, retrying);
   } catch (error) {
     void publisher.close();
@@ -162,6 +166,8 @@ export class RetryingConsumer {
 /** The attempts of one consumer. Nothing that happens to one message is thrown. */
 class Retrying {
   readonly counters: { handled: number; retried: number; parked: number } = { handled: 0, retried: 0, parked: 0 };
+  /** Whose messages these are, once it has started. */
+  consumer: Consumer | undefined;
   readonly #publisher: Publisher;
   readonly #internals: ConnectionInternals;
   readonly #options: RetryOptions;
@@ -175,12 +181,16 @@ class Retrying {
   }
 
   async attempt(delivery: ConsumerDelivery): Promise<void> {
-    try {
-      await this.#attempt(delivery);
-    } catch (error) {
-      this.#internals.report(error);
-      await this.#giveBackLater(delivery);
-    }
+    do {
+      try {
+        return await this.#attempt(delivery);
+      } catch (error) {
+        // The copy was refused: a queue is full, or gone.
+        this.#internals.report(error);
+      }
+      if (delivery.outstanding) await this.#pause();
+    } while (delivery.outstanding && (this.consumer === undefined || this.consumer.state === "consuming"));
+    settle(delivery, () => delivery.nack());
   }
 
   /** @throws what keeps a copy from being published. */
@@ -250,13 +260,10 @@ class Retrying {
     }
   }
 
-  /** The copy was refused: a queue is full, or gone. The message waits here a little, and comes again. */
-  async #giveBackLater(delivery: ConsumerDelivery): Promise<void> {
-    if (!delivery.outstanding) return;
-    const pause = new Future<void>();
-    this.#internals.deadlines.add(pauseAfterFailure, { expire: () => pause.resolve() });
-    await pause.promise;
-    settle(delivery, () => delivery.nack());
+  async #pause(): Promise<void> {
+    const over = new Future<void>();
+    this.#internals.deadlines.add(pauseAfterFailure, { expire: () => over.resolve() });
+    await over.promise;
   }
 }
 
