@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { UsageError } from "../wire/errors.ts";
 import { type ConsumerInterruption, keepConsuming, type KeepOptions } from "./kept-consumer.ts";
 import { failure, settled } from "./testing/fixture.ts";
 import { firstDelay, recovering, type Recovering } from "./testing/recovering.ts";
@@ -61,6 +62,28 @@ it("prepares each start, and tries again with longer and longer waits where that
     [4, 6_000],
   ]);
   expect(interruptions[1]?.cause).toEqual(new Error("not yet"));
+});
+
+it("waits for room where a limit is reached, and reports what makes no sense and so is not tried again", async () => {
+  const problems = [undefined, "LIMIT_REACHED", undefined, "INVALID_ARGUMENT"] as const;
+  let starts = 0;
+  const { io, consumer, cancel, connection } = await kept({
+    prepare: () => {
+      const code = problems[starts];
+      starts += 1;
+      if (code !== undefined) throw new UsageError(code, "no");
+    },
+  });
+  const reported: unknown[] = [];
+  connection.on("callback-error", ({ error }) => reported.push(error));
+  await cancel();
+  await io.advance(10_000);
+  expect([starts, consumer.state]).toEqual([3, "consuming"]);
+  expect(reported).toEqual([]);
+  await cancel();
+  await io.advance(10_000);
+  expect([starts, consumer.state]).toEqual([4, "ended"]);
+  expect(reported).toMatchObject([{ code: "INVALID_ARGUMENT" }]);
 });
 
 it("starts a consumer again that could not be recovered", async () => {

@@ -189,7 +189,10 @@ export class KeptConsumer {
         this.#state = "consuming";
         return true;
       } catch (error) {
-        if (error instanceof UsageError) return false;
+        if (error instanceof UsageError && error.code !== "LIMIT_REACHED") {
+          internals.report(error);
+          return false;
+        }
         cause = error;
       }
     }
