@@ -58,6 +58,31 @@ describe("connecting", () => {
     expect(recover?.events[0]?.attributes).toEqual({ "error.type": "CONNECTION_LOST" });
   });
 
+  it("that is lost again before everything is back is one outage still", async () => {
+    const telemetry = telemetryOf({ connectionSpans: true });
+    const { io, cut, comeBack, connection, events } = await recovering(
+      { instrumentation: instrument(telemetry) },
+      (server, number) => {
+        if (number === 1) server.on("channel.open");
+      },
+    );
+    await settled(io, connection.openChannel());
+    await cut();
+    await comeBack();
+    expect(connection.state).toBe("recovering");
+    await cut();
+    for (let tries = 0; tries < 20 && events.at(-1) !== "recovered"; tries += 1) await comeBack();
+    await settled(io, connection.close());
+    expect(connectionSpans().map(({ name }) => name.split(" ")[0])).toEqual([
+      "connect",
+      "connect",
+      "connect",
+      "recover",
+    ]);
+    const names = spanNamed("recover").events.map(({ name }) => name);
+    expect(names).toEqual(["disconnected", "reconnecting", "disconnected", "reconnecting"]);
+  });
+
   it("that never succeeds again ends the outage with its error", async () => {
     const telemetry = telemetryOf({ connectionSpans: true });
     const recovery = { backoff: { maxAttempts: 1 } };

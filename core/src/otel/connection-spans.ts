@@ -54,10 +54,14 @@ export class ConnectionSpans {
   }
 
   #lost(connection: ObservedConnection, cause: unknown): void {
+    const type = { [attribute.errorType]: errorType(cause) };
+    const outage = this.#outages.get(connection);
+    // Lost again before everything was back: it is one outage.
+    if (outage !== undefined) return void outage.span.addEvent("disconnected", type);
     const attributes = { ...system, ...serverAttributes(connection) };
     // Whoever happened to be at work when the loss was noticed has nothing to do with it.
     const span = this.#tracer.startSpan("recover", { kind: SpanKind.INTERNAL, attributes }, ROOT_CONTEXT);
-    span.addEvent("disconnected", { [attribute.errorType]: errorType(cause) });
+    span.addEvent("disconnected", type);
     this.#outages.set(connection, { span, context: trace.setSpan(ROOT_CONTEXT, span) });
   }
 
