@@ -1,6 +1,7 @@
 /** What is brought back, in which order, and what happens when the server refuses a part of it. */
 
 import { describe, expect, it } from "vitest";
+import type { ConsumerRecord, QueueRecord } from "../recovery/records.ts";
 import type { TopologyFailure } from "./recovery-options.ts";
 import { bytes, errorOf, failure, settled } from "./testing/fixture.ts";
 import type { FakeServer } from "./testing/fake-server.ts";
@@ -359,6 +360,40 @@ describe("an item that the server refuses", () => {
     await comeBack();
     expect(consumer.state).toBe("consuming");
     expect(declared(server())).toEqual(["queue.declare q", "queue.bind q", "queue.declare q", "queue.bind q"]);
+  });
+
+  it("is left out when it cannot be sent: what a filter made of it is no table, or the server has smaller frames", async () => {
+    const bad = { arguments: { bad: (() => {}) as never } };
+    const filter = {
+      queue: (queue: QueueRecord) => (queue.name === "q" ? { ...queue, ...bad } : true),
+      consumer: (consumer: ConsumerRecord) => (consumer.consumerTag === "c" ? { ...consumer, ...bad } : true),
+    };
+    const large = { "x-large": "x".repeat(5_000) };
+    const { io, channel, cut, comeBack, events } = await recoveringChannel(
+      { recovery: { filter } },
+      (prepared, number) => {
+        if (number > 0) prepared.tune = { ...prepared.tune, frameMax: 4096 };
+      },
+    );
+    await settled(io, channel.queueDeclare({ queue: "q" }));
+    await settled(io, channel.exchangeDeclare({ exchange: "e", arguments: large }));
+    const start = (consumerTag: string, more = {}) =>
+      settled(
+        io,
+        channel.basicConsume({ queue: "other", consumerTag, ...more }, () => {}),
+      );
+    const consumers = [await start("c"), await start("d", { arguments: large }), await start("e")];
+    await cut();
+    await comeBack();
+    expect(events.filter((event) => event.startsWith("topology-error"))).toEqual([
+      "topology-error exchange skip",
+      "topology-error queue skip",
+      "topology-error consumer skip",
+      "topology-error consumer skip",
+    ]);
+    expect(events.at(-1)).toBe("recovered but 4");
+    expect(consumers.map(({ state }) => state)).toEqual(["ended", "ended", "consuming"]);
+    expect(await consumers[0]?.ended).toMatchObject({ type: "not-recovered" });
   });
 
   it("is left out when nothing helps it: two bindings of a queue to an exchange of somebody else's that is gone", async () => {

@@ -7,6 +7,7 @@
 import { ChannelError } from "../engine/errors.ts";
 import type { ChannelEngine } from "../engine/channel-engine.ts";
 import type { Millis } from "../engine/config.ts";
+import { cannotBeSent } from "../recovery/causes.ts";
 import { type ChannelRecord, type ConsumerRecord, consumerKey } from "../recovery/records.ts";
 import { type ChannelStep, channelSetup, consumersToStart } from "../recovery/replay.ts";
 import { UsageError } from "../wire/errors.ts";
@@ -130,8 +131,7 @@ export class Restoration {
           item = { kind: "consumer", consumer };
           const problem = this.#problemOf(consumer, left);
           if (problem !== undefined) {
-            this.#attempt.skip(item, problem);
-            core.subscriptions.notRecovered(consumer.consumerTag, problem);
+            this.#leaveOut(core, consumer, problem);
             continue;
           }
         }
@@ -172,6 +172,11 @@ export class Restoration {
     }
   }
 
+  #leaveOut(core: ChannelCore, consumer: ConsumerRecord, problem: unknown): void {
+    this.#attempt.skip({ kind: "consumer", consumer }, problem);
+    core.subscriptions.notRecovered(consumer.consumerTag, problem);
+  }
+
   /** Why a consumer is not even tried. */
   #problemOf(consumer: ConsumerRecord, left: ReadonlySet<string>): unknown {
     const key = `consumer ${consumerKey(consumer)}`;
@@ -199,7 +204,12 @@ export class Restoration {
         if (subscription === undefined || subscription.state !== "consuming") return;
         const offset = subscription.info.position?.next;
         const fields = offset === undefined ? table : { ...table, "x-stream-offset": offset };
-        await core.restore("basic.consume", { queue, consumerTag, noAck, exclusive, arguments: fields });
+        try {
+          await core.restore("basic.consume", { queue, consumerTag, noAck, exclusive, arguments: fields });
+        } catch (error) {
+          if (!cannotBeSent(error)) throw error;
+          this.#leaveOut(core, step.consumer, error);
+        }
         return;
       }
     }

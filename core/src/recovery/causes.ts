@@ -2,6 +2,7 @@
 
 import { ChannelError, ConnectionError, type ConnectPhase } from "../engine/errors.ts";
 import type { Millis } from "../engine/config.ts";
+import { UsageError } from "../wire/errors.ts";
 
 /**
  * What an attempt to connect ended in: a failure that time may cure, or a refusal (credentials, virtual host), which
@@ -77,6 +78,7 @@ const unavailableAttempts = 5;
 /** Decides over an item that the server refused. The default policy; an application's hook may overrule it. */
 export function judgeFailure(failure: ItemFailure): ItemVerdict {
   const { kind, error, attempt, elapsed, heartbeat, dependencyRecorded } = failure;
+  if (cannotBeSent(error)) return { action: "skip" };
   if (!(error instanceof ChannelError) || error.replyCode === undefined) return { action: "abort" };
   const text = error.replyText ?? "";
   if (isHeldByOldSelf(kind, error.replyCode, text)) {
@@ -93,6 +95,14 @@ export function judgeFailure(failure: ItemFailure): ItemVerdict {
     return { action: "restore-dependency" };
   }
   return { action: "skip" };
+}
+
+/**
+ * Whether an item was refused before anything was sent, as it will be each time: a filter gave it what no table can hold,
+ * or what fits the frames of this server no more.
+ */
+export function cannotBeSent(error: unknown): boolean {
+  return error instanceof UsageError && error.code === "INVALID_ARGUMENT";
 }
 
 /** An exclusive queue or consumer of ours that a half-open old connection still holds. */
