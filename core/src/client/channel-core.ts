@@ -185,7 +185,7 @@ export class ChannelCore implements PublishingHost {
     const again = options.again ?? ((): Promise<T> => this.ask(method, fields, options));
     if (!this.live) return this.gate.pass(again, signal);
     const idempotent = options.idempotent ?? this.host.mayRepeat(method, fields);
-    return this.#request(method, fields, { ...options, again, idempotent });
+    return this.#request(method, fields, options, again, idempotent);
   }
 
   /** Makes a request of recovery's own, which does not wait until the channel is recovered, and is not recorded. */
@@ -214,7 +214,13 @@ export class ChannelCore implements PublishingHost {
     else await this.#request("basic.cancel", { consumerTag }, { value: () => {} });
   }
 
-  #request<M extends ChannelRequestName, T>(method: M, given: Arguments<M>, options: CallOptions<T>): Promise<T> {
+  #request<M extends ChannelRequestName, T>(
+    method: M,
+    given: Arguments<M>,
+    options: CallOptions<T>,
+    again?: () => Promise<T>,
+    idempotent?: boolean,
+  ): Promise<T> {
     this.settlement.flush();
     const { recorder } = this.host;
     try {
@@ -227,6 +233,8 @@ export class ChannelCore implements PublishingHost {
       if (method === "basic.recover") this.settlement.beginRecover();
       const result = this.host.replies.expect(request, {
         ...options,
+        again,
+        idempotent,
         value: (answer) => {
           sent?.done(answer);
           this.#unproven = undefined;

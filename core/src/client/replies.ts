@@ -3,18 +3,12 @@
 import type { ReplyEvent, GetOkEvent } from "../engine/events.ts";
 import type { Request } from "../engine/request.ts";
 import type { Outcome } from "../wire/errors.ts";
-import { callSite, calledFrom, noSite } from "./call-site.ts";
+import { type CallSite, callSite, calledFrom, noSite } from "./call-site.ts";
 import { AbortError, type EndError, endedWith } from "./errors.ts";
 import { Future, onAbort } from "./futures.ts";
-import { PassingMap } from "./passing-map.ts";
 
 /** What answers a request. */
 export type Answer = ReplyEvent | GetOkEvent;
-
-interface Waiting {
-  readonly answered: (answer: Answer) => void;
-  readonly ended: (end: EndError, guilty: boolean, comesBack: boolean) => void;
-}
 
 /** What is to be known of a call beside its request. */
 export interface CallOptions<T> {
@@ -38,60 +32,84 @@ export interface CallOptions<T> {
   readonly errorOf?: ((end: EndError, outcome: Outcome) => Error) | undefined;
 }
 
+/** A call that waits. An object of its own in place of closures: gets come by the million. */
+class WaitingCall<T> {
+  readonly future: Future<T> = new Future<T>();
+  readonly #request: Request;
+  readonly #options: CallOptions<T>;
+  readonly #site: CallSite;
+  readonly #stopListening: (() => void) | undefined;
+  #givenUp = false;
+
+  constructor(request: Request, options: CallOptions<T>, site: CallSite) {
+    this.#request = request;
+    this.#options = options;
+    this.#site = site;
+    this.#stopListening = options.signal && onAbort(options.signal, (reason) => this.#giveUp(reason));
+  }
+
+  #giveUp(reason: unknown): void {
+    this.#givenUp = true;
+    // The request itself cannot be taken back, sent or not; its answer is waited for, so that it is not taken for another's.
+    this.future.fail(() => calledFrom(this.#site, new AbortError(reason, "unknown")));
+  }
+
+  answered(answer: Answer): void {
+    this.#stopListening?.();
+    const result = this.#options.value(answer);
+    if (this.#givenUp) this.#options.undo?.(result);
+    else this.future.resolve(result);
+  }
+
+  ended(end: EndError, guilty: boolean, comesBack: boolean): void {
+    const { failed, again, idempotent, errorOf = endedWith } = this.#options;
+    const { sent } = this.#request;
+    this.#stopListening?.();
+    failed?.(end);
+    if (this.#givenUp) return;
+    const mayRepeat = !sent || (idempotent === true && !guilty);
+    if (comesBack && mayRepeat && again !== undefined) return this.future.resolve(again());
+    const outcome = !sent ? "not-sent" : guilty ? "refused" : "unknown";
+    this.future.fail(() => calledFrom(this.#site, errorOf(end, outcome)));
+  }
+}
+
 /** The requests of one connection that are not answered yet. Each ends once: answered, or with its channel. */
 export class Replies {
-  readonly #waiting = new PassingMap<Request, Waiting>();
+  #size = 0;
 
   get size(): number {
-    return this.#waiting.size;
+    return this.#size;
   }
 
   /** A promise of the value of a request's answer. Rejects when the channel ends first, or the signal aborts. */
   expect<T>(request: Request, options: CallOptions<T>): Promise<T> {
-    const { signal, value, undo, failed, again, idempotent, ofMessage, errorOf = endedWith } = options;
-    const future = new Future<T>();
-    const site = ofMessage === true ? noSite : callSite();
-    let givenUp = false;
-    const giveUp = (reason: unknown): void => {
-      givenUp = true;
-      // The request itself cannot be taken back, sent or not; its answer is waited for, so that it is not taken for another's.
-      future.fail(() => calledFrom(site, new AbortError(reason, "unknown")));
-    };
-    const stopListening = signal && onAbort(signal, giveUp);
-    this.#waiting.set(request, {
-      answered: (answer) => {
-        stopListening?.();
-        const result = value(answer);
-        if (givenUp) undo?.(result);
-        else future.resolve(result);
-      },
-      ended: (end, guilty, comesBack) => {
-        stopListening?.();
-        failed?.(end);
-        if (givenUp) return;
-        const mayRepeat = !request.sent || (idempotent === true && !guilty);
-        if (comesBack && mayRepeat && again !== undefined) return future.resolve(again());
-        const outcome = !request.sent ? "not-sent" : guilty ? "refused" : "unknown";
-        future.fail(() => calledFrom(site, errorOf(end, outcome)));
-      },
-    });
-    return future.promise;
+    const call = new WaitingCall<T>(request, options, options.ofMessage === true ? noSite : callSite());
+    // Found with the request: a map would hold one entry at a time, and be garbage after three.
+    request.context = call;
+    this.#size += 1;
+    return call.future.promise;
   }
 
   /** The server answered. */
   answer(answer: Answer): void {
-    const waiting = this.#waiting.get(answer.request);
-    this.#waiting.delete(answer.request);
-    waiting?.answered(answer);
+    this.#take(answer.request)?.answered(answer);
   }
 
   /** Requests that will not be answered any more, oldest first. With `comesBack`, their channel is recovered. */
   end(requests: readonly Request[], end: EndError, comesBack = false): void {
     for (const request of requests) {
-      const waiting = this.#waiting.get(request);
-      this.#waiting.delete(request);
       // Only one request of a channel is in flight, so when the server blames its method, it is the one.
-      waiting?.ended(end, request.sent && end.method === request.method && end.replyCode !== undefined, comesBack);
+      const guilty = request.sent && end.method === request.method && end.replyCode !== undefined;
+      this.#take(request)?.ended(end, guilty, comesBack);
     }
+  }
+
+  /** Whoever waits for a request, who does so no longer. */
+  #take(request: Request): WaitingCall<unknown> | undefined {
+    const call = request.context as WaitingCall<unknown> | undefined;
+    request.context = undefined;
+    if (call !== undefined) this.#size -= 1;
+    return call;
   }
 }

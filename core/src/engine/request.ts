@@ -9,6 +9,8 @@ export interface Request<M extends RequestName = RequestName> {
   readonly channel: number;
   /** Whether its bytes were put into the output. A request that was not sent had no effect on the server. */
   readonly sent: boolean;
+  /** Whatever who made the request wants to find with its end. The engine does not look at it. */
+  context: unknown;
 }
 
 /** A request as its owner keeps it. It does not keep its fields: they may hold a secret, and events show requests to everyone. */
@@ -20,6 +22,7 @@ export class PendingRequest<M extends RequestName = RequestName> implements Requ
   sent = false;
   /** Answered, or given up: its deadline means nothing any more. */
   ended = false;
+  context: unknown = undefined;
 
   constructor(method: M, channel: number, noWait = false) {
     this.method = method;
