@@ -153,6 +153,16 @@ describe("a renamed queue", () => {
     expect(names(topology.queues)).toEqual(["other"]);
     expect(topology.bindings).toEqual([]);
   });
+
+  it("goes with its last consumer also when it is renamed while that is cancelled", () => {
+    const topology = new Topology();
+    topology.queueDeclared(queue("amq.gen-1", { serverNamed: true, autoDelete: true }));
+    topology.consumerStarted(consumer("amq.gen-1", "a"));
+    const cancelling = topology.removeConsumer({ channelId: 1, consumerTag: "a" });
+    topology.queueRenamed("amq.gen-1", "amq.gen-2");
+    cancelling.done();
+    expect(topology.size).toBe(0);
+  });
 });
 
 it("never keeps a binding or a consumer of a queue that it saw go, and what was removed never comes back", () => {

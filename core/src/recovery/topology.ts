@@ -167,10 +167,14 @@ export class Topology {
 
   // What follows from what
 
-  #consumerGone(record: ConsumerRecord): void {
-    if (!this.#consumers.delete(consumerKey(record))) return;
-    const isLast = this.#consumersOf.remove(record.queue) === 0;
-    if (isLast && this.#queues.get(record.queue)?.autoDelete === true) this.#queueGone(record.queue);
+  #consumerGone(consumer: Pick<ConsumerRecord, "channelId" | "consumerTag">): void {
+    const key = consumerKey(consumer);
+    // Its queue may have another name than when its removal began.
+    const queue = this.#consumers.get(key)?.queue;
+    if (queue === undefined) return;
+    this.#consumers.delete(key);
+    const isLast = this.#consumersOf.remove(queue) === 0;
+    if (isLast && this.#queues.get(queue)?.autoDelete === true) this.#queueGone(queue);
   }
 
   #queueGone(name: string): void {
