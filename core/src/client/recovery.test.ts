@@ -339,6 +339,31 @@ describe("close()", () => {
 });
 
 describe("a loss during recovery", () => {
+  it("in the same breath as the last answer leaves the channel untold: nothing is back", async () => {
+    const { io, channel, cut, comeBack, events } = await recoveringChannel({}, (prepared, number) => {
+      if (number !== 1) return;
+      prepared.on("basic.consume", ({ channel: on }) => {
+        prepared.method(on, "basic.consume-ok", { consumerTag: "c" });
+        prepared.method(0, "connection.close", { replyCode: 320, replyText: "", classId: 0, methodId: 0 });
+      });
+    });
+    await settled(
+      io,
+      channel.basicConsume({ queue: "q", consumerTag: "c" }, () => {}),
+    );
+    await cut();
+    await comeBack();
+    expect(events.map((event) => event.split(" ")[0])).toEqual([
+      "disconnected",
+      "reconnecting",
+      "connected",
+      "disconnected",
+      "reconnecting",
+    ]);
+    await io.advance(1_500);
+    expect(events.slice(-2)).toEqual(["channel-recovered 1", "recovered"]);
+  });
+
   it.each([
     ["of the channel for topology", "channel.open"],
     ["of an exchange", "exchange.declare"],

@@ -139,6 +139,7 @@ export class Restoration {
         item = { kind: "channel", channel: record };
       }
       await this.#attempt.timed(opened);
+      this.#attempt.check();
       this.#attempt.host.channelRecovered(core);
       return undefined;
     } catch (error) {
