@@ -124,6 +124,17 @@ describe("StreamGate", () => {
     expect(told).toEqual(["opened", "received 1", "received 2", "received 3"]);
   });
 
+  it("holds copies of what it is lent, also of a Buffer, whose slice() would be a view", () => {
+    gate.opened();
+    gate.pause();
+    const chunk = Buffer.from([1, 2]);
+    gate.received(chunk);
+    chunk.fill(9);
+    gate.resume();
+    runPosted();
+    expect(told).toEqual(["opened", "received 1,2"]);
+  });
+
   it("tells the end of a paused stream after resume, behind what was held", () => {
     gate.opened();
     gate.pause();

@@ -50,7 +50,8 @@ export class StreamGate {
   received(chunk: Uint8Array): void {
     if (this.#state !== "open") return;
     if (this.#paused || this.#held.length > 0) {
-      this.#held.push(chunk.slice());
+      // Not `slice`: that of a `Buffer` is a view.
+      this.#held.push(new Uint8Array(chunk));
       this.#heldBytes += chunk.length;
       return;
     }
