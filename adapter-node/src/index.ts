@@ -2,4 +2,4 @@
 
 export * from "@leveret/core/client";
 export { connect } from "./connect.ts";
-export { nodeIo, type NodeIoOptions } from "./node-io.ts";
+export { type Lend, nodeIo, type NodeIoOptions } from "./node-io.ts";

@@ -12,20 +12,24 @@ let readBuffer: Uint8Array | undefined;
 /** The longest delay of `setTimeout`; a longer one would fire at once. */
 const longestDelay = 0x7fff_ffff;
 
+/** Passes a chunk on, as it is or as another array of the same bytes. */
+export type Lend = (chunk: Uint8Array, received: (chunk: Uint8Array) => void) => void;
+
 /** How a runtime that has `node:net` differs from Node. */
 export interface NodeIoOptions {
   /**
    * Given where the runtime's sockets make memory for each read, so that a buffer of ours would be one more copy. It is
-   * called with each such chunk when the owner of the stream has seen it: nobody refers to its memory any more.
+   * called with each such chunk, and with where to lend it for the length of a call: afterwards nobody refers to its
+   * memory any more.
    *
    * Default: all streams read into one buffer, since a chunk is only lent to the owner of its stream.
    */
-  readonly release?: (chunk: Uint8Array) => void;
+  readonly lend?: Lend;
 }
 
 /** Makes the I/O services of this Node process or worker thread. */
 export function nodeIo(options: NodeIoOptions = {}): IoServices {
-  const { release } = options;
+  const { lend } = options;
   return {
     runtime: `node ${process.versions.node}`,
     capabilities: { tcp: true, tls: true, unix: true, websocket: false, pause: "exact" },
@@ -41,7 +45,7 @@ export function nodeIo(options: NodeIoOptions = {}): IoServices {
       if (endpoint.transport === "websocket") {
         throw new UsageError("NOT_SUPPORTED", "@leveret/node has no WebSocket; @leveret/websocket has");
       }
-      return new NodeStream(endpoint, handler, release ?? (readBuffer ??= new Uint8Array(readBufferSize)));
+      return new NodeStream(endpoint, handler, lend ?? (readBuffer ??= new Uint8Array(readBufferSize)));
     },
   };
 }

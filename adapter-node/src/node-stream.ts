@@ -11,6 +11,7 @@ import {
   UsageError,
 } from "@leveret/core/client";
 import { dial } from "./dial.ts";
+import type { Lend } from "./node-io.ts";
 import { transportError } from "./transport-errors.ts";
 
 /**
@@ -25,8 +26,8 @@ const noDial = (): void => {};
 export class NodeStream implements ByteStream {
   readonly #gate: StreamGate;
   readonly #endpoint: TcpEndpoint | UnixEndpoint;
-  /** Where chunks of `data` events go when they were received; `undefined` where the socket reads into a buffer. */
-  readonly #release: ((chunk: Uint8Array) => void) | undefined;
+  /** What passes chunks of `data` events on; `undefined` where the socket reads into a buffer. */
+  readonly #lend: Lend | undefined;
   #cancelDial: () => void;
   #socket: Socket | undefined;
   #paused = false;
@@ -35,17 +36,13 @@ export class NodeStream implements ByteStream {
 
   /**
    * @param reading Where reads go, which may be one for many streams: what is in it is only good until the handler
-   * returns. Or, where the runtime makes memory for each read, where that goes then.
+   * returns. Or, where the runtime makes memory for each read, what passes that on.
    * @throws UsageError INVALID_ARGUMENT when certificates or keys of the endpoint cannot be used.
    */
-  constructor(
-    endpoint: TcpEndpoint | UnixEndpoint,
-    handler: StreamHandler,
-    reading: Uint8Array | ((chunk: Uint8Array) => void),
-  ) {
+  constructor(endpoint: TcpEndpoint | UnixEndpoint, handler: StreamHandler, reading: Uint8Array | Lend) {
     this.#gate = new StreamGate(handler, setImmediate, () => this.#drop());
     this.#endpoint = endpoint;
-    this.#release = typeof reading === "function" ? reading : undefined;
+    this.#lend = typeof reading === "function" ? reading : undefined;
     this.#cancelDial = dial(endpoint, typeof reading === "function" ? undefined : this.#readInto(reading), {
       won: (socket) => this.#opened(socket),
       failed: (error) => this.#gate.closed(error),
@@ -124,12 +121,10 @@ export class NodeStream implements ByteStream {
     let cause: TransportError | undefined;
     let linger: NodeJS.Timeout | undefined;
     let peerEnded = false;
-    const release = this.#release;
-    if (release !== undefined) {
-      socket.on("data", (chunk: Uint8Array) => {
-        this.#gate.received(chunk);
-        release(chunk);
-      });
+    const lend = this.#lend;
+    if (lend !== undefined) {
+      const received = (chunk: Uint8Array): void => this.#gate.received(chunk);
+      socket.on("data", (chunk: Uint8Array) => lend(chunk, received));
     }
     socket.on("drain", () => this.#gate.writable());
     socket.on("end", () => {

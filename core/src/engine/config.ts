@@ -69,7 +69,8 @@ export interface ConnectionConfig {
   readonly limits?: Partial<EngineLimits> | undefined;
   /**
    * Bodies of up to so many bytes get memory of their own, in place of a part of what several share: faster where the
-   * runtime makes small arrays at little cost (JavaScriptCore), and slower elsewhere. Default 0: none.
+   * runtime makes small arrays at little cost (JavaScriptCore), and slower elsewhere. They are of the class of the chunk, so
+   * chunks have to be plain `Uint8Array`s then. Default 0: none.
    */
   readonly cheapArraySize?: number | undefined;
   /** Sees every frame, in both directions. For debugging: it costs time. What it throws is dropped. */

@@ -14,6 +14,9 @@ const loopCopyLimit = 160;
 /** What the loop takes at a time: behind the last byte it copies up to seven others. */
 const stride = 8;
 
+/** Up to this many bytes a loop beats it where it takes one at a time. */
+const smallLoopLimit = 32;
+
 /** Hands out copies, front to back. Memory that was handed out is never written again. */
 export class Slab {
   /** What {@link put} copies to. */
@@ -72,6 +75,7 @@ export class Slab {
 }
 
 function smallCopyOf(bytes: Uint8Array, start: number, size: number): Uint8Array {
+  if (size > smallLoopLimit) return Uint8Array.prototype.slice.call(bytes, start, start + size);
   const copy = new Uint8Array(size);
   for (let i = 0; i < size; i += 1) copy[i] = bytes[start + i] as number;
   return copy;

@@ -78,7 +78,7 @@ it("gives the same events for the same bytes", () => {
       const at = cut % bytes.length;
       const plain = outcome(true, [bytes]);
       expect(outcome(false, [bytes])).toEqual(plain);
-      expect(outcome(false, [bytes], 20)).toEqual(plain);
+      expect(outcome(false, [bytes], 36)).toEqual(plain);
       expect(outcome(false, [bytes.subarray(0, at), bytes.subarray(at)])[0]).toEqual(plain[0]);
     }),
     { numRuns: 500 },
