@@ -104,7 +104,7 @@ export class DenoStream implements ByteStream {
     try {
       for (;;) {
         while (this.#pause !== undefined) await this.#pause.over;
-        const bytes = await socket.read();
+        const bytes = await socket.read(this.#gate.readTarget());
         if (bytes === null) break;
         this.#gate.received(bytes);
       }

@@ -2,8 +2,12 @@
 
 /** See the file's comment. */
 export interface Socket {
-  /** Waits for bytes, at least one, which are good until the next call. Resolves with null at the end. */
-  read(): Promise<Uint8Array | null>;
+  /**
+   * Waits for bytes, at least one, which are good until the next call. Resolves with null at the end.
+   *
+   * @param target where they may go, from its beginning on, in place of memory of the socket's own.
+   */
+  read(target?: Uint8Array): Promise<Uint8Array | null>;
   /** Sends the first bytes of `bytes`, at least one. Resolves with their number, when `bytes` may be written to again. */
   write(bytes: Uint8Array): Promise<number>;
   /** Ends our side. */
@@ -25,9 +29,9 @@ export class DenoSocket implements Socket {
     this.#conn = conn;
   }
 
-  async read(): Promise<Uint8Array | null> {
-    const size = await this.#conn.read(this.#buffer);
-    return size === null ? null : this.#buffer.subarray(0, size);
+  async read(target: Uint8Array = this.#buffer): Promise<Uint8Array | null> {
+    const size = await this.#conn.read(target);
+    return size === null ? null : target.subarray(0, size);
   }
 
   write(bytes: Uint8Array): Promise<number> {
