@@ -86,8 +86,8 @@ export const recoveryMutations: readonly Mutation[] = [
   recovery(
     "a call that was sent is made again",
     "client/replies.ts",
-    "const mayRepeat = !request.sent ||",
-    "const mayRepeat = request.sent ||",
+    "const mayRepeat = !sent ||",
+    "const mayRepeat = sent ||",
   ),
   recovery(
     "a consumer whose caller gave up stays",
