@@ -1,6 +1,6 @@
 /** Puts a message together again: content method, content header, body frames (spec section 4.2.6). */
 
-import { readLong } from "../wire/bytes.ts";
+import { partOf, readLong } from "../wire/bytes.ts";
 import { frameOverhead } from "../wire/constants.ts";
 import { decodeContentHeader } from "../wire/decode.ts";
 import { ProtocolError } from "../wire/errors.ts";
@@ -88,7 +88,7 @@ export class ContentAssembler {
     const propertiesStart = headerStart + contentHeaderSize;
     const bare = isBare(bytes, propertiesStart, headerEnd);
     if (lends || bare || bodyEnd - propertiesStart > largestShared) {
-      const body = lends ? bytes.subarray(bodyStart, bodyEnd) : slab.copy(bytes, bodyStart, bodyEnd, view);
+      const body = lends ? partOf(bytes, bodyStart, bodyEnd) : slab.copy(bytes, bodyStart, bodyEnd, view);
       return new Content(body, bare ? undefined : slab.copy(bytes, propertiesStart, headerEnd, view));
     }
     // Properties, the few octets between the frames, and the body: one copy for all, and one view less.
@@ -146,7 +146,7 @@ export class ContentAssembler {
       // The transport has read it to where it belongs.
     } else if (size === this.#bodySize && this.#lends && frameEnds) {
       // Without its end octet the frame would go on in the next chunk, when this one is no longer there.
-      this.#body = bytes.subarray(start, end);
+      this.#body = partOf(bytes, start, end);
     } else if (size === this.#bodySize && !this.#lends) {
       this.#body = this.#slab.copy(bytes, start, end);
     } else if (size > 0) {

@@ -100,6 +100,22 @@ describe("lent bodies", () => {
     );
   });
 
+  it.each([0, 10])("are copied by slice(), also where the chunk is a Node Buffer, %i octets of it ahead", (ahead) => {
+    const server = new ServerBytes(frameMax);
+    server
+      .method(1, "basic.deliver", { ...fields, consumerTag: "borrower" })
+      .content(1, new Uint8Array(100).fill(7), {});
+    const chunk = Buffer.from(server.take());
+    const driver = lending();
+    driver.engine.receive(chunk.subarray(0, ahead), driver.now);
+    driver.engine.receive(chunk.subarray(ahead), driver.now);
+    const event = driver.engine.nextEvent();
+    if (event?.type !== "basic.deliver") throw new Error(`Expected a delivery, got ${event?.type}`);
+    const copy = event.content.body.slice();
+    chunk.fill(0xff);
+    expect(copy).toEqual(new Uint8Array(100).fill(7));
+  });
+
   it("outlive their chunk when only the end of their frame is in the next", () => {
     const server = new ServerBytes(frameMax);
     const body = Uint8Array.from({ length: 2000 }, (_, index) => index);

@@ -13,6 +13,11 @@ export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Arra
   return new Uint8Array(bytes.subarray(start, end));
 }
 
+/** A view of a part of `bytes`. (`subarray` would not do: that of a Node `Buffer` is a `Buffer`, whose `slice` is a view.) */
+export function partOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start);
+}
+
 const twoTo32 = 0x1_0000_0000;
 
 /** The unsigned 16-bit integer at `at`. */
