@@ -13,7 +13,8 @@ import { ConsumerDelivery, GotMessage, LentDelivery } from "./delivery.ts";
 import { AbortError, type EndError, endedWith, type MakeEnd, TransactionError } from "./errors.ts";
 import type { Gate } from "./gate.ts";
 import type { Observer } from "./instrumentation.ts";
-import { done, Future, Milestone, rejection, unlessAborted } from "./futures.ts";
+import { done, Future, Milestone, rejection } from "./futures.ts";
+import { inTurn } from "./in-turn.ts";
 import type { Link } from "./link.ts";
 import { Listeners, type Report } from "./listeners.ts";
 import { Publishing, type PublishingHost, type PublishingPolicy, type PublishWindow } from "./publishing.ts";
@@ -271,35 +272,34 @@ export class ChannelCore implements PublishingHost {
   // Transactions
 
   /** Commits, or says why that cannot be. */
-  async commit(signal: AbortSignal | undefined): Promise<void> {
-    if (!this.publishing.isIdle) await this.#handedOver(signal);
-    const transaction = this.#transaction;
-    if (transaction?.aborted === true) throw transaction.problem();
-    const errorOf = (end: EndError, outcome: Outcome): Error =>
-      outcome === "unknown" && !this.live ? new TransactionError("COMMIT_UNKNOWN", end) : endedWith(end, outcome);
-    const done = transaction?.done ?? 0;
-    // What would be committed after a loss is another transaction.
-    const again = (): Promise<void> => this.commit(signal);
-    await this.ask("tx.commit", {}, { signal, errorOf, again, value: () => transaction?.finished(done) });
+  commit(signal: AbortSignal | undefined): Promise<void> {
+    return this.#behindPublishes(signal, async () => {
+      const transaction = this.#transaction;
+      if (transaction?.aborted === true) throw transaction.problem();
+      const errorOf = (end: EndError, outcome: Outcome): Error =>
+        outcome === "unknown" && !this.live ? new TransactionError("COMMIT_UNKNOWN", end) : endedWith(end, outcome);
+      const done = transaction?.done ?? 0;
+      // What would be committed after a loss is another transaction.
+      const again = (): Promise<void> => this.commit(signal);
+      await this.ask("tx.commit", {}, { signal, errorOf, again, value: () => transaction?.finished(done) });
+    });
   }
 
   /** Rolls back. What was lost with a connection is rolled back already. */
-  async rollback(signal: AbortSignal | undefined, upTo?: number): Promise<void> {
-    if (!this.publishing.isIdle) await this.#handedOver(signal);
-    const transaction = this.#transaction;
-    const done = upTo ?? transaction?.done ?? 0;
-    if (transaction?.aborted === true) return transaction.rolledBack(done);
-    const again = (): Promise<void> => this.rollback(signal, done);
-    await this.ask("tx.rollback", {}, { signal, again, value: () => transaction?.finished(done) });
+  rollback(signal: AbortSignal | undefined, upTo?: number): Promise<void> {
+    return this.#behindPublishes(signal, async () => {
+      const transaction = this.#transaction;
+      const done = upTo ?? transaction?.done ?? 0;
+      if (transaction?.aborted === true) return transaction.rolledBack(done);
+      const again = (): Promise<void> => this.rollback(signal, done);
+      await this.ask("tx.rollback", {}, { signal, again, value: () => transaction?.finished(done) });
+    });
   }
 
-  /** What was published belongs to the transaction, also where it waits for room still, or for a connection. */
-  #handedOver(signal: AbortSignal | undefined): Promise<void> {
-    // What ended the channel, or the caller's patience before, the request tells.
-    const over = this.publishing.flush().catch(() => {});
-    return signal?.aborted === true
-      ? done
-      : unlessAborted(over, signal, (reason) => new AbortError(reason, "not-sent"));
+  /** Ends a transaction: with what was published before this call, also where that waits, and with nothing that comes later. */
+  #behindPublishes(signal: AbortSignal | undefined, end: () => Promise<void>): Promise<void> {
+    if (this.publishing.isIdle) return end();
+    return inTurn((go) => this.publishing.behind({ resolve: go, fail: go }), signal, end);
   }
 
   #beginTransactions(): void {

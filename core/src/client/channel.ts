@@ -251,7 +251,12 @@ export class Channel extends Topology {
     await this.#core.call("tx.select", {}, signal);
   }
 
-  /** @throws TransactionError when the transaction, or the answer, was lost with a connection; ChannelError; ConnectionError. */
+  /**
+   * Commits what was published and settled since the last commit. What is published after this call belongs to the next
+   * transaction, also when messages before it have to wait for room still.
+   *
+   * @throws TransactionError when the transaction, or the answer, was lost with a connection; ChannelError; ConnectionError.
+   */
   async txCommit({ signal }: CallerOptions = {}): Promise<void> {
     await this.#core.commit(signal);
   }

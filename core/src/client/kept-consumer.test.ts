@@ -21,6 +21,14 @@ async function kept(options: Partial<KeepOptions> = {}, prepare?: (server: FakeS
   return { ...fixture, consumer, interruptions, got, cancel };
 }
 
+it("refuses a drain that is no number, and can be closed afterwards", async () => {
+  const { io, consumer, connection } = await kept();
+  expect(await failure(io, consumer.close({ drain: Number.NaN }))).toMatchObject({ code: "INVALID_ARGUMENT" });
+  expect(consumer.state).toBe("consuming");
+  await settled(io, consumer.close());
+  expect([consumer.state, connection.channelCount]).toEqual(["ended", 0]);
+});
+
 it("starts a consumer again that the server cancelled, on a channel of its own", async () => {
   const { io, consumer, interruptions, got, cancel, server, connection } = await kept();
   const first = consumer.consumer;

@@ -22,7 +22,7 @@ import type { ConsumerEnd, DeliveryHandler, HandlerOptions } from "./consumer-op
 import { ConsumerCancelledError } from "./errors.ts";
 import { Future, onAbort } from "./futures.ts";
 import { contain } from "./listeners.ts";
-import { aFunction, checkOptions } from "./option-checks.ts";
+import { aFunction, checkOptions, patience } from "./option-checks.ts";
 import { backoffChecks } from "./recovery-options.ts";
 
 /** Why a kept consumer waits. */
@@ -133,7 +133,8 @@ export class KeptConsumer {
   }
 
   /** Ends it: takes no more messages, and waits for handlers, as `Consumer.close`. */
-  close(options?: { readonly drain?: Millis }): Promise<ConsumerClosed> {
+  async close(options?: { readonly drain?: Millis }): Promise<ConsumerClosed> {
+    if (options?.drain !== undefined) patience(options.drain, "drain");
     if (this.#closing === undefined) {
       this.#finish({ type: "cancelled" });
       this.#closing = this.#consumer.close(options);

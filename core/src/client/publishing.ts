@@ -62,10 +62,13 @@ export interface WaitOptions {
   readonly timeout?: Millis | undefined;
 }
 
+/** Whoever waits for the publishes before him. */
+type Follower = Pick<Future<void>, "resolve" | "fail">;
+
 /** Whoever asked for a flush: it is over when everything up to `upTo` is settled. */
 interface Flush {
   readonly upTo: number;
-  readonly future: Future<void>;
+  readonly future: Follower;
 }
 
 /** The publishes of one channel. */
@@ -74,7 +77,7 @@ export class Publishing {
   readonly #window: PublishWindow;
   readonly #policy: PublishingPolicy;
   readonly #unconfirmed: Unconfirmed;
-  #waiting = new Deque<WaitingPublish | Future<void>>();
+  #waiting = new Deque<WaitingPublish | Follower>();
   #waitingBytes = 0;
   #cancelled = 0;
   #ready: Future<void> | undefined;
@@ -170,12 +173,16 @@ export class Publishing {
   /** Resolves when everything that was published before this call is settled, or, without confirms, handed over. */
   flush(): Promise<void> {
     if (this.#makeEnd !== undefined) return this.#rejected(this.#makeEnd);
-    if (this.isIdle) return done;
     const future = new Future<void>();
-    if (this.#waiting.size > 0) this.#waiting.push(future);
-    else this.#flushes.push({ upTo: this.#host.engine.nextSequence - 1, future });
-    this.#endFlushes();
+    this.behind(future);
     return future.promise;
+  }
+
+  /** As {@link flush}, for who has to be told in his turn: ahead of whatever is published after this call. */
+  behind(one: Follower): void {
+    this.#waiting.push(one);
+    // Nobody is before it.
+    if (this.#waiting.size === 1) this.#sendFirstWaiting();
   }
 
   // What the server says
@@ -250,8 +257,7 @@ export class Publishing {
   /** The channel is back. What is to be published again comes first, then calls that waited, then everything else. */
   resume(admitCalls: () => void): void {
     const waiting = this.#waiting.drain();
-    const isNew = (one: WaitingPublish | Future<void>): boolean => one instanceof WaitingPublish && one.resends === 0;
-    const firstNew = waiting.findIndex(isNew);
+    const firstNew = waiting.findIndex((one) => one instanceof WaitingPublish && one.resends === 0);
     const rest = firstNew === -1 ? [] : waiting.splice(firstNew);
     for (const one of waiting) this.#waiting.push(one);
     this.makeUseOfRoom();
@@ -397,9 +403,11 @@ export class Publishing {
   }
 
   #sendFirstWaiting(): void {
-    const next = this.#waiting.shift();
+    const next = this.#waiting.shift() as WaitingPublish | Follower;
     if (next instanceof WaitingPublish) this.#sendNow(next);
-    else if (next !== undefined) this.#flushes.push({ upTo: this.#host.engine.nextSequence - 1, future: next });
+    else this.#flushes.push({ upTo: this.#host.engine.nextSequence - 1, future: next });
+    // Whoever waits for nothing that is unconfirmed is told before more is sent.
+    this.#endFlushes();
   }
 
   #dropCancelled(): void {
@@ -410,8 +418,7 @@ export class Publishing {
 
   #endFlushes(): void {
     while (this.#flushes[0] !== undefined && this.#flushes[0].upTo < this.#unconfirmed.lowest) {
-      this.#flushes[0].future.resolve();
-      this.#flushes.shift();
+      this.#flushes.shift()?.future.resolve();
     }
   }
 

@@ -588,6 +588,26 @@ describe("a transaction", () => {
     },
   );
 
+  it.each(["txCommit", "txRollback"] as const)(
+    "has nothing in it of what was published after its end was asked for, when that has to wait: %s",
+    async (end) => {
+      const { io, channel, server } = await transactional();
+      server().method(0, "connection.blocked", { reason: "memory" });
+      await io.settle();
+      const calls = [
+        channel.basicPublish(message("before")),
+        channel[end](),
+        channel.basicPublish(message("after")),
+        channel[end](),
+      ];
+      await io.settle();
+      server().method(0, "connection.unblocked", {});
+      await settled(io, Promise.all(calls));
+      const once = ["1 basic.publish", end === "txCommit" ? "1 tx.commit" : "1 tx.rollback"];
+      expect(server().log.slice(-4)).toEqual([...once, ...once]);
+    },
+  );
+
   it("need not wait for what waits: a commit whose caller gives up, or whose channel ends", async () => {
     const { io, channel, server } = await transactional();
     server().method(0, "connection.blocked", { reason: "memory" });

@@ -8,6 +8,7 @@ import type { ConsumeOptions, ConsumerEnd } from "../client/consumer-options.ts"
 import type { ConsumerDelivery } from "../client/delivery.ts";
 import { Future } from "../client/futures.ts";
 import { Listeners } from "../client/listeners.ts";
+import { patience } from "../client/option-checks.ts";
 import { UsageError } from "../wire/errors.ts";
 import { defaultWindow, windowOf } from "./serve.ts";
 import { PooledWorker } from "./pooled-worker.ts";
@@ -132,7 +133,8 @@ export class WorkerPool {
    * @param options - `drain`: how long to wait for handlers, in milliseconds; default 30 s. What is not handled then
    * goes back to the queue.
    */
-  close(options: { readonly drain?: Millis } = {}): Promise<ConsumerClosed> {
+  async close(options: { readonly drain?: Millis } = {}): Promise<ConsumerClosed> {
+    if (options.drain !== undefined) patience(options.drain, "drain");
     this.#closing ??= this.#close(options);
     return this.#closing;
   }

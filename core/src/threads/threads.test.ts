@@ -106,6 +106,41 @@ describe("a publish that waits for room in its thread", () => {
   });
 });
 
+describe("the end of a transaction in another thread", () => {
+  const aborted = { code: "ABORTED", outcome: "unknown" };
+
+  it.each(["txCommit", "txRollback"] as const)("is unknown to who gives up after it was sent: %s", async (end) => {
+    const { io, server, worker } = await apart();
+    const method = end === "txCommit" ? "tx.commit" : "tx.rollback";
+    server.on(method);
+    await result(io, worker.txSelect());
+    const givingUp = new AbortController();
+    const ending = worker[end]({ signal: givingUp.signal });
+    ending.catch(() => {});
+    await until(io, () => server.sentOf(method).length === 1);
+    givingUp.abort(new Error("enough"));
+    await expect(result(io, ending)).rejects.toMatchObject(aborted);
+  });
+
+  it("is not asked for when its caller gives up before", async () => {
+    const { io, server, worker } = await apart();
+    await result(io, worker.txSelect());
+    server.method(0, "connection.blocked", { reason: "memory" });
+    await io.settle();
+    const message = { exchange: "", routingKey: "q", body: bytes("m") };
+    const publishing = Array.from({ length: 1001 }, () => worker.basicPublish(message));
+    const givingUp = new AbortController();
+    const ending = worker.txCommit({ signal: givingUp.signal });
+    ending.catch(() => {});
+    givingUp.abort(new Error("enough"));
+    await expect(result(io, ending)).rejects.toMatchObject({ ...aborted, outcome: "not-sent" });
+    server.method(0, "connection.unblocked", {});
+    await result(io, Promise.all(publishing));
+    await result(io, worker.txCommit());
+    expect(server.sentOf("tx.commit")).toHaveLength(1);
+  });
+});
+
 describe("messages that wait for a handler", () => {
   it("are not handled any more when the channel is closed", async () => {
     const { io, server, worker } = await apart();
@@ -200,6 +235,15 @@ describe("a pool", () => {
     await until(io, () => connection.channelCount === 0);
     expect(workers).toHaveLength(1);
     expect(reported).toEqual([]);
+  });
+
+  it("refuses a drain that is no number, and can be closed afterwards", async () => {
+    const { io, connection } = await connected();
+    const { workers, start } = makers(true);
+    const pool = await result(io, openWorkerPool(connection, { queue: "q", size: 1, start }));
+    await expect(pool.close({ drain: Number.NaN })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await result(io, pool.close());
+    expect(workers[0]?.terminated).toBe(true);
   });
 
   it("whose workers are all lost before its consumer has started fails to open", async () => {

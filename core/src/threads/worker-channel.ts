@@ -25,7 +25,8 @@ import type {
 } from "../client/channel-options.ts";
 import { defaultConcurrency, defaultPrefetch, type HandlerOptions } from "../client/consumer-options.ts";
 import { AbortError } from "../client/errors.ts";
-import { Future, onAbort, unlessAborted } from "../client/futures.ts";
+import { Future, onAbort } from "../client/futures.ts";
+import { inTurn } from "../client/in-turn.ts";
 import { contain, Listeners } from "../client/listeners.ts";
 import type { SettleResult } from "../client/settlement.ts";
 import { UsageError } from "../wire/errors.ts";
@@ -382,11 +383,11 @@ export class WorkerChannel {
 
   /** A call that is of the publishes before it, also where they wait for room. */
   #behindPublishes(method: PlainCall, options: CallerOptions): Promise<unknown> {
-    const { signal } = options;
-    if (signal?.aborted === true) return this.#call(method, options);
-    const answered = new Future<unknown>();
-    this.#window.behind(() => answered.resolve(this.#call(method, options)));
-    return unlessAborted(answered.promise, signal, (reason) => new AbortError(reason, "not-sent"));
+    return inTurn(
+      (go) => this.#window.behind(go),
+      options.signal,
+      () => this.#call(method, options),
+    );
   }
 
   #handle(item: HostItem): void {
