@@ -100,8 +100,9 @@ export class Recorder {
       case "queue.delete":
         return removed(() => this.topology.removeQueue((given as Arguments<"queue.delete">).queue));
       case "confirm.select":
-        // Whether the server has heard of it or not: what is published from now on is to be confirmed.
-        memory.mode = "confirm";
+        // Whether the server has heard of it or not: what is published from now on is to be confirmed. It refuses to change
+        // the mode once there is one.
+        if (memory.mode === "plain") memory.mode = "confirm";
         return undefined;
       case "tx.select":
         return onAnswer(() => (memory.mode = "tx"));

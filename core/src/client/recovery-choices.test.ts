@@ -162,6 +162,18 @@ describe("keepOpen", () => {
     expect([channel.state, consumer.state]).toEqual(["open", "consuming"]);
   });
 
+  it("opens it in the mode that it had, when another one was refused", async () => {
+    const { io, connection, server } = await recovering();
+    const channel = await settled(io, connection.openChannel());
+    keepOpen(channel);
+    await settled(io, channel.txSelect());
+    server().on("confirm.select", () => server().closeChannel(1, 406, "PRECONDITION_FAILED"));
+    expect(await failure(io, channel.confirmSelect())).toMatchObject({ replyCode: 406 });
+    server().sent.length = 0;
+    await io.advance(firstDelay);
+    expect(server().log).toEqual(["1 channel.open", "1 tx.select"]);
+  });
+
   it("asks about the reply code, and ends after so many in a minute", async () => {
     const { io, connection, server } = await recovering();
     const codes: unknown[] = [];

@@ -16,7 +16,7 @@ export function parseRelay(uri: string): ParsedUri {
   // What is wrong may be a password with a slash in it: nothing is shown.
   if (match === null) {
     const what = /[#\s]/.test(uri) ? "has white space or #" : "is not wss://user:password@host:port/path";
-    throw illegalUri(`${what}; / ? # [ ] @ in a user name or password are written in percent-encoding`);
+    throw illegalUri(`${what}; / ? # [ ] @ in a user name or password are percent-encoded`);
   }
   const [, start = "", userInfo, host = "", port = "", rest = ""] = match;
   if (host === "") throw illegalUri("has no host");

@@ -131,7 +131,7 @@ describe("parseUri", () => {
     ["amqps://u:p@host?auth_mechanism=external", "The URI has a user name, which auth_mechanism external does not use"],
     [`amqp://${"h".repeat(70_000)}`, "The URI is longer than 65536 characters"],
     ["ws://", "The URI has no host"],
-    ["wss://relay/ x", "The URI has white space or #; / ? # [ ] @ in a user name or password are written in"],
+    ["wss://relay/ x", "The URI has white space or #; / ? # [ ] @ in a user name or password are percent-encoded"],
     ["wss://u:pa#ss@relay/", "The URI has white space or #;"],
     ["wss://u:pa/ss@relay/@", "The URI is not wss://user:password@host:port/path; / ? # [ ] @ in a user name or"],
     ["wss://relay:port/", "The URI is not wss://user:password@host:port/path;"],

@@ -98,7 +98,7 @@ function splitAuthority(authority: string): Pick<UriParts, "user" | "host" | "po
   // What stands where the port should be may be the first half of a password with a slash in it: it is not shown.
   if (place === null) {
     throw illegalUri(
-      "has a host or port that cannot be read; / ? # [ ] @ in a user name or password are written in percent-encoding",
+      "has a host or port that cannot be read; / ? # [ ] @ in a user name or password are percent-encoded",
     );
   }
   const [, address, name = "", digits = ""] = place;

@@ -26,7 +26,7 @@ export interface ChannelsHost {
   /** Whether somebody wants to see every frame, so that no short cut past the reader is taken. */
   readonly frameByFrame: boolean;
   /** As in the configuration of the connection. */
-  readonly cheapArraySize: number;
+  readonly cheapArraySize: number | undefined;
   /** Those that wait to be handed over. */
   readonly events: Deque<ConnectionEvent>;
 }
@@ -37,7 +37,7 @@ export class Channels implements ChannelHost {
   readonly limits: EngineLimits;
   readonly counters: MutableCounters;
   readonly frameByFrame: boolean;
-  readonly #cheapArraySize: number;
+  readonly #cheapArraySize: number | undefined;
   readonly events: Deque<ConnectionEvent>;
   readonly #channels = new Map<number, Channel>();
   readonly #requestDeadlines: RequestDeadlines;

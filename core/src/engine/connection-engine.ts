@@ -55,7 +55,7 @@ export class ConnectionEngine {
       writer: this.#writer,
       reader: this.#reader,
       frameByFrame: this.#tap !== undefined,
-      cheapArraySize: config.cheapArraySize ?? 0,
+      cheapArraySize: config.cheapArraySize,
       events: this.#events,
     };
     this.#connection = new Connection(host, config, now);
