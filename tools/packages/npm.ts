@@ -7,7 +7,8 @@ import { run } from "../lib/process.ts";
 import { UnavailableError } from "../lib/unavailable.ts";
 
 const registryIsAway = /\b(?:ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ETIMEDOUT|ENETUNREACH)\b/;
-const flags = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"];
+// Told how much to say, as it says nothing at all below `npm test --silent`.
+const flags = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "--loglevel=error"];
 
 /**
  * @returns what is wrong.
