@@ -96,15 +96,16 @@ export class Publishing {
     return this.#unconfirmed.count;
   }
 
-  /** Whether nobody waits: for a confirm, or for room. */
+  /** Whether no publish waits: for a confirm, or for room. */
   get isIdle(): boolean {
-    return this.#waiting.size === 0 && this.#unconfirmed.count === 0 && this.#ready === undefined;
+    return this.#waiting.size === 0 && this.#unconfirmed.count === 0;
   }
 
   /** Whether somebody waits for what the server says: a confirm, or that it takes messages again. */
   get expectsAnswer(): boolean {
     const { engine, link } = this.#host;
-    return !this.isIdle && (this.#unconfirmed.count > 0 || link.engine.blocked !== undefined || !engine.flowActive);
+    if (this.isIdle && this.#ready === undefined) return false;
+    return this.#unconfirmed.count > 0 || link.engine.blocked !== undefined || !engine.flowActive;
   }
 
   /** Whether a publish would leave at once. */
@@ -173,12 +174,13 @@ export class Publishing {
   /** Resolves when everything that was published before this call is settled, or, without confirms, handed over. */
   flush(): Promise<void> {
     if (this.#makeEnd !== undefined) return this.#rejected(this.#makeEnd);
+    if (this.isIdle) return done;
     const future = new Future<void>();
     this.behind(future);
     return future.promise;
   }
 
-  /** As {@link flush}, for who has to be told in his turn: ahead of whatever is published after this call. */
+  /** As {@link flush}, while publishes wait, for who has to be told in his turn: ahead of whatever is published later. */
   behind(one: Follower): void {
     this.#waiting.push(one);
     // Nobody is before it.

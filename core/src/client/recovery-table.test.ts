@@ -45,6 +45,25 @@ describe("publish, confirm", () => {
     await settled(io, Promise.all(promises));
   });
 
+  it.each([false, true])(
+    "has no flush wait for it that begins after the loss; when room is waited for: %s",
+    async (waits) => {
+      const { io, connection, cut, comeBack, server } = await recoveringChannel();
+      const publisher = await settled(io, connection.openPublisher());
+      const publishing = [publisher.publish(bytes("a")), publisher.publish(bytes("b"))];
+      await io.settle();
+      server().confirm(2, 2, true);
+      await settled(io, Promise.all(publishing));
+      await cut();
+      const ready = waits ? publisher.ready() : undefined;
+      const flush = publisher.flush();
+      await io.settle();
+      expect(await stateOf(flush)).toBe("resolved");
+      await comeBack();
+      await ready;
+    },
+  );
+
   it("that is published again is confirmed, though the server never said that it would confirm", async () => {
     const options = { recovery: { republish: true } };
     const { io, channel, cut, comeBack, server } = await recoveringChannel(options, (prepared, number) => {
