@@ -122,4 +122,66 @@ export const threadPoolCases: readonly ConformanceCase[] = [
       same(await pool.close(), { requeued: 0, unfinished: 0 }, "closing");
     },
   },
+  {
+    name: "a pool replaces a worker whose channel the server closed, when its handlers are done",
+    async run(scene) {
+      const { connection, channel } = await scene.open();
+      const queue = await scene.queue(channel);
+      const workers: NearbyWorker[] = [];
+      const refusals: unknown[] = [];
+      const handled: string[] = [];
+      const start = (): WorkerLike => {
+        const worker = new NearbyWorker(async (delivery, own) => {
+          const missing = text(delivery) === "poison";
+          const exchange = missing ? scene.name("missing") : "";
+          try {
+            await own.basicPublish({ exchange, routingKey: scene.name("nobody"), body: delivery.body });
+          } catch (error) {
+            refusals.push(error);
+            await delivery.nack({ requeue: false });
+            return;
+          }
+          handled.push(text(delivery));
+        });
+        workers.push(worker);
+        return worker;
+      };
+      const pool = await openWorkerPool(connection, { queue, size: 1, start, concurrency: 1 });
+      const lost: { readonly requeued: number; readonly error: Error; readonly willRestart: boolean }[] = [];
+      pool.on("worker-lost", (event) => lost.push(event));
+      await scene.fill(queue, "poison", "good", "poison", "better");
+      await scene.until(() => handled.length === 2 && lost.length === 2, "the others to be handled, by new workers");
+      same(handled, ["good", "better"], "what was handled");
+      for (const refusal of refusals) like(refusal as Error, { name: "ChannelError", replyCode: 404 }, "the publish");
+      same(refusals.length, 2, "each refused message is settled by the handler that saw the refusal");
+      for (const event of lost) {
+        like(event, { requeued: 0, willRestart: true }, "the event");
+        like(event.error, { name: "ThreadError", code: "WORKER_LOST" }, "the error");
+        like(event.error.cause as Error, { name: "ChannelError", replyCode: 404 }, "its cause");
+      }
+      await scene.until(() => pool.size === 1, "the last worker to be replaced");
+      same(
+        workers.map(({ terminated }) => terminated),
+        [true, true, false],
+        "workers that were ended",
+      );
+      same(await pool.close(), { requeued: 0, unfinished: 0 }, "closing");
+    },
+  },
+  {
+    name: "a pool gives up when three workers in a row had their channels closed with their first message",
+    async run(scene) {
+      const { connection, channel } = await scene.open();
+      const queue = await scene.queue(channel);
+      const handler: PoolHandler = ({ body }, own) =>
+        own.basicPublish({ exchange: scene.name("missing"), routingKey: "", body });
+      const pool = await openWorkerPool(connection, { queue, size: 1, start: () => new NearbyWorker(handler) });
+      const lost: boolean[] = [];
+      pool.on("worker-lost", ({ willRestart }) => lost.push(willRestart));
+      await scene.fill(queue, "poison");
+      await scene.soon(pool.ended, "the pool to end", soon);
+      same(lost, [true, true, false], "whether another worker took the place");
+      await scene.until(async () => (await scene.messageCount(channel, queue)) === 1, "the message to be back");
+    },
+  },
 ];

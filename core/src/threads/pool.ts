@@ -2,13 +2,13 @@
 
 import type { Millis } from "../engine/config.ts";
 import type { Channel } from "../client/channel.ts";
-import type { Connection } from "../client/connection.ts";
+import { type Connection, internalsOf } from "../client/connection.ts";
 import type { Consumer, ConsumerClosed } from "../client/consumer.ts";
 import type { ConsumeOptions, ConsumerEnd } from "../client/consumer-options.ts";
 import type { ConsumerDelivery } from "../client/delivery.ts";
 import { Future } from "../client/futures.ts";
 import { Listeners } from "../client/listeners.ts";
-import { patience } from "../client/option-checks.ts";
+import { moreThanNothing, patience } from "../client/option-checks.ts";
 import { UsageError } from "../wire/errors.ts";
 import { defaultWindow, windowOf } from "./serve.ts";
 import { PooledWorker } from "./pooled-worker.ts";
@@ -18,6 +18,9 @@ import type { WorkerLike } from "./worker-like.ts";
 
 /** Deliveries that one worker has at a time, unless it is told: one that it handles, and the next one at hand. */
 const defaultConcurrency = 2;
+
+/** How long a worker may take until it is ready, unless it is told. */
+const defaultStartTimeout: Millis = 30_000;
 
 /** How often in a row a worker may be lost without having handled anything, before the pool gives up on its place. */
 const maxFruitlessStarts = 3;
@@ -36,13 +39,21 @@ export interface WorkerPoolOptions extends Omit<ConsumeOptions, "noWait"> {
   readonly maxBytes?: number | undefined;
   /** Whether the workers' channels have publisher confirms. Default true. */
   readonly confirm?: boolean | undefined;
+  /**
+   * How long a worker may take from its start until `handleDeliveries` is ready there, in milliseconds; then it is lost.
+   * Default 30 s.
+   */
+  readonly startTimeout?: Millis | undefined;
   /** Whether a worker that is lost is replaced. Default true. */
   readonly restart?: boolean | undefined;
 }
 
 /** What the listeners of a pool are given. */
 export interface WorkerPoolEvents {
-  /** A worker ended, or failed. `requeued` messages that were with it went back to their queue. */
+  /**
+   * A worker ended, failed, was not ready in time, or had its channel closed by the server. `requeued` messages that were
+   * with it went back to their queue.
+   */
   readonly "worker-lost": { readonly error: ThreadError; readonly requeued: number; readonly willRestart: boolean };
   /** A handler in a worker, or a listener here, threw. The pool goes on. */
   readonly "callback-error": { readonly error: unknown };
@@ -194,7 +205,7 @@ export class WorkerPool {
 
   async #startWorker(): Promise<void> {
     const { start, messageChannel = platformChannel, confirm = true, concurrency = defaultConcurrency } = this.#options;
-    const { maxBytes = defaultWindow.bytes } = this.#options;
+    const { maxBytes = defaultWindow.bytes, startTimeout = defaultStartTimeout } = this.#options;
     this.#starting += 1;
     let channel: Channel | undefined;
     try {
@@ -203,6 +214,8 @@ export class WorkerPool {
       if (this.#closing !== undefined) throw closedPool();
       const worker = PooledWorker.start(start(), messageChannel(), channel, {
         window: { deliveries: concurrency, bytes: maxBytes },
+        deadlines: internalsOf(this.#connection).deadlines,
+        startTimeout,
         freed: this.#handOut,
         report: (error) => this.#report(error),
       });
@@ -230,6 +243,7 @@ export class WorkerPool {
     this.#listeners.emit("worker-lost", { error, requeued, willRestart });
     if (!willRestart) return this.#checkAlive();
     this.#startWorker().catch((problem: unknown) => {
+      if (this.#closing === undefined && problem instanceof ThreadError) return this.#lost(problem, 0, false);
       if (this.#closing === undefined) this.#report(problem);
       this.#checkAlive();
     });
@@ -259,18 +273,20 @@ export class WorkerPool {
  *
  * Each worker has a channel of its own for publishing and the like; deliveries come from one consumer, whose prefetch is
  * what the workers together can have. When a worker is lost, its deliveries go back to the queue, and another one is
- * started in its place; after three in a row that handled nothing, no more.
+ * started in its place; after three in a row that handled nothing, no more. A worker whose channel the server closes is
+ * lost as well, once the handlers that run there have come to their end, for 30 seconds at most.
  *
  * @throws UsageError for options that make no sense; what `openChannel` and `openConsumer` throw; ThreadError WORKER_LOST
- * when a worker fails before it is ready.
+ * when a worker fails before it is ready, or is not ready within `startTimeout`.
  */
 export async function openWorkerPool(connection: Connection, options: WorkerPoolOptions): Promise<WorkerPool> {
-  const { size, start, concurrency = defaultConcurrency, maxBytes } = options;
+  const { size, start, concurrency = defaultConcurrency, maxBytes, startTimeout } = options;
   if (!(Number.isInteger(size) && size >= 1)) throw invalid("size", "a positive integer", size);
   if (!(Number.isInteger(concurrency) && concurrency >= 1))
     throw invalid("concurrency", "a positive integer", concurrency);
   if (typeof start !== "function") throw invalid("start", "a function that makes a worker", start);
   windowOf({ maxDeliveryBytes: maxBytes });
+  if (startTimeout !== undefined) moreThanNothing(startTimeout, "startTimeout");
   return WorkerPool.open(connection, options);
 }
 

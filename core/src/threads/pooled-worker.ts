@@ -1,8 +1,11 @@
 /** One worker of a pool, as the thread with the connection sees it. */
 
 import type { Channel } from "../client/channel.ts";
+import type { Deadlines } from "../client/deadlines.ts";
 import type { ConsumerDelivery } from "../client/delivery.ts";
 import { Future } from "../client/futures.ts";
+import type { Millis } from "../engine/config.ts";
+import { ChannelError } from "../engine/errors.ts";
 import { ChannelService } from "./channel-service.ts";
 import { Credit, Lending, type LendingWindow } from "./lending.ts";
 import { unpackError } from "./pack-errors.ts";
@@ -16,8 +19,14 @@ import { defaultWindow } from "./serve.ts";
 import { ThreadError } from "./thread-error.ts";
 import { onWorkerEnd, type WorkerLike, type WorkerStart } from "./worker-like.ts";
 
+/** How long the handlers of a worker whose channel was closed may take to come to their end. */
+const lastHandlersLimit: Millis = 30_000;
+
 /** What a pool tells its worker. */
 export interface PooledWorkerOptions {
+  readonly deadlines: Deadlines;
+  /** How long it may take until it is ready. */
+  readonly startTimeout: Millis;
   readonly window: LendingWindow;
   /** There is room for another delivery. */
   readonly freed: () => void;
@@ -49,6 +58,8 @@ export class PooledWorker {
   readonly #ended = new Future<PooledWorkerEnd>();
   #isReady = false;
   #handledAny = false;
+  /** What its channel was closed for: it ends with its last handler. */
+  #ending: ThreadError | undefined;
 
   /** Starts with a worker. */
   static start(
@@ -86,6 +97,10 @@ export class PooledWorker {
       void this.#host.close(new ThreadError("WORKER_LOST", `A worker was lost: ${messageOf(cause)}`, { cause }));
     });
     void this.#host.closed.then((end) => this.#portEnded(end.error, end.requeued));
+    channel.on("closed", ({ error }) => {
+      if (error instanceof ChannelError) this.#channelClosed(error);
+    });
+    this.#limitStart(options.startTimeout);
     this.#host.greet(channelLane, service.facts);
   }
 
@@ -100,7 +115,7 @@ export class PooledWorker {
   }
 
   get hasRoom(): boolean {
-    return this.#isReady && !this.#host.isClosing && this.#credit.isOpen;
+    return this.#isReady && !this.#host.isClosing && this.#ending === undefined && this.#credit.isOpen;
   }
 
   /** Resolves when the worker is gone, and what was with it is back. */
@@ -144,11 +159,34 @@ export class PooledWorker {
   #done(tag: number): void {
     const handed = this.#handed.get(tag);
     if (handed === undefined) return;
-    this.#handledAny = true;
+    this.#handledAny ||= this.#ending === undefined;
     this.#handed.delete(tag);
     this.#credit.regain(1, handed.bytes);
     handed.handled.resolve();
+    if (this.#ending !== undefined) return this.#endWhenIdle(this.#ending);
     this.#options.freed();
+  }
+
+  #limitStart(startTimeout: Millis): void {
+    const cancel = this.#options.deadlines.add(startTimeout, {
+      expire: () =>
+        void this.#host.close(new ThreadError("WORKER_LOST", `A worker was not ready within ${startTimeout} ms`)),
+    });
+    this.ready.then(cancel, cancel);
+  }
+
+  /** The server closed the worker's channel, which does not come back; the handlers that run still settle what they have. */
+  #channelClosed(cause: ChannelError): void {
+    if (this.#host.isClosing) return;
+    const ending = new ThreadError("WORKER_LOST", `A worker's channel was closed: ${cause.message}`, { cause });
+    this.#ending = ending;
+    const cancel = this.#options.deadlines.add(lastHandlersLimit, { expire: () => void this.#host.close(ending) });
+    void this.ended.then(cancel);
+    this.#endWhenIdle(ending);
+  }
+
+  #endWhenIdle(error: ThreadError): void {
+    if (this.#handed.size === 0) void this.#host.close(error);
   }
 
   #settle({ verb, tag, requeue }: SettleItem): SettleResult {

@@ -221,6 +221,56 @@ describe("a pool", () => {
     await until(io, () => connection.channelCount === 0);
   });
 
+  it("does not wait for ever for a worker that is never ready", async () => {
+    const { io, connection } = await connected();
+    const { workers, start } = makers(false);
+    const opening = openWorkerPool(connection, { queue: "q", size: 2, start, startTimeout: 5_000 });
+    opening.catch(() => {});
+    await until(io, () => workers.length === 2);
+    workers[0]?.begin();
+    await io.advance(4_999);
+    expect(workers.some(({ terminated }) => terminated)).toBe(false);
+    await io.advance(1);
+    await expect(result(io, opening)).rejects.toMatchObject({
+      name: "ThreadError",
+      code: "WORKER_LOST",
+      message: "A worker was not ready within 5000 ms",
+    });
+    await until(io, () => workers.every(({ terminated }) => terminated) && connection.channelCount === 0);
+  });
+
+  it("whose worker never becomes ready after a restart tries again, and gives up after three", async () => {
+    const { io, connection } = await connected();
+    const { workers, start } = makers(false);
+    const opening = openWorkerPool(connection, { queue: "q", size: 1, start });
+    await until(io, () => workers.length === 1);
+    workers[0]?.begin();
+    const pool = await result(io, opening);
+    const told: unknown[] = [];
+    pool.on("worker-lost", ({ error, willRestart }) => told.push([error.message, willRestart]));
+    workers[0]?.fail();
+    for (let started = 2; started <= 3; started += 1) {
+      await until(io, () => workers.length === started);
+      await io.advance(30_000);
+      await until(io, () => told.length === started);
+    }
+    expect(told).toEqual([
+      ["A worker was lost: It failed", true],
+      ["A worker was not ready within 30000 ms", true],
+      ["A worker was not ready within 30000 ms", false],
+    ]);
+    await until(io, () => connection.channelCount === 0);
+    expect(workers).toHaveLength(3);
+  });
+
+  it.each([0, -1, Number.NaN, "5"])("refuses a startTimeout of %j", async (startTimeout) => {
+    const { connection } = await connected();
+    const { workers, start } = makers(true);
+    const opening = openWorkerPool(connection, { queue: "q", size: 1, start, startTimeout: startTimeout as number });
+    await expect(opening).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(workers).toHaveLength(0);
+  });
+
   it("that is closed while it replaces a worker starts none any more", async () => {
     const { io, connection, server } = await connected();
     const { workers, start } = makers(true);
