@@ -68,7 +68,7 @@ export class BlockingChannel extends BlockingTopology {
 
   /** Where the channel stands. */
   get state(): "open" | "closing" | "closed" {
-    if (this.#lane.isClosed) return "closed";
+    if (this.#lane.isClosed || this.#host.port.state.isOver) return "closed";
     return this.#closing ? "closing" : "open";
   }
 
@@ -306,7 +306,7 @@ export class BlockingChannel extends BlockingTopology {
 
   /** Closes the channel. Outstanding deliveries go back to their queues. Does nothing when it is closed. */
   close({ timeout, ...farewell }: Farewell & BlockingOptions = {}): void {
-    if (this.#lane.isClosed) return;
+    if (this.state === "closed") return;
     this.#closing = true;
     this.#host.port.call(this.#lane.number, "close", farewell, { timeout });
     this.#closed(undefined);

@@ -19,8 +19,8 @@ import { Dispatcher } from "./dispatcher.ts";
 import type { BlockingServices } from "./services.ts";
 import { SyncPort } from "./sync-port.ts";
 
-/** What is left of the time for closing, in which the worker has to answer. */
-const closeLimit: Millis = 10_000;
+/** How much longer than the time for closing the worker may take to answer. */
+const closeGrace: Millis = 10_000;
 
 /** What the listeners of a blocking connection are given. */
 export interface BlockingConnectionEvents {
@@ -67,6 +67,8 @@ export class BlockingConnection {
   readonly #callbackPorts = new Set<ThreadPort>();
   #look: Look;
   #state: "open" | "closed" = "open";
+  /** Whether {@link close} was called. */
+  #wasClosed = false;
   #end: Error | undefined;
 
   /** @internal `connect` of an adapter is the way in. */
@@ -92,14 +94,14 @@ export class BlockingConnection {
 
   // What is known
 
-  /** `"closed"` when the connection is over, as far as this thread has heard. */
+  /** `"closed"` when the connection is over, or its worker is gone, as far as this thread has heard. */
   get state(): "open" | "closed" {
-    return this.#state;
+    return this.#port.state.isOver ? "closed" : this.#state;
   }
 
   /** Why the connection is over, where it was not this client that closed it. */
   get closeReason(): Error | undefined {
-    return this.#end;
+    return this.#end ?? (this.#state === "open" ? this.#port.loss : undefined);
   }
 
   /** What both sides agreed on. */
@@ -119,7 +121,7 @@ export class BlockingConnection {
 
   /** The server's reason, while it does not read from this connection. Asks the worker. */
   get blocked(): string | undefined {
-    if (this.#state === "closed") return undefined;
+    if (this.state === "closed") return undefined;
     this.#look = this.#port.call(portLane, "look") as Look;
     return this.#look.blocked;
   }
@@ -175,8 +177,9 @@ export class BlockingConnection {
       this.#port.look();
       const called = this.#dispatcher.dispatch();
       this.#throwUntoldEnd();
-      if (called > 0 || this.#port.now() >= deadline) return;
+      if (called > 0) return;
       this.#requireOpen();
+      if (this.#port.now() >= deadline) return;
       this.#port.lookOnce(Math.min(deadline, this.#dispatcher.nextTimer));
     }
   }
@@ -246,17 +249,15 @@ export class BlockingConnection {
    * @param options - `timeout`: how long to wait for the server's answer. Default: the connection's `closeTimeout`.
    */
   close(options: Blocking<CloseOptions> = {}): void {
-    if (this.#port.state.isOver) return;
+    if (this.#wasClosed) return;
+    this.#wasClosed = true;
     const { timeout } = options;
+    const given = { ...options, ...(timeout === undefined ? {} : { timeout }) };
     try {
-      this.#port.call(
-        portLane,
-        "close",
-        { ...options, ...(timeout === undefined ? {} : { timeout }) },
-        {
-          timeout: (timeout ?? 0) + closeLimit,
-        },
-      );
+      // The worker always answers, in its own time; when it is gone, that is found out.
+      if (!this.#port.state.isOver) {
+        this.#port.call(portLane, "close", given, { timeout: timeout === undefined ? Infinity : timeout + closeGrace });
+      }
     } finally {
       this.#state = "closed";
       this.#port.look();

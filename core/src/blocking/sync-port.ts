@@ -20,6 +20,12 @@ const abortGrace: Millis = 1000;
 /** The longest that a thread sleeps at a time. */
 const longestWait: Millis = 0x7fff_ffff;
 
+/** How long the thread sleeps at a time, and before it asks a silent worker whether it is still there. */
+const pulse: Millis = 5000;
+
+/** Sleep without a word from the worker, after which it is gone: one that runs out of memory ends without telling. */
+const deadSilence: Millis = 35_000;
+
 /** What hears of a lane while the thread looks at its port. Nothing of the application's is called then. */
 export interface SyncLane {
   handle(item: HostItem): void;
@@ -49,6 +55,9 @@ export class SyncPort {
   #awaited: number | undefined;
   #answer: Answer | undefined;
   #greeted = false;
+  /** How long the thread has slept since the worker was heard last. */
+  #silence: Millis = 0;
+  #isAsked = false;
 
   /**
    * Starts the worker, and waits until it is there.
@@ -151,8 +160,25 @@ export class SyncPort {
     // What looking found to say, such as what goes back.
     this.outbox.flush();
     const left = deadline - this.now();
-    if (left > 0 && (alsoWhenOver || !this.state.isOver))
-      this.state.wait(seen, Math.min(Math.max(left, 0.1), longestWait));
+    if (left <= 0) return;
+    if (!this.state.isOver) this.#sleep(seen, left);
+    else if (alsoWhenOver) this.state.wait(seen, Math.min(Math.max(left, 0.1), longestWait));
+  }
+
+  /** Sleeps, for a pulse at most: a machine that is suspended meanwhile proves nothing by the time that passes. */
+  #sleep(seen: number, left: Millis): void {
+    const longest = Math.min(Math.max(left, 0.1), pulse);
+    const before = this.now();
+    this.state.wait(seen, longest);
+    this.#silence += Math.min(this.now() - before, longest);
+    if (this.#silence >= deadSilence) {
+      this.state.end();
+    } else if (this.#silence >= pulse && !this.#isAsked) {
+      this.#isAsked = true;
+      // Any answer will do; nobody waits for it.
+      this.outbox.post({ type: "call", lane: portLane, id: 0, method: "look", options: new Map(), abortable: false });
+      this.outbox.flush();
+    }
   }
 
   /** Looks at what has arrived; false when that is nothing. */
@@ -163,6 +189,8 @@ export class SyncPort {
       const received = this.#services.receive(this.#worker.port);
       if (received === undefined) return found;
       found = true;
+      this.#silence = 0;
+      this.#isAsked = false;
       if (isBatch<HostItem>(received.message)) openBatch(received.message, (item) => this.#handle(item));
     }
   }
@@ -173,6 +201,11 @@ export class SyncPort {
     this.state.end();
     this.#worker.port.close();
     this.#worker.terminate();
+  }
+
+  /** Why nothing can be called any more, when the worker is gone. */
+  get loss(): ThreadError | undefined {
+    return this.state.isOver ? this.#gone("not-sent") : undefined;
   }
 
   /** @throws ThreadError when the worker is gone. */
