@@ -51,7 +51,7 @@ export class BlockingChannel extends BlockingTopology {
 
   /** @internal */
   constructor(host: BlockingHost, number: number, facts: ChannelFacts) {
-    const lane = new BlockingLane(host, number);
+    const lane = new BlockingLane(host, number, facts.number);
     super(lane);
     this.#host = host;
     this.#lane = lane;
@@ -119,11 +119,10 @@ export class BlockingChannel extends BlockingTopology {
    * LIMIT_REACHED while too many events wait to be dispatched; ChannelError; ConnectionError.
    */
   basicPublish(message: BlockingPublishOptions): void {
-    const { port, dispatcher } = this.#host;
-    dispatcher.requireRoom();
+    this.#host.dispatcher.requireRoom();
     const { timeout } = message;
     const item = publishItem(message, this.#lane.number, true);
-    this.#lane.telling(() =>
+    this.#lane.ask((port) =>
       port.ask(
         this.#lane.number,
         "basicPublish",
@@ -144,8 +143,8 @@ export class BlockingChannel extends BlockingTopology {
     const undo = (answer: HostItem): void => {
       if (answer.type === "got" && !answer.noAck) this.#lane.giveBack(answer.tag);
     };
-    const got = this.#lane.telling(() =>
-      this.#host.port.call(this.#lane.number, "basicGet", options, { timeout: options.timeout, undo }),
+    const got = this.#lane.ask((port) =>
+      port.call(this.#lane.number, "basicGet", options, { timeout: options.timeout, undo }),
     ) as Got | undefined;
     if (got === undefined) return undefined;
     this.#lane.outstanding.add(got.tag, got.noAck);
@@ -298,9 +297,7 @@ export class BlockingChannel extends BlockingTopology {
     fields: Arguments<M>,
     { timeout }: BlockingOptions = {},
   ): ReplyFields<M> {
-    const answer = this.#lane.telling(() =>
-      this.#host.port.call(this.#lane.number, "request", { method, fields }, { timeout }),
-    );
+    const answer = this.#lane.ask((port) => port.call(this.#lane.number, "request", { method, fields }, { timeout }));
     return answer as ReplyFields<M>;
   }
 
@@ -331,7 +328,7 @@ export class BlockingChannel extends BlockingTopology {
       case "event":
         return this.#event(item.name as keyof ChannelEvents, item.value);
       case "lost":
-        this.#lane.outstanding.clear();
+        this.#lane.outstanding.lose();
         this.#consumers.lost();
         return;
       case "consumer-ended":
@@ -356,9 +353,7 @@ export class BlockingChannel extends BlockingTopology {
 
   #closed(error: Error | undefined): void {
     if (this.#lane.isClosed) return;
-    this.#lane.isClosed = true;
-    this.#lane.end = error;
-    this.#lane.outstanding.clear();
+    this.#lane.closed(error);
     this.#consumers.channelClosed();
     this.#emit("closed", { error });
   }

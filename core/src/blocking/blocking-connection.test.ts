@@ -1,6 +1,8 @@
 /** A blocking connection beside a worker that is a few lines: how it ends, and what it keeps. */
 
 import { expect, it } from "vitest";
+import { ChannelError } from "../engine/errors.ts";
+import { packError } from "../threads/pack-errors.ts";
 import { pack, unpack } from "../threads/pack.ts";
 import type { ThreadPort } from "../threads/port.ts";
 import { type CallItem, type GuestItem, type HostItem, protocolVersion } from "../threads/protocol.ts";
@@ -112,4 +114,68 @@ it("waits as long as the worker takes to close, where the connection's closeTime
     SharedState.prototype.wait = wait;
   }
   expect(connection.state).toBe("closed");
+});
+
+/** Answers the first call of each name as a channel's. */
+function withChannel(more: Parameters<typeof connected>[0] = {}) {
+  let opened = 0;
+  const made = connected({
+    openChannel: (call) => {
+      opened += 1;
+      return [replyTo(call, { lane: opened, number: opened, mode: "plain", state: "open" })];
+    },
+    ...more,
+  });
+  return { ...made, channel: made.connection.openChannel() };
+}
+
+const closedEvent = (lane: number, error?: Error): HostItem => ({
+  ...{ type: "event", lane, name: "closed" },
+  value: { error: error && packError(error) },
+});
+const got = (lane: number, id: number, tag: number): HostItem => ({
+  ...{ type: "got", lane, id, tag, exchange: "", routingKey: "q", redelivered: false, channel: 1, noAck: false },
+  ...{ properties: new Uint8Array(2), messageCount: 0, body: new Uint8Array(1) },
+});
+
+it("has the worker forget a channel that is closed, and asks it nothing more about that", () => {
+  const { channel, calls, items } = withChannel({
+    close: (call) => [replyTo(call, undefined), closedEvent(call.lane)],
+    basicGet: ({ lane, id }) => [got(lane, id, 1)],
+  });
+  const message = channel.basicGet({ queue: "q" });
+  channel.close();
+  expect(items.at(-1)).toEqual({ type: "done", lane: 1, tag: 0 });
+  const before = calls.length;
+  const closed = { name: "ChannelError", code: "CHANNEL_CLOSED", outcome: "not-sent" };
+  expect(() => channel.queueDeclare()).toThrow(expect.objectContaining(closed));
+  expect(() => channel.basicPublish({ exchange: "", routingKey: "q", body: new Uint8Array(0) })).toThrow(
+    expect.objectContaining(closed),
+  );
+  const stale = expect.objectContaining({ name: "SettlementError", code: "STALE_DELIVERY" });
+  expect(() => message?.ack()).toThrow(stale);
+  expect(() => channel.basicAck({ deliveryTag: 1 })).toThrow(stale);
+  expect(calls).toHaveLength(before);
+});
+
+it("throws what the server closed a channel for again, without the worker", () => {
+  const reason = { replyCode: 404, replyText: "NOT_FOUND", method: "queue.declare" } as const;
+  const error = new ChannelError("CHANNEL_CLOSED", "not there", reason);
+  const { channel, calls } = withChannel({
+    queueDeclare: ({ lane, id }) => [{ type: "failed", lane, id, error: packError(error) }, closedEvent(lane, error)],
+  });
+  const refused = expect.objectContaining({ name: "ChannelError", replyCode: 404 });
+  expect(() => channel.queueDeclare({ queue: "q", passive: true })).toThrow(refused);
+  const before = calls.length;
+  expect(() => channel.basicQos({ prefetchCount: 1 })).toThrow(refused);
+  expect(channel.state).toBe("closed");
+  expect(calls).toHaveLength(before);
+});
+
+it("says that a delivery is stale whose connection was lost", () => {
+  const { channel, connection, say } = withChannel({ basicGet: ({ lane, id }) => [got(lane, id, 1)] });
+  const message = channel.basicGet({ queue: "q" });
+  say({ type: "lost", lane: 1 });
+  connection.processDataEvents();
+  expect([message?.outstanding, message?.ack(), message?.nack()]).toEqual([false, "stale", "stale"]);
 });

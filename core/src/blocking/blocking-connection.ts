@@ -63,7 +63,8 @@ export class BlockingConnection {
   readonly #services: BlockingServices;
   readonly #host: BlockingHost;
   readonly #listeners = new Map<keyof BlockingConnectionEvents, Set<(value: never) => unknown>>();
-  readonly #channels = new Set<BlockingChannel>();
+  /** Those that are open, or whose end somebody is to be told; by their lanes. */
+  readonly #channels = new Map<number, BlockingChannel>();
   readonly #callbackPorts = new Set<ThreadPort>();
   #look: Look;
   #state: "open" | "closed" = "open";
@@ -82,6 +83,7 @@ export class BlockingConnection {
       port: this.#port,
       dispatcher: this.#dispatcher,
       pumpUntil: (until, limit) => this.#pumpUntil(until, limit),
+      forget: (lane) => this.#channels.delete(lane),
     };
     this.#port.addLane(portLane, { handle: (item) => this.#handle(item) });
     try {
@@ -150,11 +152,12 @@ export class BlockingConnection {
       undo: (answer: HostItem) => {
         const { lane } = unpack((answer as { value?: unknown }).value) as { lane: number };
         this.#port.outbox.post({ type: "call", lane, id: 0, method: "close", options: new Map(), abortable: false });
+        this.#port.outbox.post({ type: "done", lane, tag: 0 });
       },
     };
     const facts = this.#port.call(portLane, "openChannel", { number }, more) as ChannelFacts & { lane: number };
     const channel = new BlockingChannel(this.#host, facts.lane, facts);
-    this.#channels.add(channel);
+    this.#channels.set(facts.lane, channel);
     return channel;
   }
 
@@ -297,10 +300,10 @@ export class BlockingConnection {
   }
 
   #throwUntoldEnd(): void {
-    for (const channel of this.#channels) {
+    for (const [lane, channel] of this.#channels) {
       if (channel.state !== "closed") continue;
       const error = channel.takeUntoldEnd();
-      this.#channels.delete(channel);
+      this.#channels.delete(lane);
       if (error !== undefined && this.#end === undefined) throw error;
     }
   }

@@ -53,9 +53,7 @@ export class BlockingConsumers {
     };
     try {
       const more = { timeout, numbered, undo: cancelThere };
-      const made = this.#lane.telling(() =>
-        this.#lane.host.port.call(this.#lane.number, "basicConsume", options, more),
-      );
+      const made = this.#lane.ask((port) => port.call(this.#lane.number, "basicConsume", options, more));
       const { consumerTag, queue } = made as { consumerTag: string; queue: string };
       const started = intake as unknown as Intake;
       started.begun(consumerTag, queue);
@@ -138,11 +136,8 @@ export class BlockingConsumers {
   }
 
   #end(id: number, intake: Intake, timeout: number | undefined): number {
-    const there = this.#lane.host.port.call(
-      this.#lane.number,
-      "cancelConsumer",
-      { consumer: id },
-      { timeout },
+    const there = this.#lane.ask((port) =>
+      port.call(this.#lane.number, "cancelConsumer", { consumer: id }, { timeout }),
     ) as number;
     intake.isOver = true;
     let here = 0;

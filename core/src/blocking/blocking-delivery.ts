@@ -7,7 +7,10 @@ import type { BodyItem, DeliverItem, GotItem, MessageFields, Verb } from "../thr
 
 /** The channel of a delivery. */
 export interface BlockingSettler {
+  readonly isClosed: boolean;
   isOutstanding(tag: number): boolean;
+  /** Whether the server delivers it again, since it was lost with its connection. */
+  isStale(tag: number): boolean;
   settle(verb: Verb, tag: number, multiple: boolean, requeue: boolean): SettleResult;
 }
 
@@ -63,7 +66,9 @@ export class BlockingDelivery extends LentMessage {
   }
 
   #settle(verb: Verb, multiple: boolean, requeue: boolean): SettleResult {
-    if (!this.outstanding) throw new SettlementError("ALREADY_SETTLED", this.deliveryTag);
+    const { isClosed } = this.#settler;
+    if (!isClosed && this.#settler.isStale(this.deliveryTag)) return "stale";
+    if (!isClosed && !this.outstanding) throw new SettlementError("ALREADY_SETTLED", this.deliveryTag);
     return this.#settler.settle(verb, this.deliveryTag, multiple, requeue);
   }
 }

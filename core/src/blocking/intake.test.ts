@@ -18,7 +18,13 @@ function delivery(tag: number, noAck: boolean): BlockingConsumerDelivery {
     properties: new Uint8Array(2),
     body: new Uint8Array(1),
   };
-  return new BlockingConsumerDelivery(item, { isOutstanding: () => !noAck, settle: () => "settled" });
+  const settler = {
+    isClosed: false,
+    isStale: () => false,
+    isOutstanding: () => !noAck,
+    settle: () => "settled" as const,
+  };
+  return new BlockingConsumerDelivery(item, settler);
 }
 
 it("keeps what needs no acknowledgement when its channel is closed: nobody delivers it again", () => {

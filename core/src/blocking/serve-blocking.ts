@@ -48,7 +48,6 @@ class ConnectionLane implements Lane {
   readonly #host: PortHost;
   readonly #connect: (options: ConnectOptions) => Promise<Connection>;
   readonly #calls: Calls;
-  readonly #services = new Map<number, ChannelService>();
   #connection: Connection | undefined;
   #lanes: number = channelLane;
 
@@ -100,11 +99,10 @@ class ConnectionLane implements Lane {
     const lane = this.#lanes;
     this.#lanes += 1;
     const service = new ChannelService(channel, lane, this.#host.outbox, { window: defaultWindow, report: () => {} });
-    this.#services.set(lane, service);
-    this.#host.addLane(lane, { handle: (item) => service.handle(item), release: () => service.release() });
-    channel.on("closed", () => {
-      // The last calls of the channel are answered first.
-      queueMicrotask(() => this.#services.delete(lane));
+    this.#host.addLane(lane, {
+      // The other thread has heard that the channel is closed, and asks nothing more.
+      handle: (item) => (item.type === "done" ? this.#host.removeLane(lane) : service.handle(item)),
+      release: () => service.release(),
     });
     return { lane, ...service.facts };
   }

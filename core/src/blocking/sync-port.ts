@@ -88,6 +88,10 @@ export class SyncPort {
     this.#lanes.set(lane, guest);
   }
 
+  removeLane(lane: number): void {
+    this.#lanes.delete(lane);
+  }
+
   /** Has something looked at whenever the port is; `look` says whether it found anything. The returned function ends that. */
   watch(look: () => boolean): () => void {
     this.#watchers.add(look);
