@@ -1,11 +1,13 @@
 /** A channel at the disposal of another thread: its calls are made here, and what they bring goes back. */
 
-import type { Channel } from "../client/channel.ts";
+import { type Channel, coreOf } from "../client/channel.ts";
 import type { BasicGetOptions, BasicPublishOptions, CallerOptions } from "../client/channel-options.ts";
 import type { Consumer } from "../client/consumer.ts";
 import type { ConsumeOptions, ConsumerEnd } from "../client/consumer-options.ts";
 import type { ConsumerDelivery } from "../client/delivery.ts";
+import { Future, onAbort } from "../client/futures.ts";
 import type { SettleResult } from "../client/settlement.ts";
+import type { Millis } from "../engine/config.ts";
 import { Deque } from "../engine/deque.ts";
 import { UsageError } from "../wire/errors.ts";
 import { EncodedProperties } from "../wire/properties.ts";
@@ -170,6 +172,8 @@ export class ChannelService {
           const { method: name, fields } = given as { method: never; fields: never };
           return this.channel.request(name, fields, { signal });
         });
+      case "wait":
+        return this.#calls.answer(item, (signal) => this.#wait(given, signal));
       case "flush":
         // Whatever was said before has been done.
         return this.#calls.answerNow(id, () => undefined);
@@ -180,6 +184,16 @@ export class ChannelService {
           throw new UsageError("NOT_SUPPORTED", `A channel of another thread has no ${method}`);
         });
     }
+  }
+
+  /** Lets time pass for the other thread, which has no clock; when it does not want that any more, none. */
+  async #wait({ time }: { readonly time: Millis }, signal: AbortSignal | undefined): Promise<void> {
+    const passed = new Future<void>();
+    const cancel = coreOf(this.channel).deadlines.add(time, { expire: () => passed.resolve() });
+    const stopListening = onAbort(signal, () => passed.resolve());
+    await passed.promise;
+    cancel();
+    stopListening();
   }
 
   #get(item: CallItem, options: BasicGetOptions): void {

@@ -1,6 +1,7 @@
 /** A message on its way to the thread that publishes it. */
 
 import type { BasicPublishOptions } from "../client/channel-options.ts";
+import { patience } from "../client/option-checks.ts";
 import { encodeProperties } from "../client/outgoing-properties.ts";
 import { isBytes } from "../wire/bytes.ts";
 import { UsageError } from "../wire/errors.ts";
@@ -44,10 +45,11 @@ export function checkPublishItem(message: ThreadPublishOptions): void {
   if (typeof message !== "object" || message === null) {
     throw new UsageError("INVALID_ARGUMENT", "basicPublish takes an object");
   }
-  const { exchange, routingKey, body } = message;
+  const { exchange, routingKey, body, timeout } = message;
   if (!isBytes(body)) throw new UsageError("INVALID_ARGUMENT", "A body is a Uint8Array");
   requireText(exchange, "exchange");
   requireText(routingKey, "routingKey");
+  if (timeout !== undefined) patience(timeout, "timeout");
 }
 
 function encoded(properties: NonNullable<BasicPublishOptions["properties"]>): EncodedProperties {

@@ -1,6 +1,6 @@
 /** Channels at the other end of a port: what is hard to bring about with a real server. */
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { bytes, connected, type Fixture, withChannel } from "../client/testing/fixture.ts";
 import type { VirtualIo } from "../client/testing/virtual-io.ts";
 import type { Channel } from "../client/channel.ts";
@@ -138,6 +138,82 @@ describe("the end of a transaction in another thread", () => {
     await result(io, Promise.all(publishing));
     await result(io, worker.txCommit());
     expect(server.sentOf("tx.commit")).toHaveLength(1);
+  });
+});
+
+describe("the time of a publish", () => {
+  /** A worker's channel whose window is full, in confirm mode. */
+  async function full(): Promise<Apart & { readonly running: () => Promise<void> }> {
+    const made = await apart();
+    const { io, server, worker } = made;
+    server.on("confirm.select", ({ channel }) => server.method(channel, "confirm.select-ok", {}));
+    await result(io, worker.confirmSelect());
+    for (let i = 0; i < 1000; i += 1) worker.basicPublish(message).catch(() => {});
+    await until(io, () => server.sentOf("basic.publish").length === 1000);
+    const timers = io.timers;
+    return { ...made, running: () => until(io, () => io.timers > timers) };
+  }
+  const message = { exchange: "", routingKey: "q", body: bytes("m") };
+
+  it("runs while it waits for room in its thread", async () => {
+    const { io, server, worker, served, running } = await full();
+    const waiting = worker.basicPublish({ ...message, timeout: 5_000 });
+    const failed = vi.fn<() => void>();
+    waiting.catch(failed);
+    await running();
+    await io.advance(4_999);
+    await io.settle();
+    expect(failed).not.toHaveBeenCalled();
+    await io.advance(1);
+    await expect(result(io, waiting)).rejects.toMatchObject({ name: "TimeoutError", outcome: "not-sent" });
+    expect(server.sentOf("basic.publish")).toHaveLength(1000);
+    server.confirm(1, 1000, true);
+    await until(io, () => worker.unconfirmed === 0);
+    expect(served.channel.state).toBe("open");
+  });
+
+  it("goes on running when it is sent", async () => {
+    const { io, server, worker, running } = await full();
+    const waiting = worker.basicPublish({ ...message, timeout: 5_000 });
+    waiting.catch(() => {});
+    await running();
+    await io.advance(3_000);
+    server.confirm(1, 1000, true);
+    await until(io, () => server.sentOf("basic.publish").length === 1001);
+    await io.advance(2_000);
+    await expect(result(io, waiting)).rejects.toMatchObject({ name: "TimeoutError", outcome: "unknown" });
+  });
+
+  it("is over with the message", async () => {
+    const { io, server, worker, running } = await full();
+    const before = io.timers;
+    const waiting = worker.basicPublish({ ...message, timeout: 5_000 });
+    await running();
+    server.confirm(1, 1000, true);
+    await until(io, () => server.sentOf("basic.publish").length === 1001);
+    server.confirm(1, 1001);
+    await result(io, waiting);
+    await io.settle();
+    await io.advance(10_000);
+    expect(io.timers).toBe(before);
+    expect(worker.unconfirmed).toBe(0);
+  });
+
+  it("can be given up by its signal as before", async () => {
+    const { io, worker } = await full();
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const waiting = worker.basicPublish({ ...message, timeout: 5_000, signal: controller.signal });
+    waiting.catch(() => {});
+    controller.abort(reason);
+    await expect(result(io, waiting)).rejects.toMatchObject({ code: "ABORTED", outcome: "not-sent", cause: reason });
+  });
+
+  it("is a number", async () => {
+    const { worker } = await apart();
+    await expect(worker.basicPublish({ ...message, timeout: Number.NaN })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
   });
 });
 

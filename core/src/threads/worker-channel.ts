@@ -37,6 +37,7 @@ import type { ThreadPort } from "./port.ts";
 import { type CallMore, PortGuest } from "./port-guest.ts";
 import { channelLane, type DeliverItem, type HostItem, type PackedEnd, type PackedEvent } from "./protocol.ts";
 import { publishItem, type ThreadPublishOptions } from "./publish-item.ts";
+import { PublishTime } from "./publish-time.ts";
 import { PublishWindow } from "./publish-window.ts";
 import type { PlainCall } from "./channel-service.ts";
 import type { ThreadError } from "./thread-error.ts";
@@ -153,29 +154,37 @@ export class WorkerChannel {
    * UnroutableError, TimeoutError, AbortError, ChannelError and ConnectionError as there; ThreadError.
    */
   async basicPublish(message: ThreadPublishOptions): Promise<void> {
-    const { body, signal, transfer = false } = message;
-    const item = publishItem(message, this.#lane, signal !== undefined);
+    const { body, signal, timeout = Infinity, transfer = false } = message;
+    let item = publishItem(message, this.#lane, signal !== undefined);
     if (signal?.aborted === true) throw new AbortError(signal.reason, "not-sent");
     const size = body.length;
     const answered = new Future<unknown>();
+    let time: PublishTime | undefined;
     const send = (id: number): void => {
       item.id = id;
       this.#guest.outbox.postWithBody(item, body, transfer);
     };
     const turn = this.#window.enter(size, () => {
-      const asked = this.#guest.ask(send, this.#lane, { signal, unlimited: true });
+      const asked = this.#guest.ask(send, this.#lane, { signal: time?.signal ?? signal, unlimited: true });
       const leave = (): void => this.#window.leave(size);
       asked.then(leave, leave);
       answered.resolve(asked);
     });
+    if (turn !== undefined && timeout !== Infinity) {
+      time = new PublishTime(this.#guest, this.#lane, timeout, signal);
+      item = { ...item, timeout: undefined, abortable: true };
+    }
     const stopListening =
       turn &&
-      onAbort(signal, (reason) => {
+      onAbort(time?.signal ?? signal, (reason) => {
         if (this.#window.giveUp(turn)) answered.fail(() => new AbortError(reason, "not-sent"));
       });
     try {
       await answered.promise;
+    } catch (error) {
+      throw time?.errorOf(error) ?? error;
     } finally {
+      time?.end();
       stopListening?.();
     }
   }
