@@ -18,7 +18,7 @@ import type { ConfirmListener } from "./unconfirmed.ts";
 const keptFailures = 100;
 
 /** How long `close` waits for confirms, unless it is told. */
-const defaultCloseTimeout: Millis = 30_000;
+export const defaultCloseTimeout: Millis = 30_000;
 
 /** A message of {@link Publisher.send} that was not confirmed. */
 export interface SendFailure {

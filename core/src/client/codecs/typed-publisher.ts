@@ -1,13 +1,16 @@
 /** Publishers of values. */
 
 import type { Millis } from "../../engine/config.ts";
-import { UsageError } from "../../wire/errors.ts";
+import { ChannelError } from "../../engine/errors.ts";
+import { type Outcome, UsageError } from "../../wire/errors.ts";
 import { publishBatch } from "../batch.ts";
-import type { Connection } from "../connection.ts";
-import { isThenable } from "../futures.ts";
+import { type Connection, internalsOf } from "../connection.ts";
+import type { Deadlines } from "../deadlines.ts";
+import { AbortError, type EndError, endedWith, TimeoutError } from "../errors.ts";
+import { Future, isThenable, onAbort } from "../futures.ts";
 import { illegal } from "../option-checks.ts";
 import type { OutgoingProperties } from "../outgoing-properties.ts";
-import type { Publisher } from "../publisher.ts";
+import { defaultCloseTimeout, type Publisher } from "../publisher.ts";
 import type { PublisherOptions, PublishOptions } from "../publisher-options.ts";
 import type { WaitOptions } from "../publishing.ts";
 import { type Codec, checkCodec, type EncodedMessage, encodeMessage } from "./codec.ts";
@@ -35,7 +38,8 @@ export async function openTypedPublisher<T>(
   { codec, ...options }: TypedPublisherOptions<T>,
 ): Promise<TypedPublisher<T>> {
   checkCodec(codec, "codec");
-  return new TypedPublisher(await connection.openPublisher(options), codec);
+  const { deadlines } = internalsOf(connection);
+  return new TypedPublisher(await connection.openPublisher(options), codec, deadlines, options.timeout);
 }
 
 /** Publishes values, in the order of the calls. */
@@ -43,21 +47,31 @@ export class TypedPublisher<T> {
   /** The publisher below: its state, its listeners, bytes as they are. */
   readonly publisher: Publisher;
   readonly #codec: Codec<T>;
+  readonly #deadlines: Deadlines;
+  /** Of a value that has none of its own. */
+  readonly #timeout: Millis | undefined;
   /** The value that was published last, while a codec that takes its time encodes it or those before. */
   #last: Promise<unknown> | undefined;
   #encoding = 0;
+  /** Who waits for a codec, and hears of the channel's end. */
+  readonly #waiting = new Set<Future<never>>();
+  #makeEnd: (() => Error) | undefined;
+  #closing: Promise<void> | undefined;
 
   /** `openTypedPublisher` is the way in. */
-  constructor(publisher: Publisher, codec: Codec<T>) {
+  constructor(publisher: Publisher, codec: Codec<T>, deadlines: Deadlines, timeout?: Millis) {
     this.publisher = publisher;
     this.#codec = codec;
+    this.#deadlines = deadlines;
+    this.#timeout = timeout;
+    void publisher.closed.then((end) => this.#ended(end));
   }
 
   /**
    * Publishes a value, as `Publisher.publish`.
    *
    * @throws CodecError ENCODE_FAILED, before anything was sent; LIMIT_REACHED when 1000 values wait for a codec that takes
-   * its time; as `Publisher.publish`.
+   * its time; as `Publisher.publish`. The time that encoding takes counts.
    */
   publish(value: T, options: TypedPublishOptions = {}): Promise<void> {
     try {
@@ -75,30 +89,36 @@ export class TypedPublisher<T> {
   /**
    * Publishes many values, as `publishBatch`. All of them are encoded before the first one is sent.
    *
-   * @throws CodecError ENCODE_FAILED, before anything was sent; BatchError as `publishBatch`.
+   * @throws CodecError ENCODE_FAILED, TimeoutError and AbortError, before anything was sent; BatchError as `publishBatch`.
    */
   async publishBatch(values: readonly T[], options: TypedPublishOptions = {}): Promise<void> {
     if (!Array.isArray(values)) throw illegal("values", "an array", values);
     const { timeout, signal, properties, ...more } = options;
-    const messages = await Promise.all(values.map(async (value) => encodeMessage(this.#codec, value, properties)));
-    await this.#last;
+    const left = this.#timeLeft(timeout);
+    const encoding = Promise.all(values.map(async (value) => encodeMessage(this.#codec, value, properties)));
+    const messages = await this.#within(encoding, { timeout, signal }, "not-sent");
+    await this.#within(this.#last, { timeout: left(), signal }, "not-sent");
     await publishBatch(
       this.publisher,
       messages.map((message) => ({ ...more, ...message })),
-      { timeout, signal },
+      { timeout: left(), signal },
     );
   }
 
   /** Resolves when everything that was published before is confirmed, as `Publisher.flush`. */
-  async flush(options: WaitOptions = {}): Promise<void> {
-    await this.#last;
-    await this.publisher.flush(options);
+  async flush({ timeout, signal }: WaitOptions = {}): Promise<void> {
+    const left = this.#timeLeft(timeout);
+    await this.#within(this.#last, { timeout, signal }, "unknown");
+    await this.publisher.flush({ timeout: left(), signal });
   }
 
-  /** Waits for what is unconfirmed, and closes the channel, as `Publisher.close`. */
-  async close(options?: { readonly timeout?: Millis }): Promise<void> {
-    await this.#last;
-    await this.publisher.close(options);
+  /**
+   * Waits for what is unconfirmed, and closes the channel, as `Publisher.close`. The time that encoding takes counts; what
+   * is not encoded by then is not sent.
+   */
+  close({ timeout = defaultCloseTimeout }: { readonly timeout?: Millis } = {}): Promise<void> {
+    this.#closing ??= this.#close(timeout);
+    return this.#closing;
   }
 
   /** Closes the publisher, for `await using`. */
@@ -112,9 +132,18 @@ export class TypedPublisher<T> {
 
   /** A value that is encoded sooner than the one before it waits for that: they leave in the order of the calls. */
   async #sendInTurn(message: Promise<EncodedMessage>, options: TypedPublishOptions): Promise<void> {
+    const before = this.#last;
+    const sent = this.#sendAfter(before, message, options);
+    // Whoever gives up lets nobody behind it overtake those before.
+    const last: Promise<unknown> = Promise.allSettled([sent, before]).then(() => {
+      if (this.#last === last) this.#last = undefined;
+    });
+    this.#last = last;
     this.#encoding += 1;
-    const sent = this.#sendAfter(this.#last, message, options);
-    this.#last = sent.then(ignore, ignore);
+    // What was given up counts as long as its codec has it.
+    void Promise.allSettled([sent, message]).then(() => {
+      this.#encoding -= 1;
+    });
     const { confirmed } = await sent;
     return confirmed;
   }
@@ -124,15 +153,60 @@ export class TypedPublisher<T> {
     message: Promise<EncodedMessage>,
     options: TypedPublishOptions,
   ): Promise<{ readonly confirmed: Promise<void> }> {
+    const { timeout = this.#timeout, signal } = options;
+    const left = this.#timeLeft(timeout);
+    const [encoded] = await this.#within(Promise.allSettled([message, before]), { timeout, signal }, "not-sent");
+    if (encoded.status === "rejected") throw encoded.reason;
+    return { confirmed: this.#send(encoded.value, { ...options, timeout: left() }) };
+  }
+
+  async #close(timeout: Millis): Promise<void> {
+    const left = this.#timeLeft(timeout);
     try {
-      const [encoded] = await Promise.allSettled([message, before]);
-      if (encoded.status === "rejected") throw encoded.reason;
-      return { confirmed: this.#send(encoded.value, options) };
+      await this.#within(this.#last, { timeout }, "unknown");
     } finally {
-      this.#encoding -= 1;
-      if (this.#encoding === 0) this.#last = undefined;
+      await this.publisher.close({ timeout: left() ?? timeout });
     }
   }
-}
 
-const ignore = (): void => {};
+  /** What a promise comes to, unless patience or the channel ends first. */
+  async #within<V>(promise: Promise<V>, options: WaitOptions, outcome: Outcome): Promise<V>;
+  async #within<V>(promise: Promise<V> | undefined, options: WaitOptions, outcome: Outcome): Promise<V | undefined>;
+  async #within<V>(
+    promise: Promise<V> | undefined,
+    { timeout, signal }: WaitOptions,
+    outcome: Outcome,
+  ): Promise<V | undefined> {
+    if (promise === undefined) return undefined;
+    const limit = new Future<never>();
+    if (signal?.aborted === true) limit.fail(() => new AbortError(signal.reason, outcome));
+    if (this.#makeEnd !== undefined) limit.fail(this.#makeEnd);
+    const expire = (): void => limit.fail(() => new TimeoutError("A codec took too long", outcome));
+    const cancelDeadline = timeout === undefined ? undefined : this.#deadlines.add(timeout, { expire });
+    const stopListening = onAbort(signal, (reason) => limit.fail(() => new AbortError(reason, outcome)));
+    this.#waiting.add(limit);
+    try {
+      return await Promise.race([promise, limit.promise]);
+    } finally {
+      this.#waiting.delete(limit);
+      cancelDeadline?.();
+      stopListening();
+    }
+  }
+
+  /** How much of a timeout is left when it is asked. */
+  #timeLeft(timeout: Millis | undefined): () => Millis | undefined {
+    if (timeout === undefined) return () => undefined;
+    const until = this.#deadlines.now + timeout;
+    return () => until - this.#deadlines.now;
+  }
+
+  /** The channel is closed for good: nobody is to wait for a codec any more. */
+  #ended(end: EndError | undefined): void {
+    const makeEnd = (): Error => {
+      return endedWith(end ?? new ChannelError("CHANNEL_CLOSED", "The publisher was closed by the client"), "not-sent");
+    };
+    this.#makeEnd = makeEnd;
+    for (const limit of this.#waiting) limit.fail(makeEnd);
+  }
+}
