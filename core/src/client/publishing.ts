@@ -12,7 +12,7 @@ import { Deque } from "../engine/deque.ts";
 import type { ReturnEvent, SettledEvent } from "../engine/events.ts";
 import type { Publication } from "../engine/frame-writer.ts";
 import { writePublish } from "../wire/encode.ts";
-import { type Outcome, UsageError } from "../wire/errors.ts";
+import { AmqpError, type Outcome, UsageError } from "../wire/errors.ts";
 import { Output } from "../wire/output.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { AbortError, type EndError, endedWith, type MakeEnd, NotConnectedError } from "./errors.ts";
@@ -391,7 +391,9 @@ export class Publishing {
       sequence = this.#host.engine.publish(publish.publication);
     } catch (error) {
       if (!publish.waits) throw error;
-      publish.failed(() => error as Error);
+      // What is published again may have arrived before, whatever it is now.
+      const mayHaveArrived = publish.resends > 0;
+      publish.failed(() => (mayHaveArrived ? unknown(error as AmqpError) : (error as Error)));
       return;
     }
     this.#host.link.touch();
@@ -427,4 +429,8 @@ export class Publishing {
   #rejected(makeEnd: MakeEnd): Promise<never> {
     return rejection(() => endedWith(makeEnd(), "not-sent"));
   }
+}
+
+function unknown(cause: AmqpError): AmqpError {
+  return new AmqpError(cause.code, cause.message, { cause, outcome: "unknown" });
 }

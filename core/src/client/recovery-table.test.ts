@@ -124,6 +124,32 @@ describe("publish, confirm", () => {
     expect(servers.map((server) => server.sentOf("basic.publish").length)).toEqual([1, 1, 1, 0]);
   });
 
+  it("that cannot be sent again, since frames are smaller now, may have arrived all the same", async () => {
+    const { io, channel, cut, comeBack, server } = await recoveringChannel(
+      { recovery: { republish: true } },
+      (prepared, number) => {
+        if (number > 0) prepared.tune = { ...prepared.tune, frameMax: 4096 };
+      },
+    );
+    await settled(io, channel.confirmSelect());
+    const headers = { large: "x".repeat(5_000) };
+    const first = errorOf(channel.basicPublish({ ...message("a"), properties: { headers } }));
+    const second = channel.basicPublish(message("b"));
+    await io.settle();
+    await cut();
+    await comeBack();
+    expect(await first).toMatchObject({
+      ...{ name: "AmqpError", code: "INVALID_ARGUMENT", outcome: "unknown" },
+      cause: { name: "UsageError" },
+    });
+    expect(published(server().sentOf("basic.publish"))).toEqual(["b"]);
+    server().confirm(1, 1);
+    await settled(io, second);
+    // What was never sent has not arrived.
+    const later = channel.basicPublish({ ...message("c"), properties: { headers } });
+    expect(await failure(io, later)).toMatchObject({ name: "UsageError", outcome: "not-sent" });
+  });
+
   it("that gave up waiting is not published again", async () => {
     const { io, channel, cut, comeBack, server } = await recoveringChannel({ recovery: { republish: true } });
     await settled(io, channel.confirmSelect());
