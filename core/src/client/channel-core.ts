@@ -96,7 +96,9 @@ export class ChannelCore implements PublishingHost {
   /** What the server's delivery tags begin from, since the channel was opened last. */
   #offset = 0;
   /** Calls without an answer that nothing has proved right yet. */
-  #unproven: { readonly method: string; readonly undo: () => void }[] | undefined;
+  #unproven: { readonly method: string; readonly behind: number; readonly undo: () => void }[] | undefined;
+  /** Requests that were sent. An answer to one says that the server took what was sent before it. */
+  #requests = 0;
   #listeners: Listeners<ChannelEvents> | undefined;
   #transaction: Transaction | undefined;
   #isTransactional = false;
@@ -228,6 +230,8 @@ export class ChannelCore implements PublishingHost {
       const fields = recorder?.resolve(this.memory, method, given) ?? given;
       const request = this.engine.request(method, fields);
       const sent = recorder?.sent(this.memory, method, fields);
+      this.#requests += 1;
+      const number = this.#requests;
       this.link.touch();
       // What is published or settled from now on may belong to a transaction.
       if (method === "tx.select") this.#beginTransactions();
@@ -238,7 +242,7 @@ export class ChannelCore implements PublishingHost {
         idempotent,
         value: (answer) => {
           sent?.done(answer);
-          this.#unproven = undefined;
+          this.#unproven = this.#unproven?.filter(({ behind }) => behind >= number);
           if (method === "tx.select") this.#isTransactional = true;
           if (method === "basic.recover") this.settlement.endRecover();
           return options.value(answer);
@@ -261,7 +265,8 @@ export class ChannelCore implements PublishingHost {
       if (method === "basic.recover-async") this.settlement.forgetAll();
       const sent = recorder?.sent(this.memory, method as ChannelRequestName, fields as Arguments<ChannelRequestName>);
       sent?.done(undefined);
-      if (sent?.undo !== undefined) (this.#unproven ??= []).push({ method, undo: () => sent.undo?.() });
+      if (sent?.undo !== undefined)
+        (this.#unproven ??= []).push({ method, behind: this.#requests, undo: () => sent.undo?.() });
     } catch (error) {
       return Promise.reject(error as Error);
     }

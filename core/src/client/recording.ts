@@ -92,13 +92,21 @@ export class Recorder {
       case "queue.bind":
         return this.#bind(given, () => queueBinding(memory, given as Arguments<"queue.bind">));
       case "exchange.unbind":
-        return removed(() => this.topology.removeBinding(exchangeBinding(given as Arguments<"exchange.bind">)));
+        return this.#removed(() => this.topology.removeBinding(exchangeBinding(given as Arguments<"exchange.bind">)));
       case "queue.unbind":
-        return removed(() => this.topology.removeBinding(queueBinding(memory, given as Arguments<"queue.unbind">)));
+        return this.#removed(() =>
+          this.topology.removeBinding(queueBinding(memory, given as Arguments<"queue.unbind">)),
+        );
       case "exchange.delete":
-        return removed(() => this.topology.removeExchange((given as Arguments<"exchange.delete">).exchange));
+        return this.#removed(
+          () => this.topology.removeExchange((given as Arguments<"exchange.delete">).exchange),
+          given as Arguments<"exchange.delete">,
+        );
       case "queue.delete":
-        return removed(() => this.topology.removeQueue((given as Arguments<"queue.delete">).queue));
+        return this.#removed(
+          () => this.topology.removeQueue((given as Arguments<"queue.delete">).queue),
+          given as Arguments<"queue.delete">,
+        );
       case "confirm.select":
         // Whether the server has heard of it or not: what is published from now on is to be confirmed. It refuses to change
         // the mode once there is one.
@@ -176,6 +184,33 @@ export class Recorder {
       },
     };
   }
+
+  /**
+   * Something is to go. With the connection it is gone if the server was asked: the application wanted that. What is to go
+   * may have been declared a moment ago, without an answer yet, so it is looked for again at the end.
+   */
+  #removed(remove: () => Removal, { ifUnused, ifEmpty }: Conditions = {}): SentCall {
+    const removal = remove();
+    let bringBack: (() => void) | undefined;
+    const gone = (): void => {
+      bringBack = this.topology.undoable(() => {
+        removal.done();
+        remove().done();
+      });
+    };
+    return {
+      done: gone,
+      failed: (end, wasSent) => (wasSent && end instanceof ConnectionError ? gone() : removal.refused()),
+      // What nobody put a condition to was not refused.
+      undo: () => (ifUnused === true || ifEmpty === true ? bringBack?.() : undefined),
+    };
+  }
+}
+
+/** What the server may refuse a deletion for. */
+interface Conditions {
+  readonly ifUnused?: boolean | undefined;
+  readonly ifEmpty?: boolean | undefined;
 }
 
 const namesQueue: ReadonlySet<MethodName> = new Set<MethodName>([
@@ -225,20 +260,4 @@ function queueBinding(
 
 function onAnswer(done: () => void): SentCall {
   return { done, failed: () => {} };
-}
-
-/**
- * Something is to go. With the connection it is gone if the server was asked: the application wanted that. What is to go
- * may have been declared a moment ago, without an answer yet, so it is looked for again at the end.
- */
-function removed(remove: () => Removal): SentCall {
-  const removal = remove();
-  const gone = (): void => {
-    removal.done();
-    remove().done();
-  };
-  return {
-    done: gone,
-    failed: (end, wasSent) => (wasSent && end instanceof ConnectionError ? gone() : removal.refused()),
-  };
 }

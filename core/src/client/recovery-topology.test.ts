@@ -207,6 +207,63 @@ describe("what is brought back", () => {
     expect(connection.recordedCount).toBe(0);
   });
 
+  it("is what the server refused to delete without being asked for an answer, with all that hung on it", async () => {
+    const { io, connection, channel, cut, comeBack, server } = await recoveringChannel();
+    const other = await settled(io, connection.openChannel());
+    await settled(io, channel.exchangeDeclare({ exchange: "source", autoDelete: true }));
+    await settled(io, channel.queueDeclare({ queue: "used" }));
+    await settled(io, channel.queueBind({ queue: "used", exchange: "source", routingKey: "k" }));
+    await settled(io, other.basicConsume({ queue: "used", consumerTag: "c" }));
+    await settled(io, channel.basicConsume({ queue: "used", consumerTag: "own" }));
+    // An answer to what was asked before says nothing of the deletion.
+    server().on("queue.purge");
+    const purging = channel.queuePurge({ queue: "used" });
+    await io.settle();
+    await settled(io, channel.queueDelete({ queue: "used", ifUnused: true, noWait: true }));
+    expect(connection.recordedCount).toBe(0);
+    server().method(1, "queue.purge-ok", { messageCount: 0 });
+    await settled(io, purging);
+    const reason = { replyCode: 406, replyText: "PRECONDITION_FAILED - in use", classId: 50, methodId: 40 };
+    server().method(1, "channel.close", reason);
+    await io.settle();
+    // The closed channel's consumer is gone.
+    expect(connection.recordedCount).toBe(4);
+    await cut();
+    await comeBack();
+    expect(declared(server())).toEqual(["exchange.declare source", "queue.declare used", "queue.bind used"]);
+    expect(
+      server()
+        .sentOf("basic.consume")
+        .map(({ fields }) => fields["consumerTag"]),
+    ).toEqual(["c"]);
+  });
+
+  it("is not what was deleted on no condition, when a deletion behind it is refused", async () => {
+    const { io, connection, channel, server } = await recoveringChannel();
+    await settled(io, channel.queueDeclare({ queue: "gone" }));
+    await settled(io, channel.queueDeclare({ queue: "full" }));
+    await settled(io, channel.exchangeDeclare({ exchange: "used" }));
+    await settled(io, channel.queueDelete({ queue: "gone", noWait: true }));
+    await settled(io, channel.queueDelete({ queue: "full", ifEmpty: true, noWait: true }));
+    const reason = { replyCode: 406, replyText: "PRECONDITION_FAILED - not empty", classId: 50, methodId: 40 };
+    server().method(1, "channel.close", reason);
+    await io.settle();
+    expect(connection.recordedCount).toBe(2);
+  });
+
+  it("is not what was deleted without an answer, once another call was answered", async () => {
+    const { io, connection, channel, server } = await recoveringChannel();
+    await settled(io, channel.queueDeclare({ queue: "q" }));
+    await settled(io, channel.queueDelete({ queue: "q", ifEmpty: true, noWait: true }));
+    await settled(io, channel.queueDeclare({ queue: "behind" }));
+    const deleting = errorOf(channel.queueDelete({ queue: "behind", ifUnused: true }));
+    const reason = { replyCode: 406, replyText: "PRECONDITION_FAILED - in use", classId: 50, methodId: 40 };
+    server().on("queue.delete", ({ channel: on }) => server().method(on, "channel.close", reason));
+    await io.settle();
+    await deleting;
+    expect(connection.recordedCount).toBe(1);
+  });
+
   it("is what the mode and the filter leave", async () => {
     const declare = async (recovery: object) => {
       const fixture = await recoveringChannel({ recovery });

@@ -40,6 +40,8 @@ export class Topology {
   readonly #bindingsOf = new Tally();
   /** What will happen to the records once their removal is decided, by their identity. */
   readonly #removing = new Map<object, () => void>();
+  /** What would bring back the records that go just now. */
+  #gone: (() => void)[] | undefined;
 
   /** What is to be declared again: records whose removal is not under way. */
   get exchanges(): ExchangeRecord[] {
@@ -165,20 +167,34 @@ export class Topology {
     this.#consumersOf.rename(oldName, newName);
   }
 
+  /** Does what removes records; the returned function brings them back. */
+  undoable(remove: () => void): () => void {
+    const gone: (() => void)[] = [];
+    this.#gone = gone;
+    remove();
+    this.#gone = undefined;
+    return () => gone.forEach((bringBack) => bringBack());
+  }
+
   // What follows from what
 
   #consumerGone(consumer: Pick<ConsumerRecord, "channelId" | "consumerTag">): void {
     const key = consumerKey(consumer);
     // Its queue may have another name than when its removal began.
-    const queue = this.#consumers.get(key)?.queue;
-    if (queue === undefined) return;
+    const record = this.#consumers.get(key);
+    if (record === undefined) return;
+    const { queue } = record;
     this.#consumers.delete(key);
+    this.#gone?.push(() => this.consumerStarted(record));
     const isLast = this.#consumersOf.remove(queue) === 0;
     if (isLast && this.#queues.get(queue)?.autoDelete === true) this.#queueGone(queue);
   }
 
   #queueGone(name: string): void {
-    if (!this.#queues.delete(name)) return;
+    const record = this.#queues.get(name);
+    if (record === undefined) return;
+    this.#queues.delete(name);
+    this.#gone?.push(() => this.queueDeclared(record));
     for (const binding of [...this.#bindings.values()]) {
       if (binding.destinationKind === "queue" && binding.destination === name) this.#bindingGone(binding);
     }
@@ -187,12 +203,16 @@ export class Topology {
 
   #bindingGone(record: BindingRecord): void {
     if (!this.#bindings.delete(bindingKey(record))) return;
+    this.#gone?.push(() => this.bound(record));
     const isLast = this.#bindingsOf.remove(record.source) === 0;
     if (isLast && this.#exchanges.get(record.source)?.autoDelete === true) this.#exchangeGone(record.source);
   }
 
   #exchangeGone(name: string): void {
-    if (!this.#exchanges.delete(name)) return;
+    const record = this.#exchanges.get(name);
+    if (record === undefined) return;
+    this.#exchanges.delete(name);
+    this.#gone?.push(() => this.exchangeDeclared(record));
     for (const binding of [...this.#bindings.values()]) {
       const leadsHere = binding.destinationKind === "exchange" && binding.destination === name;
       if (leadsHere || binding.source === name) this.#bindingGone(binding);
