@@ -129,7 +129,7 @@ export const threadPoolCases: readonly ConformanceCase[] = [
       const queue = await scene.queue(channel);
       const workers: NearbyWorker[] = [];
       const refusals: unknown[] = [];
-      const handled: string[] = [];
+      const handled: (string | undefined)[] = [];
       const start = (): WorkerLike => {
         const worker = new NearbyWorker(async (delivery, own) => {
           const missing = text(delivery) === "poison";
