@@ -94,6 +94,30 @@ it("has no reason when it was closed here", () => {
   expect([connection.state, connection.closeReason]).toEqual(["closed", undefined]);
 });
 
+it.each([Number.NaN, "5" as unknown as number])(
+  "stays open when it is to be closed with a timeout of %s",
+  (timeout) => {
+    const { connection, calls } = connected({});
+    expect(() => connection.close({ timeout })).toThrow("timeout is a number of milliseconds");
+    expect(connection.state).toBe("open");
+    connection.close();
+    expect(connection.state).toBe("closed");
+    expect(calls).toEqual(["connect", "close"]);
+  },
+);
+
+it("tells the worker how long to wait for the answer to a close", () => {
+  const given: unknown[] = [];
+  const { connection } = connected({
+    close: (call, options) => {
+      given.push(options);
+      return [replyTo(call, undefined)];
+    },
+  });
+  connection.close({ timeout: 50, replyText: "bye" });
+  expect(given).toEqual([{ timeout: 50, replyText: "bye" }]);
+});
+
 it("waits as long as the worker takes to close, where the connection's closeTimeout is long", () => {
   const { connection, say, now } = connected({
     // The answer comes two minutes later.

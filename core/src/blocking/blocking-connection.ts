@@ -2,10 +2,11 @@
 
 import type { CloseOptions, Negotiated } from "../client/connection-options.ts";
 import type { ConnectionState } from "../client/connection-events.ts";
+import { patience } from "../client/option-checks.ts";
 import type { Millis } from "../engine/config.ts";
 import { UsageError } from "../wire/errors.ts";
 import type { FieldTable } from "../wire/field-values.ts";
-import { unpack } from "../threads/pack.ts";
+import { pack, unpack } from "../threads/pack.ts";
 import { unpackError } from "../threads/pack-errors.ts";
 import type { ThreadPort } from "../threads/port.ts";
 import { type HostItem, type PackedEvent, portLane } from "../threads/protocol.ts";
@@ -253,14 +254,17 @@ export class BlockingConnection {
    */
   close(options: Blocking<CloseOptions> = {}): void {
     if (this.#wasClosed) return;
+    const { timeout = Infinity } = options;
+    patience(timeout, "timeout");
     this.#wasClosed = true;
-    const { timeout } = options;
-    const given = { ...options, ...(timeout === undefined ? {} : { timeout }) };
+    // Not by `call`, which keeps the timeout to itself: here it is the worker's.
+    const send = (id: number): void => {
+      const packed = pack(options, "close");
+      this.#port.outbox.post({ type: "call", lane: portLane, id, method: "close", options: packed, abortable: false });
+    };
     try {
       // The worker always answers, in its own time; when it is gone, that is found out.
-      if (!this.#port.state.isOver) {
-        this.#port.call(portLane, "close", given, { timeout: timeout === undefined ? Infinity : timeout + closeGrace });
-      }
+      if (!this.#port.state.isOver) this.#port.ask(portLane, "close", send, { timeout: timeout + closeGrace });
     } finally {
       this.#state = "closed";
       this.#port.look();
