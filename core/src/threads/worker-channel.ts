@@ -11,17 +11,7 @@ import type {
   BasicQosOptions,
   BasicRejectOptions,
   CallerOptions,
-  ExchangeBindOptions,
-  ExchangeDeclareOptions,
-  ExchangeDeleteOptions,
-  MessageCount,
   NoWaitOptions,
-  QueueBindOptions,
-  QueueDeclared,
-  QueueDeclareOptions,
-  QueueDeleteOptions,
-  QueuePurgeOptions,
-  QueueUnbindOptions,
 } from "../client/channel-options.ts";
 import { defaultConcurrency, defaultPrefetch, type HandlerOptions } from "../client/consumer-options.ts";
 import { AbortError } from "../client/errors.ts";
@@ -44,6 +34,7 @@ import type { ThreadError } from "./thread-error.ts";
 import { WorkerConsumer } from "./worker-consumer.ts";
 import { type DeliveryLane, sendSettlement, WorkerConsumerDelivery, WorkerGotMessage } from "./worker-delivery.ts";
 import { type WorkerHandler, WorkerHandlers } from "./worker-handlers.ts";
+import { type CallThere, callsOf, WorkerTopology } from "./worker-topology.ts";
 
 /** What the listeners of a worker's channel are given: what those of a channel are, and what happens in this thread. */
 export interface WorkerChannelEvents extends Omit<ChannelEvents, "lost"> {
@@ -75,9 +66,10 @@ interface StartedConsumer {
  * errors; with `ThreadError` PORT_CLOSED when the other thread is gone. Calls, settlements and publishes arrive there in
  * the order in which they are made here, but that publishes may wait for room: only commits and rollbacks wait with them.
  */
-export class WorkerChannel {
+export class WorkerChannel extends WorkerTopology {
   readonly #guest: PortGuest;
   readonly #lane: number;
+  readonly #call: CallThere;
   readonly #number: number;
   readonly #outstanding = new Outstanding();
   readonly #deliveryLane: DeliveryLane;
@@ -91,8 +83,11 @@ export class WorkerChannel {
 
   /** @internal */
   constructor(guest: PortGuest, lane: number, facts: ChannelFacts) {
+    const call = callsOf(guest, lane);
+    super(call);
     this.#guest = guest;
     this.#lane = lane;
+    this.#call = call;
     this.#number = facts.number;
     this.#mode = facts.mode;
     this.#state = facts.state;
@@ -274,63 +269,6 @@ export class WorkerChannel {
     if (typeof last === "number" && last > 0) this.#outstanding.settled(last, true);
   }
 
-  // Exchanges and queues
-
-  /** Declares an exchange, as `Channel.exchangeDeclare`. */
-  async exchangeDeclare(options: ExchangeDeclareOptions): Promise<void> {
-    await this.#call("exchangeDeclare", options);
-  }
-
-  /** Deletes an exchange, as `Channel.exchangeDelete`. */
-  async exchangeDelete(options: ExchangeDeleteOptions): Promise<void> {
-    await this.#call("exchangeDelete", options);
-  }
-
-  /** Binds an exchange to another, as `Channel.exchangeBind`. */
-  async exchangeBind(options: ExchangeBindOptions): Promise<void> {
-    await this.#call("exchangeBind", options);
-  }
-
-  /** Removes a binding, as `Channel.exchangeUnbind`. */
-  async exchangeUnbind(options: ExchangeBindOptions): Promise<void> {
-    await this.#call("exchangeUnbind", options);
-  }
-
-  /** Makes a queue, unless there is one of that name and kind. */
-  queueDeclare(options: QueueDeclareOptions & { readonly noWait: true }): Promise<undefined>;
-  queueDeclare(options?: QueueDeclareOptions & { readonly noWait?: false | undefined }): Promise<QueueDeclared>;
-  queueDeclare(options: QueueDeclareOptions = {}): Promise<QueueDeclared | undefined> {
-    return this.#call("queueDeclare", options) as Promise<QueueDeclared | undefined>;
-  }
-
-  /** Binds a queue, as `Channel.queueBind`. */
-  async queueBind(options: QueueBindOptions): Promise<void> {
-    await this.#call("queueBind", options);
-  }
-
-  /** Removes a binding, as `Channel.queueUnbind`. */
-  async queueUnbind(options: QueueUnbindOptions): Promise<void> {
-    await this.#call("queueUnbind", options);
-  }
-
-  /** Drops what is ready in a queue, as `Channel.queuePurge`. */
-  queuePurge(options: QueuePurgeOptions & { readonly noWait: true }): Promise<undefined>;
-  /** Drops what is ready in a queue, as `Channel.queuePurge`. */
-  queuePurge(options: QueuePurgeOptions & { readonly noWait?: false | undefined }): Promise<MessageCount>;
-  /** Drops what is ready in a queue, as `Channel.queuePurge`. */
-  queuePurge(options: QueuePurgeOptions): Promise<MessageCount | undefined> {
-    return this.#call("queuePurge", options) as Promise<MessageCount | undefined>;
-  }
-
-  /** Deletes a queue, as `Channel.queueDelete`. */
-  queueDelete(options: QueueDeleteOptions & { readonly noWait: true }): Promise<undefined>;
-  /** Deletes a queue, as `Channel.queueDelete`. */
-  queueDelete(options: QueueDeleteOptions & { readonly noWait?: false | undefined }): Promise<MessageCount>;
-  /** Deletes a queue, as `Channel.queueDelete`. */
-  queueDelete(options: QueueDeleteOptions): Promise<MessageCount | undefined> {
-    return this.#call("queueDelete", options) as Promise<MessageCount | undefined>;
-  }
-
   // Transactions, and the channel itself
 
   /** Makes the channel transactional, as `Channel.txSelect`. */
@@ -385,10 +323,6 @@ export class WorkerChannel {
   }
 
   // Inside
-
-  #call(method: PlainCall, options: CallerOptions): Promise<unknown> {
-    return this.#guest.call(this.#lane, method, options, { signal: options.signal });
-  }
 
   /** A call that is of the publishes before it, also where they wait for room. */
   #behindPublishes(method: PlainCall, options: CallerOptions): Promise<unknown> {
