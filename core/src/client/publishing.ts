@@ -243,6 +243,8 @@ export class Publishing {
     const again = this.#unconfirmed.lose(() => endedWith(end, "unknown"));
     let flushes = this.#flushes;
     const before = this.#waiting.drain();
+    // What was given up does not wait again.
+    this.#cancelled = 0;
     this.#flushes = [];
     for (const lost of again) {
       for (const flush of flushes) if (flush.upTo < lost.sequence) this.#waiting.push(flush.future);
@@ -281,10 +283,7 @@ export class Publishing {
 
   /** A publish that waited for room now waits for a connection. */
   #waitOn(publish: WaitingPublish): void {
-    if (publish.over) {
-      this.#cancelled -= 1;
-      return;
-    }
+    if (publish.over) return;
     this.#waiting.push(publish);
     if (publish.resends > 0 || publish.allowance !== undefined) return;
     const { allowance } = this.#policy;
@@ -320,7 +319,14 @@ export class Publishing {
     if (publish.waits) this.#waitingBytes -= publish.cost;
     this.#cancelled += 1;
     this.#failWaiting(publish, makeError);
-    if (this.#cancelled > this.#waiting.size / 2) this.#dropCancelled();
+    if (this.#cancelled < this.#waiting.size / 2) return;
+    const waiting = this.#waiting.drain();
+    this.#cancelled = 0;
+    for (const one of waiting) {
+      // Who comes first by that has his turn.
+      if (!(one instanceof WaitingPublish)) this.behind(one);
+      else if (!one.over) this.#waiting.push(one);
+    }
   }
 
   // Inside
@@ -409,15 +415,9 @@ export class Publishing {
   #sendFirstWaiting(): void {
     const next = this.#waiting.shift() as WaitingPublish | Follower;
     if (next instanceof WaitingPublish) this.#sendNow(next);
-    else this.#flushes.push({ upTo: this.#host.engine.nextSequence - 1, future: next });
+    else this.#flushes.push({ upTo: this.#unconfirmed.latest, future: next });
     // Whoever waits for nothing that is unconfirmed is told before more is sent.
     this.#endFlushes();
-  }
-
-  #dropCancelled(): void {
-    const waiting = this.#waiting.drain();
-    for (const one of waiting) if (!(one instanceof WaitingPublish) || !one.over) this.#waiting.push(one);
-    this.#cancelled = 0;
   }
 
   #endFlushes(): void {

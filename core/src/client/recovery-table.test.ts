@@ -64,6 +64,24 @@ describe("publish, confirm", () => {
     },
   );
 
+  it("has no flush wait for it any more when it could not wait so long for a connection", async () => {
+    const { io, connection, cut, server } = await recoveringChannel();
+    const publisher = await settled(io, connection.openPublisher());
+    const publishing = [publisher.publish(bytes("a")), publisher.publish(bytes("b"))];
+    await io.settle();
+    server().confirm(2, 2, true);
+    await settled(io, Promise.all(publishing));
+    await cut();
+    io.accept = (stream) => stream.hangUp();
+    const publish = errorOf(publisher.publish(bytes("c")));
+    const flush = publisher.flush();
+    await io.settle();
+    expect(await stateOf(flush)).toBe("pending");
+    await io.advance(31_000);
+    expect(await publish).toMatchObject(notSent);
+    expect(await stateOf(flush)).toBe("resolved");
+  });
+
   it("that is published again is confirmed, though the server never said that it would confirm", async () => {
     const options = { recovery: { republish: true } };
     const { io, channel, cut, comeBack, server } = await recoveringChannel(options, (prepared, number) => {
@@ -669,6 +687,19 @@ describe("a transaction", () => {
     expect(await publish).toMatchObject({ code: "CHANNEL_CLOSED", outcome: "not-sent" });
     await settled(io, closing);
     expect(server().sentOf("tx.commit")).toHaveLength(0);
+  });
+
+  it("is ended no later for messages that could not wait so long for a connection", async () => {
+    const { io, channel, cut } = await transactional();
+    await cut();
+    io.accept = (stream) => stream.hangUp();
+    const publish = errorOf(channel.basicPublish(message("m")));
+    const commit = errorOf(channel.txCommit());
+    await io.advance(31_000);
+    expect(await publish).toMatchObject(notSent);
+    await io.advance(31_000);
+    expect(await stateOf(commit)).toBe("resolved");
+    expect(await commit).toMatchObject(notSent);
   });
 
   it("keeps nothing of what waited while it was lost: the rollback is of that as well", async () => {

@@ -74,6 +74,11 @@ export class Unconfirmed {
     return this.#low;
   }
 
+  /** The number that was sent last; 0 where that was before a loss, or never. */
+  get latest(): number {
+    return this.#high;
+  }
+
   /** A publish was sent. */
   add(sequence: number, publication: Publication, waiter: ConfirmWaiter): void {
     if (sequence - this.#low >= this.#sizes.length) this.#widen(sequence);
