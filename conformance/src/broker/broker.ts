@@ -5,6 +5,7 @@
  * `BrokerDriver` ties it to a clock and to transports; `listenBroker` puts it on a port.
  */
 
+import { UsageError } from "@leveret/core/wire";
 import type { ChannelServices } from "./channel/owner.ts";
 import { ReplyTargets } from "./channel/direct-reply.ts";
 import { BrokerConnection } from "./connection/connection.ts";
@@ -38,6 +39,8 @@ export interface RestartOptions {
 }
 
 const memoryAlarm = "low on memory";
+/** A short string. */
+const longestReason = 255;
 const nameAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 /** 22 characters of 6 bits: RabbitMQ's names have 128 random bits. */
 const uniqueLength = 22;
@@ -126,7 +129,7 @@ export class Broker {
     return [...this.#connections];
   }
 
-  /** Bytes of message bodies in all queues. */
+  /** Bytes of message bodies in all queues, and in transactions that are not committed. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
@@ -157,11 +160,14 @@ export class Broker {
 
   /** Deletes a virtual host with everything in it, and ends the connections to it. */
   deleteVirtualHost(name: string): void {
+    const virtualHost = this.#virtualHosts.get(name);
     this.#virtualHosts.delete(name);
     for (const connection of this.connections) {
       if (connection.virtualHostName !== name) continue;
       connection.close({ replyCode: 320, replyText: `CONNECTION_FORCED - vhost '${name}' is deleted` });
     }
+    // Its messages do not count any more, and nothing in it expires.
+    this.#turn(this.#now, () => virtualHost?.forget(false));
   }
 
   /** Stops a virtual host: the connections to it end, and others are refused until {@link startVirtualHost}. */
@@ -169,11 +175,12 @@ export class Broker {
     const virtualHost = this.#virtualHosts.get(name);
     if (virtualHost === undefined) return;
     virtualHost.isUp = false;
-    this.#turn(this.#now, () => virtualHost.forget(true));
     for (const connection of this.connections) {
       if (connection.virtualHostName !== name) continue;
       connection.close({ replyCode: 320, replyText: `CONNECTION_FORCED - vhost '${name}' is down` });
     }
+    // Only now that what clients had is back: it is lost as well, where it is transient.
+    this.#turn(this.#now, () => virtualHost.forget(true));
   }
 
   /** Starts a virtual host again, with what is durable in it. */
@@ -182,12 +189,19 @@ export class Broker {
     if (virtualHost !== undefined) virtualHost.isUp = true;
   }
 
-  /** Sets an alarm: whoever publishes from now on is blocked until {@link unblock}. */
+  /**
+   * Sets an alarm: whoever publishes from now on is blocked until {@link unblock}.
+   *
+   * @throws UsageError INVALID_ARGUMENT for a reason of more than 255 bytes.
+   */
   block(reason: string = memoryAlarm): void {
+    if (new TextEncoder().encode(reason).length > longestReason) {
+      throw new UsageError("INVALID_ARGUMENT", `reason has at most ${longestReason} bytes`);
+    }
     this.#ordered = reason;
   }
 
-  /** Clears the alarm of {@link block}. */
+  /** Clears the alarm of {@link block}. While too much memory is held, publishers stay blocked. */
   unblock(): void {
     this.#ordered = undefined;
     this.#turn(this.#now, () => this.#alarmCleared());
@@ -283,6 +297,7 @@ export class Broker {
       maxMessageSize: this.settings.limits.maxMessageSize,
       consumerTimeout: this.settings.limits.consumerTimeout,
       replies: new ReplyTargets(),
+      heldBytes: (change) => this.#countBytes(change),
       now: () => this.#now,
       random: this.settings.random,
       uniqueName: (prefix) => prefix + this.#randomWord(),
@@ -305,6 +320,7 @@ export class Broker {
   }
 
   #alarmCleared(): void {
+    if (this.alarm !== undefined) return;
     for (const connection of this.connections) connection.alarmCleared();
   }
 }

@@ -13,11 +13,11 @@ export interface BrokerLimits {
   readonly maxMessageSize: number;
   /** Milliseconds that a delivery may stay unsettled before its channel is closed, or its consumer cancelled. Default 30 minutes. */
   readonly consumerTimeout: number;
-  /** Bytes of message bodies in all queues. Above it the memory alarm is set, and publishers are blocked. Default 512 MiB. */
+  /** Bytes of message bodies in all queues and open transactions. Above it the memory alarm is set, and publishers are blocked. Default 512 MiB. */
   readonly memoryHighWater: number;
   /** Bytes of output that one connection may leave unread before it gets no more deliveries. Default 1 MiB. */
   readonly outputHighWater: number;
-  /** Bytes of output that one connection may leave unread before nothing more is read from it. Default 16 MiB. */
+  /** Bytes of output that one connection may leave unread before nothing more is read from it, and direct replies to it are lost. Default 16 MiB. */
   readonly maxOutput: number;
 }
 

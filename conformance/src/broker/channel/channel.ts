@@ -101,8 +101,9 @@ export class Channel {
     this.#writeDelivery(consumer.tag, deliveryTag, redelivered, message, queue.propertiesOf(entry, false));
   }
 
-  /** Sends a reply to a consumer of `amq.rabbitmq.reply-to`. */
+  /** Sends a reply to a consumer of `amq.rabbitmq.reply-to`. To a client that leaves too much unread it is lost. */
   deliverReply(consumerTag: string, message: Message): void {
+    if (!this.owner.acceptsReplies) return;
     this.#writeDelivery(consumerTag, this.#nextDeliveryTag++, false, message, message.properties.encoded);
   }
 
@@ -229,13 +230,21 @@ export class Channel {
     try {
       writeDeliver(this.owner.output(), this.number, delivery, this.owner.frameMax);
     } catch (error) {
-      if (!(error instanceof UsageError)) throw error;
-      // A publisher with larger frames sent headers that fit no frame of this consumer.
-      this.owner.fail(new Refusal("INTERNAL_ERROR", "the headers of a message exceed the frame-max of a consumer"));
+      this.#cannotBeWritten(error);
     }
   }
 
   #writeContent(properties: EncodedProperties, body: Uint8Array): void {
-    writeContent(this.owner.output(), this.number, properties, body, this.owner.frameMax);
+    try {
+      writeContent(this.owner.output(), this.number, properties, body, this.owner.frameMax);
+    } catch (error) {
+      this.#cannotBeWritten(error);
+    }
+  }
+
+  /** A publisher with larger frames sent headers that fit no frame of this client; or the broker has added to them. */
+  #cannotBeWritten(error: unknown): void {
+    if (!(error instanceof UsageError)) throw error;
+    this.owner.fail(new Refusal("INTERNAL_ERROR", "the headers of a message exceed the frame-max of a consumer"));
   }
 }

@@ -1,7 +1,7 @@
 /** Puts a method, a header and body frames together to one publish. Strict: no other frame of the channel may come between. */
 
 import { type Fields, frameType } from "@leveret/core/wire";
-import { concat, longAt, shortAt } from "../codec/octets.ts";
+import { longAt, shortAt } from "../codec/octets.ts";
 import { Refusal } from "../failures.ts";
 import type { Profile } from "../profile.ts";
 
@@ -31,7 +31,8 @@ type State =
       readonly fields: Fields<"basic.publish">;
       readonly properties: Uint8Array;
       readonly bodySize: number;
-      readonly parts: Uint8Array[];
+      /** What has arrived so far, and room for more: as much as is announced, in the end. */
+      body: Uint8Array;
       received: number;
     };
 
@@ -103,11 +104,12 @@ export class ContentAssembler {
       this.#state = betweenMethods;
       return { fields, properties, body: noBody, bodySize };
     }
-    this.#state = { expects: "body", fields, properties, bodySize, parts: [], received: 0 };
+    this.#state = { expects: "body", fields, properties, bodySize, body: noBody, received: 0 };
     return undefined;
   }
 
   #body(payload: Uint8Array, state: Extract<State, { expects: "body" }>): ReceivedPublish | undefined {
+    const before = state.received;
     state.received += payload.length;
     if (state.received > state.bodySize && this.#profile.boundsContent) {
       throw new Refusal("FRAME_ERROR", "content body frame exceeds remaining content size", {
@@ -116,15 +118,29 @@ export class ContentAssembler {
     }
     // What will be refused for its size is counted, and not kept.
     if (state.bodySize <= this.#maxMessageSize && state.received <= state.bodySize) {
-      state.parts.push(new Uint8Array(payload));
+      state.body = withPart(state, before, payload);
     }
     // Older versions wait for ever once they have more than was announced.
     if (state.received !== state.bodySize) return undefined;
     this.#state = betweenMethods;
-    const [only] = state.parts;
-    const body = state.parts.length === 1 && only !== undefined ? only : concat(state.parts);
-    return { fields: state.fields, properties: state.properties, body, bodySize: state.bodySize };
+    return { fields: state.fields, properties: state.properties, body: state.body, bodySize: state.bodySize };
   }
+}
+
+/** A body grows as it arrives: what is only announced takes no memory, nor do many frames with little in them. */
+function withPart(
+  { body, bodySize, received }: { readonly body: Uint8Array; readonly bodySize: number; readonly received: number },
+  before: number,
+  part: Uint8Array,
+): Uint8Array {
+  if (part.length === bodySize) return new Uint8Array(part);
+  let roomy = body;
+  if (received > body.length) {
+    roomy = new Uint8Array(Math.min(bodySize, Math.max(received, 2 * body.length)));
+    roomy.set(body.subarray(0, before));
+  }
+  roomy.set(part, before);
+  return roomy;
 }
 
 /** A header or a body that no method has announced. */

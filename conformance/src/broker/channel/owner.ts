@@ -18,6 +18,8 @@ export interface ChannelServices {
   readonly consumerTimeout: Millis;
   /** Consumers of direct replies, everywhere in the broker. */
   readonly replies: ReplyTargets;
+  /** Counts what is held in memory. */
+  heldBytes(change: number): void;
   now(): Millis;
   /** From 0 to 1. */
   random(): number;
@@ -38,6 +40,8 @@ export interface ChannelOwner {
   readonly isToldOfCancels: boolean;
   /** The client keeps up with what it is sent. */
   readonly acceptsDeliveries: boolean;
+  /** The client has not left so much unread that replies to it, which nothing holds back, are to be dropped. */
+  readonly acceptsReplies: boolean;
   /** Ends the connection: the broker cannot do for it what it has to. */
   fail(refusal: Refusal): void;
   /** Ends a channel by a rule that no method of the client has broken. */

@@ -30,6 +30,7 @@ export class Transaction {
 
   publish(publish: RoutedPublish): void {
     this.#publishes.push(publish);
+    this.#channel.owner.services.heldBytes(publish.message.body.length);
   }
 
   settle(deliveries: readonly Delivery[], settlement: Settlement): void {
@@ -42,6 +43,7 @@ export class Transaction {
     this.#publishes = [];
     this.#settlements = [];
     for (const publish of publishes) deliverPublish(this.#channel, publish);
+    this.#letGoOf(publishes);
     for (const { deliveries, settlement } of settlements) this.#channel.settle(deliveries, settlement);
     const waits = publishes.some(({ queues }) => queues.size > 0);
     if (waits && this.#channel.owner.virtualHost.profile.pipelinedCommit === "CHANNEL_ERROR") {
@@ -53,9 +55,15 @@ export class Transaction {
   }
 
   rollBack(): void {
+    this.#letGoOf(this.#publishes);
     this.#publishes = [];
     this.#channel.unsettled.restore(this.#settlements.flatMap(({ deliveries }) => deliveries));
     this.#settlements = [];
+  }
+
+  /** Messages are the queues' now, or nobody's. */
+  #letGoOf(publishes: readonly RoutedPublish[]): void {
+    this.#channel.owner.services.heldBytes(-publishes.reduce((sum, { message }) => sum + message.body.length, 0));
   }
 
   endTurn(): void {

@@ -188,6 +188,8 @@ export class Session implements ChannelOwner {
     this.release();
     this.phase = "over";
     if (this.transport === "keep") this.transport = "end";
+    // A client that takes nothing any more is not waited for.
+    if (this.#deadline.due === undefined) this.#awaitEnd(limits.closing);
     this.#wake();
   }
 
@@ -196,6 +198,7 @@ export class Session implements ChannelOwner {
     this.release();
     this.phase = "over";
     this.transport = "drop";
+    this.#deadline.off();
     this.outbox.clear();
     this.#wake();
   }
@@ -237,6 +240,10 @@ export class Session implements ChannelOwner {
 
   get acceptsDeliveries(): boolean {
     return this.phase === "running" && this.outbox.size <= this.#host.settings.limits.outputHighWater;
+  }
+
+  get acceptsReplies(): boolean {
+    return this.phase === "running" && this.outbox.size <= this.#host.settings.limits.maxOutput;
   }
 
   fail(refusal: Refusal): void {

@@ -32,8 +32,10 @@ export class QueueConsumers {
   /** The priorities of `#waiting`, highest first. */
   #priorities: readonly number[] = [];
   #active: QueueConsumer | undefined;
+  /** Consumers in `#waiting` that are gone. */
+  #gone = 0;
   /** Consumers that were passed over and may have credit again. */
-  #revived: QueueConsumer[] = [];
+  #revived = new Set<QueueConsumer>();
   #parkings = 0;
 
   /** @param activeGivesWay - To one of a higher priority, once it owes nothing; until then it gets nothing more. */
@@ -56,6 +58,13 @@ export class QueueConsumers {
     return false;
   }
 
+  /** How many are kept for their turn, those included that are gone and have not been dropped yet. */
+  get lineLength(): number {
+    let length = this.#revived.size;
+    for (const line of this.#waiting.values()) length += line.length;
+    return length;
+  }
+
   [Symbol.iterator](): IterableIterator<QueueConsumer> {
     return this.#all.values();
   }
@@ -69,17 +78,22 @@ export class QueueConsumers {
   remove(consumer: QueueConsumer): boolean {
     if (!this.#all.delete(consumer)) return false;
     if (this.#active === consumer) this.#active = this.#successor();
+    this.#revived.delete(consumer);
+    if (!this.#singleActive && consumer.parkedAt === undefined) this.#leaveLine();
     return true;
   }
 
   /** Whose turn it is; `undefined` when nobody takes. */
   next(): QueueConsumer | undefined {
-    if (this.#revived.length > 0) this.#revive();
+    if (this.#revived.size > 0) this.#revive();
     if (this.#singleActive) return this.#nextActive();
     for (const priority of this.#priorities) {
       const line = this.#waiting.get(priority) as Deque<QueueConsumer>;
       for (let consumer = line.take(); consumer !== undefined; consumer = line.take()) {
-        if (!this.#all.has(consumer)) continue;
+        if (!this.#all.has(consumer)) {
+          this.#gone -= 1;
+          continue;
+        }
         if (consumer.hasCredit()) {
           line.push(consumer);
           return consumer;
@@ -101,18 +115,28 @@ export class QueueConsumers {
 
   /** A consumer that was passed over has credit again. */
   unpark(consumer: QueueConsumer): void {
-    if (consumer.parkedAt !== undefined) this.#revived.push(consumer);
+    if (consumer.parkedAt !== undefined) this.#revived.add(consumer);
   }
 
   /** Those that waited longest come first. */
   #revive(): void {
-    const revived = this.#revived.sort((left, right) => (left.parkedAt ?? 0) - (right.parkedAt ?? 0));
-    this.#revived = [];
+    const revived = [...this.#revived].sort((left, right) => (left.parkedAt ?? 0) - (right.parkedAt ?? 0));
+    this.#revived.clear();
     for (const consumer of revived) {
-      if (consumer.parkedAt === undefined) continue;
       consumer.parkedAt = undefined;
-      if (this.#all.has(consumer)) this.#enqueue(consumer);
+      this.#enqueue(consumer);
     }
+  }
+
+  /** Someone in line is gone. When that is true of most, they are dropped, and priorities that nobody has. */
+  #leaveLine(): void {
+    this.#gone += 1;
+    if (this.#gone <= this.#all.size) return;
+    const line = [...this.#waiting.values()].flatMap((one) => [...one]).filter((one) => this.#all.has(one));
+    this.#waiting.clear();
+    this.#priorities = [];
+    this.#gone = 0;
+    for (const one of line) this.#enqueue(one);
   }
 
   #enqueue(consumer: QueueConsumer): void {

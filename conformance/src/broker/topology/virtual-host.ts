@@ -33,6 +33,8 @@ export class VirtualHost {
   readonly #queues = new Map<string, Queue>();
   /** Exclusive queues by their connection. */
   readonly #owned = new Map<object, Set<Queue>>();
+  /** Exchanges that are removed just now. */
+  readonly #ending: Exchange[] = [];
   readonly #services: VirtualHostServices;
   readonly #host: QueueHost;
 
@@ -98,8 +100,16 @@ export class VirtualHost {
     return queue;
   }
 
-  /** Removes an exchange, and the bindings from it and to it. */
+  /** Removes an exchange, and the bindings from it and to it; and auto-delete exchanges that have none left then. */
   deleteExchange(exchange: Exchange): void {
+    this.#ending.push(exchange);
+    if (this.#ending.length > 1) return;
+    // One after the other, however long the chain is.
+    for (const next of this.#ending) this.#removeExchange(next);
+    this.#ending.length = 0;
+  }
+
+  #removeExchange(exchange: Exchange): void {
     if (this.#exchanges.get(exchange.name) !== exchange) return;
     this.#exchanges.delete(exchange.name);
     for (const [destination, bindings] of exchange.outbound) {

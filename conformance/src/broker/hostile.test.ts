@@ -1,0 +1,226 @@
+/** Clients that mean harm, or are careless: what they can make the broker hold, and whom they can make fail. */
+
+import { Output, writeMethod } from "@leveret/core/wire";
+import { describe, expect, it } from "vitest";
+import { Broker } from "./broker.ts";
+import { QueueConsumers, type QueueConsumer } from "./queues/queue-consumers.ts";
+import { World } from "./testing/client.ts";
+
+/** A header frame of channel 1 that announces a body of so many octets, without properties. */
+const header = (size: number): Uint8Array =>
+  Uint8Array.of(...[2, 0, 1, 0, 0, 0, 14], ...[0, 60, 0, 0], 0, 0, 0, 0, ...octetsOf(size), 0, 0, 0xce);
+const octetsOf = (size: number): number[] => [size >>> 24, (size >>> 16) & 255, (size >>> 8) & 255, size & 255];
+const body = (...octets: number[]): Uint8Array => Uint8Array.of(3, 0, 1, ...octetsOf(octets.length), ...octets, 0xce);
+const publishFrame = (routingKey: string): Uint8Array => {
+  const output = new Output();
+  writeMethod(output, 1, "basic.publish", { exchange: "", routingKey }, 0);
+  return output.take()[0] as Uint8Array;
+};
+const largeHeaders = { headers: { large: "x".repeat(10_000) } };
+
+describe("headers that fit no frame of whoever gets them", () => {
+  it("end the connection that fetches them, and nothing else", () => {
+    const world = new World(new Broker());
+    const client = world.client();
+    client.send(1, "queue.declare", { queue: "q" });
+    client.publish("q", ["large"], { properties: largeHeaders });
+    const small = world.client({ frameMax: 4096 });
+    small.send(1, "basic.get", { queue: "q" });
+    expect(small.heard().at(-1)).toContain("0 connection.close 541");
+    expect(client.connection.phase).toBe("running");
+    expect(world.broker.queue("q")?.messageCount).toBe(1);
+  });
+
+  it("end the connection that they come back to: the address of a direct reply is longer than what was sent", () => {
+    const world = new World(new Broker());
+    const client = world.client({ frameMax: 4096 });
+    client.send(1, "basic.consume", { queue: "amq.rabbitmq.reply-to", consumerTag: "t", noAck: true });
+    const properties = { replyTo: "amq.rabbitmq.reply-to", headers: { large: "x".repeat(4020) } };
+    client.publish("nobody", ["lost"], { mandatory: true, properties });
+    expect(client.heard().at(-1)).toContain("0 connection.close 541");
+  });
+});
+
+describe("what hangs on one another", () => {
+  it("goes with the last of it, however much it is", () => {
+    const world = new World(new Broker());
+    const client = world.client();
+    const count = 20_000;
+    client.send(1, "queue.declare", { queue: "q" });
+    for (let i = 0; i < count; i += 1) {
+      client.send(1, "exchange.declare", { exchange: `e${i}`, type: "fanout", autoDelete: true, noWait: true });
+      const binding = { source: `e${i}`, routingKey: "", noWait: true };
+      if (i > 0) client.send(1, "exchange.bind", { ...binding, destination: `e${i - 1}` });
+      else client.send(1, "queue.bind", { queue: "q", exchange: "e0", routingKey: "", noWait: true });
+    }
+    const before = world.broker.exchanges().length;
+    client.send(1, "queue.delete", { queue: "q" });
+    expect(world.broker.exchanges()).toHaveLength(before - count);
+    expect(client.heard().at(-1)).toBe("1 queue.delete-ok messageCount=0");
+  });
+});
+
+describe("consumers that come and go", () => {
+  const consumer = (priority = 0): QueueConsumer => ({
+    ...{ tag: "t", priority, exclusive: false, noAck: false, parkedAt: undefined, unsettled: 0 },
+    hasCredit: () => true,
+    deliver: () => {},
+    cancelledByServer: () => {},
+  });
+
+  it("leave nothing behind on a queue without messages", () => {
+    const consumers = new QueueConsumers(false);
+    const staying = [consumer(), consumer()];
+    for (const one of staying) consumers.add(one);
+    for (let i = 0; i < 1000; i += 1) {
+      const passing = consumer(i % 2 === 0 ? 0 : i);
+      consumers.add(passing);
+      consumers.remove(passing);
+    }
+    expect(consumers.lineLength).toBeLessThan(10);
+    // The turn of those that stay is as it was.
+    expect([consumers.next(), consumers.next(), consumers.next()]).toEqual([staying[0], staying[1], staying[0]]);
+  });
+
+  it("are noted once, however often they may have credit again", () => {
+    const consumers = new QueueConsumers(false);
+    const parked = { ...consumer(), hasCredit: () => false };
+    consumers.add(parked);
+    expect(consumers.next()).toBeUndefined();
+    for (let i = 0; i < 1000; i += 1) consumers.unpark(parked);
+    expect(consumers.lineLength).toBe(1);
+  });
+});
+
+describe("a body in many frames", () => {
+  it("is put together, also from frames with nothing in them", () => {
+    const world = new World(new Broker());
+    const client = world.client();
+    client.send(1, "queue.declare", { queue: "q" });
+    client.bytes(publishFrame("q"));
+    client.bytes(header(5));
+    for (const frame of [body(), body(1), body(), body(2, 3), body(4), body(), body(5)]) client.bytes(frame);
+    expect(world.broker.queue("q")?.messages[0]?.body).toEqual(Uint8Array.of(1, 2, 3, 4, 5));
+  });
+});
+
+describe("memory that no queue holds yet", () => {
+  it("is counted while a transaction does, and blocks the publisher", () => {
+    const world = new World(new Broker({ limits: { memoryHighWater: 1000 } }));
+    const client = world.client();
+    client.send(1, "queue.declare", { queue: "q" });
+    client.send(1, "tx.select", {});
+    client.publish("q", ["x".repeat(600)]);
+    expect(world.broker.heldBytes).toBe(600);
+    client.publish("q", ["x".repeat(600)]);
+    expect(world.broker.alarm).toBe("low on memory");
+    expect(client.connection.isBlocked).toBe(true);
+    client.connection.transportClosed(world.now);
+    expect([world.broker.heldBytes, world.broker.alarm]).toEqual([0, undefined]);
+  });
+
+  it("is that of the queues after a commit, and nobody's after a rollback", () => {
+    const world = new World(new Broker());
+    const client = world.client();
+    client.send(1, "queue.declare", { queue: "q" });
+    client.send(1, "tx.select", {});
+    client.publish("q", ["four"]);
+    client.send(1, "tx.commit", {});
+    client.publish("q", ["more"]);
+    expect(world.broker.heldBytes).toBe(8);
+    client.send(1, "tx.rollback", {});
+    expect(world.broker.heldBytes).toBe(4);
+    client.send(1, "queue.purge", { queue: "q" });
+    expect(world.broker.heldBytes).toBe(0);
+  });
+
+  it("is not that of direct replies to whoever does not read: they are lost", () => {
+    const world = new World(new Broker({ limits: { maxOutput: 10_000 } }));
+    const requester = world.client();
+    const responder = world.client();
+    requester.send(1, "basic.consume", { queue: "amq.rabbitmq.reply-to", consumerTag: "t", noAck: true });
+    responder.send(1, "queue.declare", { queue: "q" });
+    requester.publish("q", ["request"], { properties: { replyTo: "amq.rabbitmq.reply-to" } });
+    const address = String(world.broker.queue("q")?.messages[0]?.properties.replyTo);
+    expect(address).toMatch(/^amq\.rabbitmq\.reply-to\./);
+    requester.heard();
+    for (let i = 0; i < 30; i += 1) responder.publish(address, ["x".repeat(1000)]);
+    const arrived = requester.heard().length;
+    expect(arrived).toBeGreaterThan(8);
+    expect(arrived).toBeLessThan(12);
+    responder.publish(address, ["again"]);
+    expect(requester.heard().at(-1)).toContain("again");
+  });
+
+  it("is let go of with its virtual host", () => {
+    const world = new World(new Broker({ virtualHosts: ["/", "other"] }));
+    const client = world.client({ virtualHost: "other" });
+    client.send(1, "queue.declare", { queue: "q", arguments: { "x-expires": 60_000 } });
+    client.publish("q", ["four"]);
+    expect(world.broker.heldBytes).toBe(4);
+    world.broker.deleteVirtualHost("other");
+    expect(world.broker.heldBytes).toBe(0);
+    client.connection.transportClosed(world.now);
+    expect(world.broker.nextDeadline()).toBeUndefined();
+  });
+});
+
+describe("a connection that is over", () => {
+  it("does not stay for ever with a client that takes nothing any more", () => {
+    const world = new World(new Broker());
+    const client = world.client();
+    client.connection.end();
+    expect(client.connection.transport).toBe("end");
+    world.pass(29_999);
+    expect(client.connection.transport).toBe("end");
+    world.pass(1);
+    expect(client.connection.transport).toBe("drop");
+  });
+
+  it("has no deadline once its transport is gone", () => {
+    const world = new World(new Broker());
+    const client = world.client();
+    client.send(0, "connection.close", { replyCode: 200, replyText: "", classId: 0, methodId: 0 });
+    expect(world.broker.nextDeadline()).toBeDefined();
+    client.connection.transportClosed(world.now);
+    expect(world.broker.nextDeadline()).toBeUndefined();
+  });
+});
+
+describe("alarms", () => {
+  it("end when none is left: a publisher is not told otherwise", () => {
+    const world = new World(new Broker({ limits: { memoryHighWater: 3 } }));
+    const client = world.client();
+    client.send(1, "queue.declare", { queue: "q" });
+    client.publish("q", ["four"]);
+    expect(client.heard().at(-1)).toBe('0 connection.blocked reason="low on memory"');
+    world.broker.block("disk");
+    world.broker.unblock();
+    expect(world.broker.alarm).toBe("low on memory");
+    expect([client.connection.isBlocked, client.heard()]).toEqual([true, []]);
+    world.broker.deleteQueue("q");
+    expect([client.connection.isBlocked, client.heard()]).toEqual([false, ["0 connection.unblocked"]]);
+  });
+
+  it("have a reason that can be told", () => {
+    const broker = new Broker();
+    expect(() => broker.block("ä".repeat(128))).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+    expect(broker.alarm).toBeUndefined();
+    broker.block("x".repeat(255));
+    expect(broker.alarm).toBeDefined();
+  });
+});
+
+describe("a virtual host that stops", () => {
+  it("loses what is transient, also what clients had", () => {
+    const world = new World(new Broker());
+    const client = world.client();
+    client.send(1, "queue.declare", { queue: "q", durable: true });
+    client.publish("q", ["kept"], { properties: { deliveryMode: 2 } });
+    client.publish("q", ["lost", "lost"]);
+    client.send(1, "basic.consume", { queue: "q", consumerTag: "t" });
+    world.broker.stopVirtualHost("/");
+    expect(world.broker.queue("q")?.messageCount).toBe(1);
+    expect(world.broker.heldBytes).toBe(4);
+  });
+});
