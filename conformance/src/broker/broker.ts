@@ -65,6 +65,8 @@ export class Broker {
   #now: Millis = 0;
   #nextConnection = 1;
   #heldBytes = 0;
+  /** Bytes that messages take beside their bodies. */
+  #overhead = 0;
   #ordered: string | undefined;
   #isAccepting = true;
 
@@ -78,7 +80,7 @@ export class Broker {
       now: () => this.#now,
       schedule: (queue) => this.#turns.schedule(queue),
       defer: (task) => this.#turns.defer(task),
-      heldBytes: (change) => this.#countBytes(change),
+      heldBytes: (bodies, overhead) => this.#countBytes(bodies, overhead),
     };
     this.#host = this.#createHost();
     for (const [name, user] of Object.entries(this.settings.users)) this.addUser(name, user);
@@ -136,7 +138,9 @@ export class Broker {
 
   /** Why publishers are stopped; `undefined` while they are not. */
   get alarm(): string | undefined {
-    return this.#ordered ?? (this.#heldBytes > this.settings.limits.memoryHighWater ? memoryAlarm : undefined);
+    const { memoryHighWater, overheadHighWater } = this.settings.limits;
+    const isLow = this.#heldBytes > memoryHighWater || this.#overhead > overheadHighWater;
+    return this.#ordered ?? (isLow ? memoryAlarm : undefined);
   }
 
   /** Adds a user, or gives one another password and other permissions. Connections that are open keep what they have. */
@@ -297,7 +301,7 @@ export class Broker {
       maxMessageSize: this.settings.limits.maxMessageSize,
       consumerTimeout: this.settings.limits.consumerTimeout,
       replies: new ReplyTargets(),
-      heldBytes: (change) => this.#countBytes(change),
+      heldBytes: (bodies, overhead) => this.#countBytes(bodies, overhead),
       now: () => this.#now,
       random: this.settings.random,
       uniqueName: (prefix) => prefix + this.#randomWord(),
@@ -313,9 +317,10 @@ export class Broker {
     return word;
   }
 
-  #countBytes(change: number): void {
+  #countBytes(bodies: number, overhead: number): void {
     const before = this.alarm;
-    this.#heldBytes += change;
+    this.#heldBytes += bodies;
+    this.#overhead += overhead;
     if (before !== undefined && this.alarm === undefined) this.#turns.defer(() => this.#alarmCleared());
   }
 

@@ -119,6 +119,28 @@ describe("memory that no queue holds yet", () => {
     expect([world.broker.heldBytes, world.broker.alarm]).toEqual([0, undefined]);
   });
 
+  it("is that of messages without a body as well", () => {
+    const world = new World(new Broker({ limits: { overheadHighWater: 3 * 256 + 100 } }));
+    const client = world.client();
+    client.send(1, "queue.declare", { queue: "q" });
+    client.publish("q", ["", "", ""]);
+    expect([world.broker.heldBytes, world.broker.alarm]).toEqual([0, undefined]);
+    client.publish("q", [""], { properties: { headers: { large: "x".repeat(100) } } });
+    expect(world.broker.alarm).toBe("low on memory");
+    expect(client.connection.isBlocked).toBe(true);
+    world.broker.deleteQueue("q");
+    expect([world.broker.alarm, client.connection.isBlocked]).toEqual([undefined, false]);
+  });
+
+  it("is counted for streams until a segment is dropped", () => {
+    const world = new World(new Broker({ limits: { overheadHighWater: 1000 } }));
+    const client = world.client();
+    const table = { "x-queue-type": "stream", "x-max-length-bytes": 1, "x-stream-max-segment-size-bytes": 1 };
+    client.send(1, "queue.declare", { queue: "s", durable: true, arguments: table });
+    for (let i = 0; i < 100; i += 1) client.publish("s", ["1"]);
+    expect([world.broker.heldBytes, world.broker.alarm]).toEqual([1, undefined]);
+  });
+
   it("is that of the queues after a commit, and nobody's after a rollback", () => {
     const world = new World(new Broker());
     const client = world.client();

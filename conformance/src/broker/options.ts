@@ -15,6 +15,8 @@ export interface BrokerLimits {
   readonly consumerTimeout: number;
   /** Bytes of message bodies in all queues and open transactions. Above it the memory alarm is set, and publishers are blocked. Default 512 MiB. */
   readonly memoryHighWater: number;
+  /** Bytes of all properties, and 256 for each message, in the same places: as `memoryHighWater`. Default 512 MiB. */
+  readonly overheadHighWater: number;
   /** Bytes of output that one connection may leave unread before it gets no more deliveries. Default 1 MiB. */
   readonly outputHighWater: number;
   /** Bytes of output that one connection may leave unread before nothing more is read from it, and direct replies to it are lost. Default 16 MiB. */
@@ -75,6 +77,7 @@ const defaultLimits: Omit<BrokerLimits, "maxMessageSize"> = {
   maxConnections: 65_535,
   consumerTimeout: 30 * 60 * 1000,
   memoryHighWater: 512 * mib,
+  overheadHighWater: 512 * mib,
   outputHighWater: mib,
   maxOutput: 16 * mib,
 };

@@ -18,8 +18,8 @@ export interface ChannelServices {
   readonly consumerTimeout: Millis;
   /** Consumers of direct replies, everywhere in the broker. */
   readonly replies: ReplyTargets;
-  /** Counts what is held in memory. */
-  heldBytes(change: number): void;
+  /** Counts what is held in memory: bodies, and all that comes with them. */
+  heldBytes(bodies: number, overhead: number): void;
   now(): Millis;
   /** From 0 to 1. */
   random(): number;

@@ -1,6 +1,7 @@
 /** A transaction: publishes and settlements that wait for `tx.commit`. */
 
 import { Refusal } from "../failures.ts";
+import { overheadOf } from "../queues/entry.ts";
 import type { Channel, Settlement } from "./channel.ts";
 import { deliverPublish, type RoutedPublish } from "./routed-publish.ts";
 import type { Delivery } from "./unsettled.ts";
@@ -30,7 +31,7 @@ export class Transaction {
 
   publish(publish: RoutedPublish): void {
     this.#publishes.push(publish);
-    this.#channel.owner.services.heldBytes(publish.message.body.length);
+    this.#holds(publish, 1);
   }
 
   settle(deliveries: readonly Delivery[], settlement: Settlement): void {
@@ -63,7 +64,11 @@ export class Transaction {
 
   /** Messages are the queues' now, or nobody's. */
   #letGoOf(publishes: readonly RoutedPublish[]): void {
-    this.#channel.owner.services.heldBytes(-publishes.reduce((sum, { message }) => sum + message.body.length, 0));
+    for (const publish of publishes) this.#holds(publish, -1);
+  }
+
+  #holds({ message }: RoutedPublish, sign: 1 | -1): void {
+    this.#channel.owner.services.heldBytes(sign * message.body.length, sign * overheadOf(message));
   }
 
   endTurn(): void {

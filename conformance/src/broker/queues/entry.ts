@@ -19,6 +19,14 @@ export interface QueueEntry {
   returns: number;
 }
 
+/** What is kept of a message beside its body and its properties, about. */
+const entrySize = 256;
+
+/** What a message takes in memory beside its body. */
+export function overheadOf({ properties }: Message): number {
+  return properties.size + entrySize;
+}
+
 /** What a message costs of a queue's limits: its body. */
 export function sizeOf(entry: QueueEntry): number {
   return entry.message.body.length;

@@ -6,7 +6,7 @@ import type { Field } from "../codec/fields.ts";
 import type { Timer } from "../lib/timers.ts";
 import type { Message } from "../message.ts";
 import type { Profile } from "../profile.ts";
-import { type QueueEntry, sizeOf } from "./entry.ts";
+import type { QueueEntry } from "./entry.ts";
 import { type DeathReason, Queue, type QueueDeclaration, type QueueHost, type Return } from "./queue.ts";
 import {
   type Lanes,
@@ -52,7 +52,7 @@ export class MessageQueue extends Queue {
       if (overflow === "reject-publish-dlx") this.host.bury(this, message, "maxlen");
       return false;
     }
-    this.host.heldBytes(message.body.length);
+    this.holds(message, 1);
     const entry = this.#entryFor(message);
     // A message that somebody waits for is never in line: neither a limit nor a time to live of 0 can catch it.
     const consumer = this.#ready.length === 0 ? this.consumers.next() : undefined;
@@ -83,7 +83,7 @@ export class MessageQueue extends Queue {
   }
 
   override consumed(entry: QueueEntry): void {
-    this.host.heldBytes(-sizeOf(entry));
+    this.holds(entry.message, -1);
   }
 
   override putBack(entry: QueueEntry, how: Return): void {
@@ -109,7 +109,7 @@ export class MessageQueue extends Queue {
   override purge(): number {
     const count = this.#ready.length;
     for (let entry = this.#ready.take(); entry !== undefined; entry = this.#ready.take()) {
-      this.host.heldBytes(-sizeOf(entry));
+      this.holds(entry.message, -1);
     }
     this.#expiry.off();
     return count;
@@ -141,7 +141,7 @@ export class MessageQueue extends Queue {
     const kept: QueueEntry[] = [];
     for (let entry = this.#ready.take(); entry !== undefined; entry = this.#ready.take()) {
       if (entry.message.isPersistent || this.type === "quorum") kept.push(entry);
-      else this.host.heldBytes(-sizeOf(entry));
+      else this.holds(entry.message, -1);
     }
     for (const entry of kept) this.#ready.push(entry);
   }
@@ -149,7 +149,7 @@ export class MessageQueue extends Queue {
   protected override drop(): void {
     this.purge();
     // Deliveries may still be settled: nothing comes of it.
-    for (const entry of this.#unsettled) this.host.heldBytes(-sizeOf(entry));
+    for (const entry of this.#unsettled) this.holds(entry.message, -1);
     this.#unsettled.clear();
   }
 
@@ -207,7 +207,7 @@ export class MessageQueue extends Queue {
   }
 
   #bury(entry: QueueEntry, reason: DeathReason): void {
-    this.host.heldBytes(-sizeOf(entry));
+    this.holds(entry.message, -1);
     this.host.bury(this, entry.message, reason);
   }
 }

@@ -8,7 +8,7 @@ import type { Message } from "../message.ts";
 import type { Profile } from "../profile.ts";
 import type { TopologyBinding } from "../topology/exchange.ts";
 import type { QueueSettings, QueueType } from "../topology/queue-arguments.ts";
-import type { QueueEntry } from "./entry.ts";
+import { overheadOf, type QueueEntry } from "./entry.ts";
 import { type QueueConsumer, QueueConsumers } from "./queue-consumers.ts";
 
 /** Why a message is dead-lettered. */
@@ -25,8 +25,8 @@ export interface QueueHost {
   bury(queue: Queue, message: Message, reason: DeathReason): void;
   /** Removes a queue that has served its time. */
   deleteQueue(queue: Queue): void;
-  /** Counts what is held in memory. */
-  heldBytes(change: number): void;
+  /** Counts what is held in memory: bodies, and all that comes with them. */
+  heldBytes(bodies: number, overhead: number): void;
 }
 
 /** What a declaration says about a queue. */
@@ -168,6 +168,11 @@ export abstract class Queue {
     if (this.#deleted) return;
     this.consumers.unpark(consumer);
     this.host.schedule(this);
+  }
+
+  /** A message is kept, or let go of. */
+  protected holds(message: Message, sign: 1 | -1): void {
+    this.host.heldBytes(sign * message.body.length, sign * overheadOf(message));
   }
 
   /** Ends the queue: its messages are dropped, its consumers told. */

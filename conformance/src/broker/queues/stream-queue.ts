@@ -94,7 +94,7 @@ export class StreamQueue extends Queue {
       returns: 0,
     };
     this.#log.push(entry);
-    this.host.heldBytes(sizeOf(entry));
+    this.holds(message, 1);
     this.#append(entry);
     this.#retain();
     this.host.schedule(this);
@@ -165,7 +165,7 @@ export class StreamQueue extends Queue {
   override loseTransient(): void {}
 
   protected override drop(): void {
-    this.host.heldBytes(-this.#bytes);
+    for (const { message } of this.#log) this.holds(message, -1);
     this.#log.clear();
     this.#bytes = 0;
     this.#cursors.clear();
@@ -223,9 +223,8 @@ export class StreamQueue extends Queue {
       const tooMuch = maxLengthBytes !== undefined && this.#bytes > maxLengthBytes;
       if (!tooMuch && oldest.newest >= tooOld) return;
       this.#segments.take();
-      for (let count = oldest.count; count > 0; count -= 1) this.#log.take();
+      for (let count = oldest.count; count > 0; count -= 1) this.holds((this.#log.take() as QueueEntry).message, -1);
       this.#bytes -= oldest.bytes;
-      this.host.heldBytes(-oldest.bytes);
     }
   }
 }

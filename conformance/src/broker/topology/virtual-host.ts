@@ -46,7 +46,7 @@ export class VirtualHost {
       profile: services.profile,
       now: () => services.now(),
       schedule: (queue) => services.schedule(queue),
-      heldBytes: (change) => services.heldBytes(change),
+      heldBytes: (bodies, overhead) => services.heldBytes(bodies, overhead),
       bury: (queue, message, reason) => services.defer(() => this.#bury(queue, message, reason)),
       deleteQueue: (queue) => services.defer(() => void this.deleteQueue(queue)),
     };
