@@ -137,6 +137,19 @@ describe("listenBroker with webSocketPort", () => {
     await answer.text();
   });
 
+  it("does not wait for a client that has not finished its request when it is closed", async () => {
+    listening = await listenBroker(new Broker(), { port: 0, webSocketPort: 0 });
+    const port = Number(new URL(String(listening.webSocketUrl)).port);
+    const socket = await dial(port);
+    socket.on("error", () => {});
+    socket.write("GET / HTTP/1.1\r\n");
+    // One that came later was answered: what came before has been read.
+    expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(426);
+    const gone = once(socket, "close");
+    await listening.close();
+    await gone;
+  });
+
   it("closes its sockets with the broker", async () => {
     const first = await listenBroker(new Broker(), { port: 0, webSocketPort: 0 });
     const socket = await open(first.webSocketUrl as string);

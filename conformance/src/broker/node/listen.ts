@@ -80,6 +80,7 @@ export async function listenBroker(broker: Broker, options: ListenOptions = {}):
       ? createServer({ noDelay: true }, accept)
       : createTlsServer({ ...tlsOptionsOf(tls), noDelay: true }, accept);
   const webSockets = webSocketPort === undefined ? undefined : await webSocketServer(driver, tls);
+  const sockets = [server, webSockets].map(socketsOf);
   const actualPort = await listen(server, port, host);
   let webSocketUrl: string | undefined;
   const name = host.includes(":") ? `[${host}]` : host;
@@ -104,9 +105,21 @@ export async function listenBroker(broker: Broker, options: ListenOptions = {}):
         (one) => new Promise<void>((resolve) => (one ? one.close(() => resolve()) : resolve())),
       );
       driver.stop();
+      // The driver knows those that speak AMQP. Who has not come so far would hold up the servers' end.
+      for (const socket of sockets.flatMap((all) => [...all])) socket.destroy();
       await Promise.all(closed);
     },
   };
+}
+
+/** The sockets that a server has at any moment, from their first byte on. */
+function socketsOf(server: Server | undefined): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  server?.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  return sockets;
 }
 
 /** Resolves with the port. */
