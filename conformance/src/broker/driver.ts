@@ -41,6 +41,9 @@ export interface DriverLink {
 /** How long a client gets to end its side of a transport that the broker has ended. */
 const endPatience: Millis = 5000;
 
+/** The longest delay that timers of all runtimes know: a longer one fires at once. */
+const longestDelay: Millis = 0x7fff_ffff;
+
 /** Moves the bytes and the time of one broker. */
 export class BrokerDriver {
   readonly broker: Broker;
@@ -118,7 +121,8 @@ export class BrokerDriver {
     if (next === undefined || next >= this.#armedFor) return;
     this.#cancelTimer?.();
     this.#armedFor = next;
-    this.#cancelTimer = this.clock.setTimer(Math.max(0, next - this.clock.now()), () => {
+    const delay = Math.min(Math.max(0, next - this.clock.now()), longestDelay);
+    this.#cancelTimer = this.clock.setTimer(delay, () => {
       this.#cancelTimer = undefined;
       this.#armedFor = Number.POSITIVE_INFINITY;
       this.broker.advance(this.clock.now());
