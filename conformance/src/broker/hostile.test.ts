@@ -41,6 +41,28 @@ describe("headers that fit no frame of whoever gets them", () => {
   });
 });
 
+describe("a dead letter with a key that is too long for any method", () => {
+  it.each(["basic.get", "basic.consume"] as const)(
+    "ends the connection that gets it, and nothing else: %s",
+    (method) => {
+      const world = new World(new Broker());
+      const client = world.client();
+      const table = { "x-dead-letter-exchange": "amq.fanout", "x-dead-letter-routing-key": "k".repeat(300) };
+      client.send(1, "queue.declare", { queue: "graves" });
+      client.send(1, "queue.bind", { queue: "graves", exchange: "amq.fanout", routingKey: "" });
+      client.send(1, "queue.declare", { queue: "q", arguments: { ...table, "x-max-length": 0 } });
+      client.publish("q", ["dead"]);
+      expect(world.broker.queue("graves")?.messageCount).toBe(1);
+      const other = world.client();
+      if (method === "basic.get") other.send(1, method, { queue: "graves" });
+      else other.send(1, method, { queue: "graves", consumerTag: "t" });
+      expect(other.heard().at(-1)).toContain("0 connection.close 541");
+      expect(client.connection.phase).toBe("running");
+      expect(world.broker.queue("graves")?.messageCount).toBe(1);
+    },
+  );
+});
+
 describe("what hangs on one another", () => {
   it("goes with the last of it, however much it is", () => {
     const world = new World(new Broker());

@@ -118,15 +118,24 @@ export class Channel {
     }
     const { message, redelivered } = entry;
     const { exchange, routingKey } = message;
-    this.send("basic.get-ok", { deliveryTag, redelivered, exchange, routingKey, messageCount: queue.messageCount });
-    this.#writeContent(queue.propertiesOf(entry, true), message.body);
+    const { messageCount } = queue;
+    try {
+      this.send("basic.get-ok", { deliveryTag, redelivered, exchange, routingKey, messageCount });
+      this.#writeContent(queue.propertiesOf(entry, true), message.body);
+    } catch (error) {
+      this.#cannotBeSent(error);
+    }
   }
 
   /** Hands a mandatory message back that no queue took. */
   returnMessage(message: Message): void {
     const { exchange, routingKey } = message;
-    this.send("basic.return", { replyCode: replyCodes.NO_ROUTE, replyText: "NO_ROUTE", exchange, routingKey });
-    this.#writeContent(message.properties.encoded, message.body);
+    try {
+      this.send("basic.return", { replyCode: replyCodes.NO_ROUTE, replyText: "NO_ROUTE", exchange, routingKey });
+      this.#writeContent(message.properties.encoded, message.body);
+    } catch (error) {
+      this.#cannotBeSent(error);
+    }
   }
 
   /** Applies settlements to queues, and gives the consumers their credit back. */
@@ -230,21 +239,20 @@ export class Channel {
     try {
       writeDeliver(this.owner.output(), this.number, delivery, this.owner.frameMax);
     } catch (error) {
-      this.#cannotBeWritten(error);
+      this.#cannotBeSent(error);
     }
   }
 
   #writeContent(properties: EncodedProperties, body: Uint8Array): void {
-    try {
-      writeContent(this.owner.output(), this.number, properties, body, this.owner.frameMax);
-    } catch (error) {
-      this.#cannotBeWritten(error);
-    }
+    writeContent(this.owner.output(), this.number, properties, body, this.owner.frameMax);
   }
 
-  /** A publisher with larger frames sent headers that fit no frame of this client; or the broker has added to them. */
-  #cannotBeWritten(error: unknown): void {
+  /**
+   * Ends the connection of a client that cannot be sent a message. A publisher with larger frames sent headers that fit none
+   * of this client's, or the broker has added to them; a dead letter may have a key that fits no method.
+   */
+  #cannotBeSent(error: unknown): void {
     if (!(error instanceof UsageError)) throw error;
-    this.owner.fail(new Refusal("INTERNAL_ERROR", "the headers of a message exceed the frame-max of a consumer"));
+    this.owner.fail(new Refusal("INTERNAL_ERROR", `a message cannot be sent: ${error.message}`));
   }
 }
