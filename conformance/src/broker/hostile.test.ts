@@ -3,6 +3,7 @@
 import { Output, writeMethod } from "@leveret/core/wire";
 import { describe, expect, it } from "vitest";
 import { Broker } from "./broker.ts";
+import type { BrokerOptions } from "./options.ts";
 import { QueueConsumers, type QueueConsumer } from "./queues/queue-consumers.ts";
 import { World } from "./testing/client.ts";
 
@@ -38,6 +39,23 @@ describe("headers that fit no frame of whoever gets them", () => {
     const properties = { replyTo: "amq.rabbitmq.reply-to", headers: { large: "x".repeat(4020) } };
     client.publish("nobody", ["lost"], { mandatory: true, properties });
     expect(client.heard().at(-1)).toContain("0 connection.close 541");
+  });
+});
+
+describe("options that make no sense", () => {
+  it.each<[BrokerOptions, string]>([
+    [{ confirms: { delay: Number.NaN } }, "confirms.delay"],
+    [{ confirms: { jitter: -1 } }, "confirms.jitter"],
+    [{ confirms: { delay: Number.POSITIVE_INFINITY } }, "confirms.delay"],
+    [{ confirms: { nackRate: 1.5 } }, "confirms.nackRate"],
+    [{ confirms: { grouping: "many" as never } }, "confirms.grouping"],
+    [{ tuning: { channelMax: 65_536 } }, "tuning.channelMax"],
+    [{ tuning: { heartbeat: 1.5 } }, "tuning.heartbeat"],
+    [{ tuning: { frameMax: 2 ** 32 } }, "tuning.frameMax"],
+  ])("are refused, and named: %o", (options, name) => {
+    expect(() => new Broker(options)).toThrow(
+      expect.objectContaining({ code: "INVALID_ARGUMENT", message: expect.stringContaining(name) }),
+    );
   });
 });
 

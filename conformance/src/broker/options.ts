@@ -85,7 +85,8 @@ const defaultLimits: Omit<BrokerLimits, "maxMessageSize"> = {
 /**
  * Fills in the defaults.
  *
- * @throws UsageError INVALID_ARGUMENT for a profile that there is not, or a limit that is no positive number.
+ * @throws UsageError INVALID_ARGUMENT for a profile that there is not, a limit that is no positive number, tuning that fits
+ * no field, or confirms that never come.
  */
 export function settingsOf(options: BrokerOptions): BrokerSettings {
   const profileName = options.profile ?? "4.0";
@@ -102,8 +103,8 @@ export function settingsOf(options: BrokerOptions): BrokerSettings {
     mechanisms: options.mechanisms ?? profile.mechanisms,
     anonymousUser: options.anonymousUser ?? "guest",
     clusterName: options.clusterName ?? "leveret",
-    tuning: withGiven<keyof TuningOptions>("tuning", defaultTuning, options.tuning, 0),
-    confirms: { ...defaultConfirmOptions, ...options.confirms },
+    tuning: checkedTuning(withGiven<keyof TuningOptions>("tuning", defaultTuning, options.tuning, 0)),
+    confirms: checkedConfirms({ ...defaultConfirmOptions, ...options.confirms }),
     limits: withGiven<keyof BrokerLimits>(
       "limits",
       { ...defaultLimits, maxMessageSize: profile.maxMessageSize },
@@ -129,6 +130,34 @@ function withGiven<Name extends string>(
     merged[name] = value;
   }
   return merged;
+}
+
+/** The highest that each may be: they go into fields of two and of four octets. */
+const highestTuning: TuningOptions = { channelMax: 0xffff, frameMax: 0xffff_ffff, heartbeat: 0xffff };
+
+function checkedTuning(tuning: TuningOptions): TuningOptions {
+  for (const name of Object.keys(highestTuning) as (keyof TuningOptions)[]) {
+    const [value, highest] = [tuning[name], highestTuning[name]];
+    if (!Number.isInteger(value) || value > highest)
+      throw illegal(`tuning.${name}`, `an integer up to ${highest}`, value);
+  }
+  return tuning;
+}
+
+/** What no clock can wait for would leave publishers waiting for ever. */
+function checkedConfirms(confirms: ConfirmOptions): ConfirmOptions {
+  const { grouping, delay, jitter, nackRate } = confirms;
+  if (grouping !== "batched" && grouping !== "single")
+    throw illegal("confirms.grouping", "batched or single", grouping);
+  for (const [name, value] of Object.entries({ delay, jitter })) {
+    if (!(Number.isFinite(value) && value >= 0)) throw illegal(`confirms.${name}`, "a number of milliseconds", value);
+  }
+  if (!(nackRate >= 0 && nackRate <= 1)) throw illegal("confirms.nackRate", "a number from 0 to 1", nackRate);
+  return confirms;
+}
+
+function illegal(name: string, legal: string, given: unknown): UsageError {
+  return new UsageError("INVALID_ARGUMENT", `${name} is ${legal}, not ${String(given)}`);
 }
 
 /** Numbers that look random, the same ones each time: a broker repeats itself unless its owner wants otherwise. */
