@@ -138,6 +138,33 @@ describe("send", () => {
     expect(publisher.unconfirmed).toBe(1);
   });
 
+  it("keeps no flush waiting for messages that were given up, while there is no room", async () => {
+    const { io, server, publisher } = await withPublisher();
+    server.method(0, "connection.blocked", { reason: "memory" });
+    await io.settle();
+    const controller = new AbortController();
+    const publish = failure(io, publisher.publish(bytes("a"), { signal: controller.signal }));
+    const flushes = Array.from({ length: 3 }, () => publisher.flush());
+    controller.abort();
+    expect(await publish).toMatchObject({ outcome: "not-sent" });
+    for (const flush of flushes) expect(await stateOf(flush)).toBe("resolved");
+  });
+
+  it("lets flush resolve when there is no room for anything else", async () => {
+    const { io, server, publisher } = await withPublisher({ maxUnconfirmed: 1 });
+    const publishes = [publisher.publish(bytes("a")), publisher.publish(bytes("b"))];
+    const flush = publisher.flush();
+    await io.settle();
+    server.confirm(1, 1);
+    await io.settle();
+    server.method(0, "connection.blocked", { reason: "memory" });
+    await io.settle();
+    expect(await stateOf(flush)).toBe("pending");
+    server.confirm(1, 2);
+    await settled(io, Promise.all(publishes));
+    expect(await stateOf(flush)).toBe("resolved");
+  });
+
   it("makes flush reject with what failed", async () => {
     const { io, server, publisher } = await withPublisher();
     const failures: string[] = [];

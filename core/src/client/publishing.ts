@@ -183,8 +183,7 @@ export class Publishing {
   /** As {@link flush}, while publishes wait, for who has to be told in his turn: ahead of whatever is published later. */
   behind(one: Follower): void {
     this.#waiting.push(one);
-    // Nobody is before it.
-    if (this.#waiting.size === 1) this.#sendFirstWaiting();
+    this.#tellFirst();
   }
 
   // What the server says
@@ -204,6 +203,7 @@ export class Publishing {
   /** There may be room again: publishes that waited are sent. */
   makeUseOfRoom(): void {
     while (this.#waiting.size > 0 && this.#flows) this.#sendFirstWaiting();
+    this.#tellFirst();
     this.#endFlushes();
     if (this.#ready === undefined || !this.hasRoom) return;
     this.#ready.resolve();
@@ -256,6 +256,7 @@ export class Publishing {
       else if (hadUnconfirmed && !this.#policy.republish) one.fail(() => endedWith(end, "unknown"));
       else this.#waiting.push(one);
     }
+    this.#tellFirst();
   }
 
   /** The channel is back. What is to be published again comes first, then calls that waited, then everything else. */
@@ -319,14 +320,11 @@ export class Publishing {
     if (publish.waits) this.#waitingBytes -= publish.cost;
     this.#cancelled += 1;
     this.#failWaiting(publish, makeError);
-    if (this.#cancelled < this.#waiting.size / 2) return;
+    this.#tellFirst();
+    if (this.#cancelled <= this.#waiting.size / 2) return;
     const waiting = this.#waiting.drain();
     this.#cancelled = 0;
-    for (const one of waiting) {
-      // Who comes first by that has his turn.
-      if (!(one instanceof WaitingPublish)) this.behind(one);
-      else if (!one.over) this.#waiting.push(one);
-    }
+    for (const one of waiting) if (!(one instanceof WaitingPublish && one.over)) this.#waiting.push(one);
   }
 
   // Inside
@@ -418,6 +416,14 @@ export class Publishing {
     else this.#flushes.push({ upTo: this.#unconfirmed.latest, future: next });
     // Whoever waits for nothing that is unconfirmed is told before more is sent.
     this.#endFlushes();
+  }
+
+  /** Who waits behind no publish, or behind such as were given up, has his turn. */
+  #tellFirst(): void {
+    for (let first = this.#waiting.peek(); first !== undefined; first = this.#waiting.peek()) {
+      if (first instanceof WaitingPublish && !first.over) return;
+      this.#sendFirstWaiting();
+    }
   }
 
   #endFlushes(): void {

@@ -702,6 +702,19 @@ describe("a transaction", () => {
     expect(await commit).toMatchObject(notSent);
   });
 
+  it("is not committed later where nothing waits for a connection", async () => {
+    const { io, channel, cut, server } = await recoveringChannel({ recovery: { whenDown: "fail" } });
+    await settled(io, channel.txSelect());
+    server().method(0, "connection.blocked", { reason: "memory" });
+    await io.settle();
+    const publish = errorOf(channel.basicPublish(message("m")));
+    const commit = errorOf(channel.txCommit());
+    await cut();
+    expect(await publish).toMatchObject(notSent);
+    expect(await stateOf(commit)).toBe("resolved");
+    expect(await commit).toMatchObject(notSent);
+  });
+
   it("keeps nothing of what waited while it was lost: the rollback is of that as well", async () => {
     const { io, channel, cut, comeBack, server } = await transactional();
     await channel.basicPublish(message("sent"));
