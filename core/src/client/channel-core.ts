@@ -68,6 +68,9 @@ export type ReplyFields<M extends ChannelRequestName> = Fields<ReplyName<M>>;
 
 const never = (): boolean => false;
 
+/** Calls without an answer that can be taken back; older ones are taken for right. */
+const maxUnproven = 1000;
+
 /** A channel that lives through several connections. What belongs to one of them is replaced by {@link attach}. */
 export class ChannelCore implements PublishingHost {
   readonly host: ChannelHost;
@@ -265,8 +268,11 @@ export class ChannelCore implements PublishingHost {
       if (method === "basic.recover-async") this.settlement.forgetAll();
       const sent = recorder?.sent(this.memory, method as ChannelRequestName, fields as Arguments<ChannelRequestName>);
       sent?.done(undefined);
-      if (sent?.undo !== undefined)
-        (this.#unproven ??= []).push({ method, behind: this.#requests, undo: () => sent.undo?.() });
+      if (sent?.undo !== undefined) {
+        const unproven = (this.#unproven ??= []);
+        unproven.push({ method, behind: this.#requests, undo: () => sent.undo?.() });
+        if (unproven.length > maxUnproven) unproven.shift();
+      }
     } catch (error) {
       return Promise.reject(error as Error);
     }

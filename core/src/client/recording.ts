@@ -201,8 +201,8 @@ export class Recorder {
     return {
       done: gone,
       failed: (end, wasSent) => (wasSent && end instanceof ConnectionError ? gone() : removal.refused()),
-      // What nobody put a condition to was not refused.
-      undo: () => (ifUnused === true || ifEmpty === true ? bringBack?.() : undefined),
+      // What nobody put a condition to is not refused.
+      ...(ifUnused === true || ifEmpty === true ? { undo: () => bringBack?.() } : {}),
     };
   }
 }

@@ -264,6 +264,17 @@ describe("what is brought back", () => {
     expect(connection.recordedCount).toBe(1);
   });
 
+  it("is what was declared without an answer so long ago that it was not refused", async () => {
+    const { io, connection, channel, server } = await recoveringChannel();
+    await settled(io, channel.queueDeclare({ queue: "first" }));
+    await settled(io, channel.queueDelete({ queue: "first", noWait: true }));
+    for (let i = 0; i < 1002; i += 1) await channel.queueDeclare({ queue: `q${i}`, noWait: true });
+    await io.settle();
+    server().method(1, "channel.close", { replyCode: 406, replyText: "no", classId: 50, methodId: 10 });
+    await io.settle();
+    expect(connection.recordedCount).toBe(2);
+  });
+
   it("is what the mode and the filter leave", async () => {
     const declare = async (recovery: object) => {
       const fixture = await recoveringChannel({ recovery });
