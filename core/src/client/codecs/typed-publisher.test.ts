@@ -110,6 +110,18 @@ describe("a codec that never comes to an end", () => {
     expect(await batch).toMatchObject({ outcome: "not-sent" });
   });
 
+  it("leaves no rejection that nobody handles, where it was given up before and its timeout is no number", async () => {
+    const { io, publisher } = await slow();
+    const unhandled: unknown[] = [];
+    const listener = (reason: unknown): void => void unhandled.push(reason);
+    process.on("unhandledRejection", listener);
+    const publishing = publisher.publish("a", { signal: AbortSignal.abort("enough"), timeout: Number.NaN });
+    expect(await failure(io, publishing)).toMatchObject({ code: "INVALID_ARGUMENT" });
+    await stateOf(publishing.catch(() => {}));
+    process.off("unhandledRejection", listener);
+    expect(unhandled).toEqual([]);
+  });
+
   it("does not outlast the timeout of a batch", async () => {
     const { io, publisher, encoded, arrived } = await slow();
     const batch = failure(io, publisher.publishBatch(["a", "b"], { timeout: 1000 }));

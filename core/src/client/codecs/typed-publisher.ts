@@ -179,10 +179,10 @@ export class TypedPublisher<T> {
   ): Promise<V | undefined> {
     if (promise === undefined) return undefined;
     const limit = new Future<never>();
-    if (signal?.aborted === true) limit.fail(() => new AbortError(signal.reason, outcome));
-    if (this.#makeEnd !== undefined) limit.fail(this.#makeEnd);
     const expire = (): void => limit.fail(() => new TimeoutError("A codec took too long", outcome));
     const cancelDeadline = timeout === undefined ? undefined : this.#deadlines.add(timeout, { expire });
+    if (signal?.aborted === true) limit.fail(() => new AbortError(signal.reason, outcome));
+    if (this.#makeEnd !== undefined) limit.fail(this.#makeEnd);
     const stopListening = onAbort(signal, (reason) => limit.fail(() => new AbortError(reason, outcome)));
     this.#waiting.add(limit);
     try {
