@@ -1,10 +1,12 @@
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { Arrivals } from "./arrivals.ts";
 import type { Relay } from "./relay.ts";
 import { admin, connect, startBench, upgradeStatus } from "./testing/bench.ts";
 import { certificateFile } from "./testing/certificates.ts";
+import { ManualClock } from "./testing/manual-clock.ts";
 import { until } from "./testing/until.ts";
 
 const tls = { tlsCert: certificateFile("server.pem"), tlsKey: certificateFile("server.key.pem") };
@@ -81,6 +83,17 @@ describe("connections that are no WebSockets yet", () => {
     await relay.drain();
     expect(log.lines.at(-1)?.message).toBe("relay stopped");
     await until(() => silent.closed, "the connection to be cut off");
+  });
+
+  it("are known also where another of the same port has just gone", () => {
+    const ends = { remoteAddress: "192.0.2.1", remotePort: 5000, localAddress: "192.0.2.2", localPort: 443 };
+    const [gone, next] = [1, 2].map(() => Object.assign(new EventEmitter(), ends) as unknown as Socket);
+    const arrivals = new Arrivals({ maxPerAddress: 2, timeout: 0, isProxy: () => false }, new ManualClock());
+    expect([arrivals.arrived(gone as Socket), arrivals.arrived(next as Socket)]).toEqual([true, true]);
+    gone?.emit("close");
+    expect(arrivals.asking(next as Socket)?.signal.aborted).toBe(false);
+    next?.emit("close");
+    expect(arrivals.asking(next as Socket)).toBeUndefined();
   });
 
   it("are answered when the relay ends while the hook is asked", async () => {

@@ -57,7 +57,8 @@ export class Arrivals {
       if (!isHere) return;
       isHere = false;
       stopTimer();
-      this.#byEnds.delete(ends);
+      // One from the same port may have come before it was seen that this one is gone.
+      if (this.#byEnds.get(ends) === waiting) this.#byEnds.delete(ends);
       const left = (this.#byAddress.get(group) ?? 0) - 1;
       if (left === 0) this.#byAddress.delete(group);
       else this.#byAddress.set(group, left);
