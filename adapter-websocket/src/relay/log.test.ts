@@ -59,4 +59,29 @@ describe("the log", () => {
     expect(kept).toBeLessThan(1_200);
     expect(parse(read).find(({ lines: count }) => count !== undefined)?.lines).toBe(lines - kept);
   });
+
+  it("says only once that it cannot be written", async () => {
+    const said: string[] = [];
+    const listener = ({ message }: Error): void => void said.push(message);
+    process.on("warning", listener);
+    onTestFinished(() => void process.off("warning", listener));
+    const { log, close } = openLog("info", openSync("/dev/full", "w"));
+    log.info({}, "something");
+    await until(() => said.length > 0, "the warning");
+    log.info({}, "something");
+    await close();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(said).toEqual(["the relay's log cannot be written: ENOSPC"]);
+  });
+
+  it("holds up nobody's end that does not take what is left", async () => {
+    const pipe = path.join(folder(), "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+    const { log, close } = openLog("info", openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK), 20);
+    for (let index = 0; index < 1_000; index += 1) log.info({ text: "x".repeat(1_000) }, "something");
+    await close();
+    expect(readSync(reader, Buffer.alloc(4_096)), "what was not taken until then").toBe(4_096);
+    closeSync(reader);
+  });
 });

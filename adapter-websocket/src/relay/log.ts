@@ -1,6 +1,7 @@
 /** What the relay says of itself: one JSON object a line, without secrets and without anything of what it carries. */
 
 import { pino } from "pino";
+import { type Millis, systemClock } from "./clock.ts";
 
 /** Where the relay's messages go. A pino logger is one. */
 export interface RelayLog {
@@ -34,16 +35,18 @@ export function jsonLog(level: LogLevel): RelayLog {
 const standardOutput = 1;
 /** Bytes that wait to be written. Each refused request makes a line, so anybody could make any number. */
 const longestBacklog = 1024 * 1024;
+/** How long the end waits for what takes the lines. */
+const lastWordsTimeout: Millis = 5_000;
 
 /** A log that can be ended. */
 export interface OpenLog {
   readonly log: RelayLog;
-  /** Resolves when everything is written. */
+  /** Resolves when everything is written; also when the rest cannot be, or is not taken within five seconds. */
   close(): Promise<void>;
 }
 
 /** As {@link jsonLog}, to any file that is open. */
-export function openLog(level: LogLevel, file: number): OpenLog {
+export function openLog(level: LogLevel, file: number, closeTimeout: Millis = lastWordsTimeout): OpenLog {
   const destination = pino.destination({ dest: file, sync: false, maxLength: longestBacklog });
   const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
   let dropped = 0;
@@ -55,19 +58,30 @@ export function openLog(level: LogLevel, file: number): OpenLog {
     log.warn({ lines: dropped }, "lines of the log were dropped");
     dropped = 0;
   });
-  // A relay without a log is better than none.
-  const broken = new Promise<void>((resolve) => {
-    destination.on("error", (error: unknown) => {
-      process.emitWarning(`the relay's log cannot be written: ${errorName(error)}`);
-      resolve();
-    });
+  // A relay without a log is better than none. Every line may fail; it is said once, until it could be written again.
+  let isBroken = false;
+  let closed: Promise<void> | undefined;
+  destination.on("error", (error: unknown) => {
+    if (!isBroken) process.emitWarning(`the relay's log cannot be written: ${errorName(error)}`);
+    isBroken = true;
+    // pino gives up what nobody reads any more, and says nothing more of it.
+    if (errorName(error) === "EPIPE") closed ??= Promise.resolve();
   });
-  const closed = new Promise<void>((resolve) => void destination.once("close", resolve));
+  destination.on("write", () => {
+    isBroken = false;
+  });
   return {
     log,
     close() {
-      destination.end();
-      return Promise.race([closed, broken]);
+      closed ??= new Promise<void>((resolve) => {
+        const cancel = systemClock.setTimer(closeTimeout, resolve);
+        const over = (): void => {
+          cancel();
+          resolve();
+        };
+        destination.once("close", over).once("error", over).end();
+      });
+      return closed;
     },
   };
 }
