@@ -150,6 +150,14 @@ describe("send", () => {
     for (const flush of flushes) expect(await stateOf(flush)).toBe("resolved");
   });
 
+  it("stays open when it is closed with a timeout that is no number", async () => {
+    const { io, publisher } = await withPublisher();
+    expect(await failure(io, publisher.close({ timeout: Number.NaN }))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(publisher.state).toBe("open");
+    await settled(io, publisher.close());
+    expect(publisher.state).toBe("closed");
+  });
+
   it("lets flush resolve when there is no room for anything else", async () => {
     const { io, server, publisher } = await withPublisher({ maxUnconfirmed: 1 });
     const publishes = [publisher.publish(bytes("a")), publisher.publish(bytes("b"))];

@@ -8,6 +8,7 @@ import type { ChannelCore, ChannelState } from "./channel-core.ts";
 import { AbortError, type EndError, FlushError, TimeoutError } from "./errors.ts";
 import { Future, onAbort, rejection } from "./futures.ts";
 import { Listeners } from "./listeners.ts";
+import { patience } from "./option-checks.ts";
 import { checkProperties, encodeProperties } from "./outgoing-properties.ts";
 import type { PublisherOptions, PublishOptions } from "./publisher-options.ts";
 import type { WaitOptions } from "./publishing.ts";
@@ -152,7 +153,8 @@ export class Publisher {
    * @param options - `timeout`: how long to wait for confirms, in milliseconds; default 30 s.
    * @throws as {@link flush}; the channel is closed all the same.
    */
-  close({ timeout = defaultCloseTimeout }: { readonly timeout?: Millis } = {}): Promise<void> {
+  async close({ timeout = defaultCloseTimeout }: { readonly timeout?: Millis } = {}): Promise<void> {
+    patience(timeout, "timeout");
     this.#closing ??= this.#close(timeout);
     return this.#closing;
   }

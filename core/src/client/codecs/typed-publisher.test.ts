@@ -122,6 +122,14 @@ describe("a codec that never comes to an end", () => {
     expect(unhandled).toEqual([]);
   });
 
+  it("stays open when it is closed with a timeout that is no number", async () => {
+    const { io, publisher } = await slow();
+    expect(await failure(io, publisher.close({ timeout: Number.NaN }))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(publisher.publisher.state).toBe("open");
+    await settled(io, publisher.close());
+    expect(publisher.publisher.state).toBe("closed");
+  });
+
   it("does not outlast the timeout of a batch", async () => {
     const { io, publisher, encoded, arrived } = await slow();
     const batch = failure(io, publisher.publishBatch(["a", "b"], { timeout: 1000 }));

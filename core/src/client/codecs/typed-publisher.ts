@@ -8,7 +8,7 @@ import { type Connection, internalsOf } from "../connection.ts";
 import type { Deadlines } from "../deadlines.ts";
 import { AbortError, type EndError, endedWith, TimeoutError } from "../errors.ts";
 import { Future, isThenable, onAbort } from "../futures.ts";
-import { illegal } from "../option-checks.ts";
+import { illegal, patience } from "../option-checks.ts";
 import type { OutgoingProperties } from "../outgoing-properties.ts";
 import { defaultCloseTimeout, type Publisher } from "../publisher.ts";
 import type { PublisherOptions, PublishOptions } from "../publisher-options.ts";
@@ -116,7 +116,8 @@ export class TypedPublisher<T> {
    * Waits for what is unconfirmed, and closes the channel, as `Publisher.close`. The time that encoding takes counts; what
    * is not encoded by then is not sent.
    */
-  close({ timeout = defaultCloseTimeout }: { readonly timeout?: Millis } = {}): Promise<void> {
+  async close({ timeout = defaultCloseTimeout }: { readonly timeout?: Millis } = {}): Promise<void> {
+    patience(timeout, "timeout");
     this.#closing ??= this.#close(timeout);
     return this.#closing;
   }
