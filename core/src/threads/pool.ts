@@ -6,9 +6,11 @@ import { type Connection, internalsOf } from "../client/connection.ts";
 import type { Consumer, ConsumerClosed } from "../client/consumer.ts";
 import type { ConsumeOptions, ConsumerEnd } from "../client/consumer-options.ts";
 import type { ConsumerDelivery } from "../client/delivery.ts";
+import { NotConnectedError } from "../client/errors.ts";
 import { Future } from "../client/futures.ts";
 import { Listeners } from "../client/listeners.ts";
 import { moreThanNothing, patience } from "../client/option-checks.ts";
+import { ConnectionError } from "../engine/errors.ts";
 import { UsageError } from "../wire/errors.ts";
 import { defaultWindow, windowOf } from "./serve.ts";
 import { PooledWorker } from "./pooled-worker.ts";
@@ -209,6 +211,7 @@ export class WorkerPool {
     this.#starting += 1;
     let channel: Channel | undefined;
     try {
+      if (this.#closing !== undefined) throw closedPool();
       channel = await this.#connection.openChannel();
       if (confirm) await channel.confirmSelect();
       if (this.#closing !== undefined) throw closedPool();
@@ -242,11 +245,28 @@ export class WorkerPool {
       this.#closing === undefined && this.#options.restart !== false && this.#fruitless < maxFruitlessStarts;
     this.#listeners.emit("worker-lost", { error, requeued, willRestart });
     if (!willRestart) return this.#checkAlive();
-    this.#startWorker().catch((problem: unknown) => {
+    this.#replaceWorker().catch((problem: unknown) => {
       if (this.#closing === undefined && problem instanceof ThreadError) return this.#lost(problem, 0, false);
       if (this.#closing === undefined) this.#report(problem);
       this.#checkAlive();
     });
+  }
+
+  /** Starts a worker in place of a lost one; in an outage when that is over, however long it takes. */
+  async #replaceWorker(): Promise<void> {
+    this.#starting += 1;
+    try {
+      for (;;) {
+        await this.#connection.ready();
+        try {
+          return await this.#startWorker();
+        } catch (error) {
+          if (!(error instanceof NotConnectedError || error instanceof ConnectionError)) throw error;
+        }
+      }
+    } finally {
+      this.#starting -= 1;
+    }
   }
 
   /** Without any worker, nothing is to wait here for ever. */

@@ -2,6 +2,7 @@
 
 import { describe, expect, it, vi } from "vitest";
 import { bytes, connected, type Fixture, withChannel } from "../client/testing/fixture.ts";
+import { recovering } from "../client/testing/recovering.ts";
 import type { VirtualIo } from "../client/testing/virtual-io.ts";
 import type { Channel } from "../client/channel.ts";
 import { openWorkerPool } from "./pool.ts";
@@ -345,6 +346,44 @@ describe("a pool", () => {
     const opening = openWorkerPool(connection, { queue: "q", size: 1, start, startTimeout: startTimeout as number });
     await expect(opening).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
     expect(workers).toHaveLength(0);
+  });
+
+  it.each(["wait", "fail"] as const)(
+    "replaces a worker that is lost in an outage, when that is over, where calls meanwhile %s",
+    async (whenDown) => {
+      const { io, connection, cut } = await recovering({ recovery: { whenDown } });
+      const { workers, start } = makers(true);
+      const pool = await result(io, openWorkerPool(connection, { queue: "q", size: 1, start }));
+      const reported: unknown[] = [];
+      pool.on("callback-error", ({ error }) => reported.push(error));
+      const { accept } = io;
+      io.accept = (stream) => stream.hangUp();
+      await cut();
+      workers[0]?.fail();
+      await until(io, () => pool.size === 0);
+      await io.advance(60_000);
+      expect(reported).toEqual([]);
+      io.accept = accept;
+      await io.advance(60_000);
+      await until(io, () => pool.size === 1);
+      expect(workers).toHaveLength(2);
+      await result(io, pool.close());
+    },
+  );
+
+  it("that is closed while it waits for a connection to replace a worker starts none any more", async () => {
+    const { io, connection, cut, comeBack } = await recovering();
+    const { workers, start } = makers(true);
+    const pool = await result(io, openWorkerPool(connection, { queue: "q", size: 1, start }));
+    const reported: unknown[] = [];
+    pool.on("callback-error", ({ error }) => reported.push(error));
+    await cut();
+    workers[0]?.fail();
+    await until(io, () => pool.size === 0);
+    await result(io, pool.close());
+    await comeBack();
+    await until(io, () => connection.state === "open" && connection.channelCount === 0);
+    expect([workers.length, reported]).toEqual([1, []]);
   });
 
   it("that is closed while it replaces a worker starts none any more", async () => {
