@@ -32,6 +32,16 @@ describe("publish, no confirm", () => {
   });
 });
 
+/** A publisher on a channel of its own, whose two messages were confirmed. */
+async function confirmedPublisher({ io, connection, server }: Awaited<ReturnType<typeof recoveringChannel>>) {
+  const publisher = await settled(io, connection.openPublisher());
+  const publishing = [publisher.publish(bytes("a")), publisher.publish(bytes("b"))];
+  await io.settle();
+  server().confirm(2, 2, true);
+  await settled(io, Promise.all(publishing));
+  return publisher;
+}
+
 describe("publish, confirm", () => {
   it("that is not sent waits at the gate, and keeps its place", async () => {
     const { io, channel, cut, comeBack, server } = await recoveringChannel();
@@ -48,12 +58,9 @@ describe("publish, confirm", () => {
   it.each([false, true])(
     "has no flush wait for it that begins after the loss; when room is waited for: %s",
     async (waits) => {
-      const { io, connection, cut, comeBack, server } = await recoveringChannel();
-      const publisher = await settled(io, connection.openPublisher());
-      const publishing = [publisher.publish(bytes("a")), publisher.publish(bytes("b"))];
-      await io.settle();
-      server().confirm(2, 2, true);
-      await settled(io, Promise.all(publishing));
+      const recovering = await recoveringChannel();
+      const { io, cut, comeBack } = recovering;
+      const publisher = await confirmedPublisher(recovering);
       await cut();
       const ready = waits ? publisher.ready() : undefined;
       const flush = publisher.flush();
@@ -65,12 +72,9 @@ describe("publish, confirm", () => {
   );
 
   it("has no flush wait for it any more when it could not wait so long for a connection", async () => {
-    const { io, connection, cut, server } = await recoveringChannel();
-    const publisher = await settled(io, connection.openPublisher());
-    const publishing = [publisher.publish(bytes("a")), publisher.publish(bytes("b"))];
-    await io.settle();
-    server().confirm(2, 2, true);
-    await settled(io, Promise.all(publishing));
+    const recovering = await recoveringChannel();
+    const { io, cut } = recovering;
+    const publisher = await confirmedPublisher(recovering);
     await cut();
     io.accept = (stream) => stream.hangUp();
     const publish = errorOf(publisher.publish(bytes("c")));
