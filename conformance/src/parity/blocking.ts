@@ -148,7 +148,7 @@ export const threadRows: ParitySection = {
       "ClosableDeferredQueue",
       "an iterable consumer ends with a typed reason",
       "iterating: a loop ends when the consumer is cancelled, or its channel is closed",
-      "core/src/client/consumer.test.ts > serves those who wait in their order",
+      "core/src/client/consumer-iterator.test.ts > serves those who wait in their order",
     ),
     row(
       "TwistedProtocolConnection: dataReceived, connectionLost",

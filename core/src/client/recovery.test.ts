@@ -1,7 +1,8 @@
+/** How a lost connection comes back: the outage and its events, endpoints, giving up, a loss on the way. */
+
 import { describe, expect, it } from "vitest";
-import type { ConsumerDelivery } from "./delivery.ts";
 import { TransportError } from "./io-services.ts";
-import { errorOf, failure, settled, stateOf } from "./testing/fixture.ts";
+import { errorOf, settled, stateOf } from "./testing/fixture.ts";
 import { firstDelay, recovering, recoveringChannel } from "./testing/recovering.ts";
 
 describe("an outage", () => {
@@ -230,114 +231,6 @@ describe("endpoints", () => {
   });
 });
 
-describe("close()", () => {
-  it("wins while the client waits for the next attempt", async () => {
-    const { io, connection, channel, cut, events } = await recoveringChannel();
-    await cut();
-    const waiting = channel.queuePurge({ queue: "q" });
-    const refused = failure(io, waiting);
-    await settled(io, connection.close());
-    expect(await refused).toMatchObject({ code: "CONNECTION_CLOSED", outcome: "not-sent" });
-    expect(connection.state).toBe("closed");
-    expect(channel.state).toBe("closed");
-    expect(events.at(-1)).toBe("closed by us");
-    expect(io.timers).toBe(0);
-    await io.advance(600_000);
-    expect(io.streams).toHaveLength(1);
-  });
-
-  it("wins while the client dials", async () => {
-    const { io, connection, cut } = await recovering();
-    await cut();
-    io.accept = () => {};
-    await io.advance(firstDelay);
-    expect(io.streams).toHaveLength(2);
-    await settled(io, connection.close());
-    expect(io.openStreams).toBe(0);
-    expect(io.timers).toBe(0);
-    expect(await connection.closed).toBeUndefined();
-  });
-
-  it("wins during the handshake", async () => {
-    const { io, connection, cut } = await recovering({}, (server, number) => {
-      if (number === 1) server.on("connection.start-ok");
-    });
-    await cut();
-    await io.advance(firstDelay);
-    await settled(io, connection.close());
-    expect(io.openStreams).toBe(0);
-    expect(io.timers).toBe(0);
-  });
-
-  it("wins while channels are brought back", async () => {
-    const { io, connection, channel, cut, events } = await recoveringChannel({}, (server, number) => {
-      if (number === 1) server.on("channel.open");
-    });
-    await cut();
-    await io.advance(firstDelay);
-    expect(connection.state).toBe("recovering");
-    await settled(io, connection.close());
-    expect(connection.state).toBe("closed");
-    expect(channel.state).toBe("closed");
-    expect(events.at(-1)).toBe("closed by us");
-    expect(events).not.toContain("recovered");
-    expect(io.timers).toBe(0);
-  });
-
-  it("wins in a listener, at every event", async () => {
-    for (const name of ["disconnected", "reconnecting", "connected", "channel-recovered", "recovered"] as const) {
-      const { io, connection, cut, comeBack, events } = await recoveringChannel();
-      connection.on(name, () => connection.close());
-      await cut();
-      await comeBack();
-      await io.advance(60_000);
-      expect(connection.state).toBe("closed");
-      expect(events.at(-1)).toBe("closed by us");
-      expect(io.openStreams).toBe(0);
-      expect(io.timers).toBe(0);
-    }
-  });
-
-  it("wins while credentials are asked for, whoever calls it", async () => {
-    let asked = 0;
-    const credentials = async (): Promise<{ username: string; password: string }> => {
-      asked += 1;
-      if (asked > 1) void connection.close();
-      return { username: "u", password: "p" };
-    };
-    const { io, connection, cut, comeBack, servers, events } = await recovering({ credentials });
-    await cut();
-    await comeBack();
-    expect(asked).toBe(2);
-    expect(events.at(-1)).toBe("closed by us");
-    expect(servers).toHaveLength(1);
-    expect(io.openStreams).toBe(0);
-    expect(io.timers).toBe(0);
-  });
-
-  it("wins when reconnecting has just failed", async () => {
-    const { io, connection, cut } = await recovering();
-    connection.on("reconnect-failed", () => connection.close());
-    await cut();
-    io.accept = (stream) => stream.hangUp();
-    await io.advance(60_000);
-    expect(connection.state).toBe("closed");
-    expect(io.streams).toHaveLength(2);
-    expect(io.timers).toBe(0);
-  });
-
-  it("ends the connection when the transport is cut meanwhile", async () => {
-    const { io, connection, server, events } = await recovering({}, (prepared) => prepared.on("connection.close"));
-    const closing = connection.close();
-    await io.settle();
-    server().stream.hangUp();
-    await settled(io, closing);
-    expect(events.at(-1)).toMatch(/^closed/);
-    await io.advance(60_000);
-    expect(io.streams).toHaveLength(1);
-  });
-});
-
 describe("a loss during recovery", () => {
   it("in the same breath as the last answer leaves the channel untold: nothing is back", async () => {
     const { io, channel, cut, comeBack, events } = await recoveringChannel({}, (prepared, number) => {
@@ -436,43 +329,4 @@ it("a blocked connection is told to be unblocked when it is lost", async () => {
   await comeBack();
   expect(events.slice(0, 3)).toEqual(["blocked disk", "unblocked", "disconnected CONNECTION_LOST"]);
   expect(connection.blocked).toBeUndefined();
-});
-
-describe("basic.recover", () => {
-  it("voids what arrives before its answer, also when it waited for the connection to come back", async () => {
-    const { io, channel, cut, comeBack, server } = await recoveringChannel({}, (prepared, number) => {
-      if (number > 0) prepared.on("basic.recover");
-    });
-    const deliveries: ConsumerDelivery[] = [];
-    const options = { queue: "q", consumerTag: "c", settle: "manual" } as const;
-    await settled(
-      io,
-      channel.basicConsume(options, (delivery) => void deliveries.push(delivery)),
-    );
-    await cut();
-    const recovered = channel.basicRecover();
-    await comeBack();
-    server().deliver(1, "c", ["a"]);
-    await io.settle();
-    const [delivery] = deliveries;
-    expect(() => delivery?.ack()).toThrow(expect.objectContaining({ code: "ALREADY_SETTLED" }));
-    await io.settle();
-    expect(server().log.filter((line) => /ack|recover/.test(line))).toEqual(["1 basic.recover"]);
-    server().method(1, "basic.recover-ok", {});
-    await settled(io, recovered);
-  });
-
-  it("that is not sent leaves what is outstanding as it is", async () => {
-    const { io, channel, server } = await recoveringChannel();
-    const deliveries: ConsumerDelivery[] = [];
-    const options = { queue: "q", consumerTag: "c", settle: "manual" } as const;
-    await settled(
-      io,
-      channel.basicConsume(options, (delivery) => void deliveries.push(delivery)),
-    );
-    server().deliver(1, "c", ["a"]);
-    await io.settle();
-    expect(await errorOf(channel.basicRecover({ signal: AbortSignal.abort() }))).toMatchObject({ outcome: "not-sent" });
-    expect(deliveries[0]?.outstanding).toBe(true);
-  });
 });

@@ -6,7 +6,7 @@ import type { Connection } from "../connection.ts";
 import type { ConnectionEvents } from "../connection-events.ts";
 import type { ConnectOptions } from "../parameters.ts";
 import { type FakeServer, serve } from "./fake-server.ts";
-import { settled } from "./fixture.ts";
+import { bytes, settled } from "./fixture.ts";
 import { VirtualIo } from "./virtual-io.ts";
 
 export interface Recovering {
@@ -63,6 +63,25 @@ export async function recoveringChannel(
   const channel = await settled(fixture.io, fixture.connection.openChannel());
   return { ...fixture, channel };
 }
+
+/** What a call fails with that the server may have heard before the connection was lost. */
+export const lostUnknown = { code: "CONNECTION_LOST", outcome: "unknown" };
+
+/** What a call fails with that waited for a connection and was never sent. */
+export const notSent = { code: "NOT_CONNECTED", outcome: "not-sent", retryable: true };
+
+/** A message to the queue `q`. */
+export const message = (body: string) => ({ exchange: "", routingKey: "q", body: bytes(body) });
+
+/** The bodies of the messages that were sent. */
+export const published = (server: FakeServer): string[] =>
+  server.sentOf("basic.publish").map(({ body }) => new TextDecoder().decode(body));
+
+/** What was declared and bound, in order: the method, and the name of what it made. */
+export const declared = (server: FakeServer): string[] =>
+  server.sent
+    .filter(({ name }) => /\.(declare|bind)$/.test(name))
+    .map(({ name, fields }) => `${name} ${String(fields["queue"] ?? fields["exchange"] ?? fields["destination"])}`);
 
 function eventsOf(connection: Connection): string[] {
   const events: string[] = [];
