@@ -4,8 +4,7 @@ import { describe, type ExpectStatic, inject, it } from "vitest";
 import type { ProfileName } from "@leveret/conformance/broker";
 import { attachRabbitMQ } from "../../../tools/rabbitmq/index.ts";
 import { type Conversation, hold } from "../broker/testing/conversation.ts";
-import { handshakeConversations } from "../broker/testing/conversations/handshake.ts";
-import { conversations } from "../broker/testing/conversations/index.ts";
+import { conversations, tracelessConversations } from "../broker/testing/conversations/index.ts";
 import { EmbeddedPeer, TcpPeer } from "../broker/testing/peer.ts";
 import { comparable } from "../broker/testing/transcripts.ts";
 
@@ -18,13 +17,13 @@ const node = attachRabbitMQ(inject("rabbitmq"));
 const profile = profileOf[node.version.split(".", 2).join(".")];
 
 describe.skipIf(profile === undefined)(`RabbitMQ ${node.version} and the embedded broker`, () => {
-  // RabbitMQ thinks for three seconds before it ends some of these. They leave nothing behind, and can overlap.
-  describe.concurrent("conversations that only shake hands", () => {
-    for (const one of handshakeConversations) it(one.name, { timeout: 120_000 }, ({ expect }) => compare(one, expect));
+  // RabbitMQ thinks for three seconds before it ends some of these.
+  describe.concurrent("conversations that leave nothing behind", () => {
+    for (const one of tracelessConversations) it(one.name, { timeout: 120_000 }, ({ expect }) => compare(one, expect));
   });
 
   describe("conversations", () => {
-    const others = conversations.filter((one) => !handshakeConversations.includes(one));
+    const others = conversations.filter((one) => !tracelessConversations.includes(one));
     for (const one of others) it(one.name, ({ expect }) => compare(one, expect));
   });
 });

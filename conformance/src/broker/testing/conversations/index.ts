@@ -1,24 +1,32 @@
 /** Every conversation. */
 
 import type { Conversation } from "../conversation.ts";
-import {
-  consumeConversations,
-  qosConversations,
-  queueTypeConversations,
-  replyConversations,
-  settleConversations,
-} from "./consuming.ts";
-import { contentConversations, handshakeConversations } from "./handshake.ts";
+import { channelConversations } from "./channels.ts";
+import { consumeConversations, qosConversations } from "./consuming.ts";
+import { exchangeConversations } from "./exchanges.ts";
+import { contentConversations, frameConversations } from "./frames.ts";
+import { handshakeConversations } from "./handshake.ts";
 import { lifetimeConversations } from "./lifetimes.ts";
 import { confirmConversations, publishConversations, transactionConversations } from "./messages.ts";
-import { bindingConversations, exchangeConversations, queueConversations } from "./topology.ts";
+import { queueTypeConversations } from "./queue-types.ts";
+import { queueConversations } from "./queues.ts";
+import { replyConversations } from "./replies.ts";
+import { routingConversations } from "./routing.ts";
+import { settleConversations } from "./settling.ts";
+
+/** Those that leave nothing at the broker: they may be held with it at the same time. */
+export const tracelessConversations: readonly Conversation[] = [
+  ...handshakeConversations,
+  ...channelConversations,
+  ...frameConversations,
+];
 
 export const conversations: readonly Conversation[] = [
-  ...handshakeConversations,
+  ...tracelessConversations,
   ...contentConversations,
   ...exchangeConversations,
   ...queueConversations,
-  ...bindingConversations,
+  ...routingConversations,
   ...publishConversations,
   ...confirmConversations,
   ...transactionConversations,

@@ -2,11 +2,11 @@
 
 import type { FieldTable } from "@leveret/core/wire";
 import type { Conversation, Talk, WireConnection } from "../conversation.ts";
+import { withChannel } from "./openings.ts";
 
 /** A connection with a queue `q`, and a queue `dead` for what it gives up. */
 async function withGrave(talk: Talk, table: FieldTable, key?: string): Promise<WireConnection> {
-  const a = await talk.connect();
-  await a.open(1);
+  const a = await withChannel(talk);
   await a.call(1, "exchange.declare", { exchange: "dlx", type: "fanout" });
   await a.call(1, "queue.declare", { queue: "dead", exclusive: true });
   await a.call(1, "queue.bind", { queue: "dead", exchange: "dlx", routingKey: "" });
@@ -68,8 +68,7 @@ export const lifetimeConversations: readonly Conversation[] = [
   {
     name: "expiry: only at the head of the queue",
     run: async (talk) => {
-      const a = await talk.connect();
-      await a.open(1);
+      const a = await withChannel(talk);
       await a.call(1, "queue.declare", { queue: "eh", exclusive: true });
       a.publish(1, { routingKey: "eh", body: "stays" });
       a.publish(1, { routingKey: "eh", properties: { expiration: "50" }, body: "behind" });
@@ -81,8 +80,7 @@ export const lifetimeConversations: readonly Conversation[] = [
   {
     name: "expiry: at once, unless somebody waits",
     run: async (talk) => {
-      const a = await talk.connect();
-      await a.open(1);
+      const a = await withChannel(talk);
       await a.call(1, "queue.declare", { queue: "e0", exclusive: true, arguments: { "x-message-ttl": 0 } });
       a.publish(1, { routingKey: "e0", body: "nobody" });
       await talk.settle();
@@ -125,8 +123,7 @@ export const lifetimeConversations: readonly Conversation[] = [
   {
     name: "dead letters: in a circle",
     run: async (talk) => {
-      const a = await talk.connect();
-      await a.open(1);
+      const a = await withChannel(talk);
       const next = (routingKey: string): FieldTable => ({
         "x-message-ttl": 50,
         "x-dead-letter-exchange": "",
@@ -143,8 +140,7 @@ export const lifetimeConversations: readonly Conversation[] = [
   {
     name: "dead letters: counted, when rejected again",
     run: async (talk) => {
-      const a = await talk.connect();
-      await a.open(1);
+      const a = await withChannel(talk);
       await a.call(1, "queue.declare", {
         queue: "again",
         exclusive: true,
@@ -176,8 +172,7 @@ export const lifetimeConversations: readonly Conversation[] = [
   {
     name: "dead letters: to an exchange that is not there",
     run: async (talk) => {
-      const a = await talk.connect();
-      await a.open(1);
+      const a = await withChannel(talk);
       await a.call(1, "queue.declare", {
         queue: "q",
         exclusive: true,
@@ -193,8 +188,7 @@ export const lifetimeConversations: readonly Conversation[] = [
   {
     name: "priorities of messages",
     run: async (talk) => {
-      const a = await talk.connect();
-      await a.open(1);
+      const a = await withChannel(talk);
       await a.call(1, "queue.declare", { queue: "pr", exclusive: true, arguments: { "x-max-priority": 5 } });
       for (const priority of [undefined, 1, 5, 200, 3, 0]) {
         a.publish(1, { routingKey: "pr", properties: { priority }, body: String(priority) });

@@ -2,11 +2,11 @@
 
 import { type BasicProperties, Decimal, type FieldTable, TypedValue } from "@leveret/core/wire";
 import type { Conversation, Talk, WireConnection } from "../conversation.ts";
+import { withChannel } from "./openings.ts";
 
 /** A connection with a channel, a queue, and a consumer that acknowledges nothing. */
 async function consumerOf(talk: Talk, queue: string, table: FieldTable = {}): Promise<WireConnection> {
-  const a = await talk.connect();
-  await a.open(1);
+  const a = await withChannel(talk);
   await a.call(1, "queue.declare", { queue, exclusive: true, arguments: table });
   await a.call(1, "basic.consume", { queue, consumerTag: "t", noAck: true });
   return a;
@@ -33,8 +33,7 @@ export const publishConversations: readonly Conversation[] = [
   {
     name: "publish: to nowhere",
     run: async (talk) => {
-      const a = await talk.connect();
-      await a.open(1);
+      const a = await withChannel(talk);
       a.publish(1, { routingKey: "nobody", body: "dropped" });
       a.publish(1, { routingKey: "nobody", mandatory: true, body: "returned", properties: { headers: { a: 1 } } });
       a.publish(1, { routingKey: "nobody", mandatory: true });
@@ -46,8 +45,7 @@ export const publishConversations: readonly Conversation[] = [
   {
     name: "publish: immediate",
     run: async (talk) => {
-      const a = await talk.connect();
-      await a.open(1);
+      const a = await withChannel(talk);
       a.frame(1, 1, Uint8Array.of(0, 60, 0, 40, 0, 0, 0, 1, 0x71, 2));
       a.frame(2, 1, Uint8Array.of(0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
       await talk.settle();
@@ -130,8 +128,7 @@ export const confirmConversations: readonly Conversation[] = [
   {
     name: "confirms: numbered from confirm.select on",
     run: async (talk) => {
-      const a = await talk.connect();
-      await a.open(1);
+      const a = await withChannel(talk);
       await a.call(1, "queue.declare", { queue: "cq", exclusive: true });
       a.publish(1, { routingKey: "cq", body: "before" });
       await a.call(1, "confirm.select", {});
@@ -147,8 +144,7 @@ export const confirmConversations: readonly Conversation[] = [
   {
     name: "confirms: a full queue that refuses",
     run: async (talk) => {
-      const a = await talk.connect();
-      await a.open(1);
+      const a = await withChannel(talk);
       const table = { "x-max-length": 2, "x-overflow": "reject-publish" };
       await a.call(1, "queue.declare", { queue: "full", exclusive: true, arguments: table });
       await a.call(1, "confirm.select", {});
@@ -182,8 +178,7 @@ export const transactionConversations: readonly Conversation[] = [
   {
     name: "tx: publishes wait for the commit",
     run: async (talk) => {
-      const a = await talk.connect();
-      await a.open(1);
+      const a = await withChannel(talk);
       await a.call(1, "queue.declare", { queue: "txq", exclusive: true });
       await a.call(1, "tx.select", {});
       a.publish(1, { routingKey: "txq", body: "one" });
@@ -203,8 +198,7 @@ export const transactionConversations: readonly Conversation[] = [
   {
     name: "tx: settlements wait for the commit",
     run: async (talk) => {
-      const a = await talk.connect();
-      await a.open(1);
+      const a = await withChannel(talk);
       await a.call(1, "queue.declare", { queue: "txa", exclusive: true });
       for (const body of ["1", "2"]) a.publish(1, { routingKey: "txa", body });
       await a.call(1, "tx.select", {});
