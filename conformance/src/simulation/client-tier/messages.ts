@@ -1,11 +1,10 @@
 /** Messages of the simulation: they say in their properties who they are, and in every octet of their bodies. */
 
 import type { Delivery, ReturnedMessage } from "@leveret/core/client";
-import { bodyOf } from "../engine-tier/connection-model.ts";
 import type { OwnedQueue } from "../engine-tier/queues.ts";
 import type { FieldTable } from "@leveret/core/wire";
 import { type Arrival, type Route, routeTo } from "../ledger.ts";
-import { invariant } from "../violation.ts";
+import { bodyOf, checkBody, idOf } from "../message-marks.ts";
 import type { Session } from "./session.ts";
 
 const largestBody = 12_000;
@@ -80,13 +79,8 @@ export function writeLetter(session: Session, publisher: number, number: number)
 
 /** The id of a message that arrived, whose body is whole. */
 export function readLetter({ properties: { messageId }, body }: Delivery | ReturnedMessage): number {
-  invariant(messageId !== undefined && /^\d+$/.test(messageId), "a message keeps its properties", () =>
-    String(messageId),
-  );
-  const id = Number(messageId);
-  const expected = bodyOf(id, body.length);
-  const same = expected.every((octet, at) => octet === body[at]);
-  invariant(same, "a body arrives as it was sent", () => `message ${id}`);
+  const id = idOf(messageId);
+  checkBody(id, body);
   return id;
 }
 

@@ -2,11 +2,12 @@
 
 import type { ConnectionEngine } from "@leveret/core";
 import { type Route, routeTo } from "../ledger.ts";
+import { bodyOf } from "../message-marks.ts";
 import type { Random } from "../random.ts";
 import { invariant } from "../violation.ts";
 import type { Millis } from "../world.ts";
 import type { ChannelModel, HeldMessage, RequestModel } from "./channel-model.ts";
-import { bodyOf, ConnectionModel, type Surroundings } from "./connection-model.ts";
+import { ConnectionModel, type Surroundings } from "./connection-model.ts";
 import type { Exchanges } from "./exchanges.ts";
 import type { ActionName } from "./plan.ts";
 import type { Queues } from "./queues.ts";
@@ -85,7 +86,7 @@ export class SimulatedClient {
       case "close-connection":
         return this.#connection.do((engine) => engine.close());
       case "stop-reading":
-        this.#connection.disturbed = true;
+        this.#connection.disturb();
         return this.#connection.stopReading(this.#random.int(1, longestPause));
       case "misuse":
         return this.#misuse();

@@ -4,7 +4,7 @@ import type { Random } from "../random.ts";
 import type { World } from "../world.ts";
 import type { BrokerSide } from "./broker-side.ts";
 import type { SimulatedClient } from "./client.ts";
-import { orderedClose } from "./connection-model.ts";
+import { orderedClose } from "./expectations.ts";
 import type { FaultName } from "./plan.ts";
 import type { Queues } from "./queues.ts";
 
@@ -34,7 +34,7 @@ export function strike(fault: FaultName, scene: FaultScene): void {
   const { brokerConnection } = connection;
   const whole: readonly FaultName[] = ["block", "restart", "crash-broker", "close-connections"];
   for (const hit of whole.includes(fault) ? clients.map((client) => client.connection) : [connection]) {
-    hit.disturbed ||= !harmless.includes(fault);
+    if (!harmless.includes(fault)) hit.disturb();
   }
   const duration = random.int(1, longestStall);
   switch (fault) {
@@ -49,8 +49,7 @@ export function strike(fault: FaultName, scene: FaultScene): void {
       ])();
       break;
     case "corrupt":
-      connection.poisoned = true;
-      connection.down.corrupt();
+      connection.corrupt();
       // Whoever believes a changed frame may wait for ever; the link does not.
       world.after(duration, () => connection.cut());
       break;
