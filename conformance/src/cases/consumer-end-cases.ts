@@ -3,16 +3,8 @@
 import type { ConsumerDelivery, ConsumerEnd } from "@leveret/core/client";
 import type { ConformanceCase } from "./case.ts";
 import { like, ok, same, throws } from "./expect.ts";
+import { gate } from "./gate.ts";
 import { type Scene, text } from "./scene.ts";
-
-/** A promise, and what resolves it. */
-function gate(): { readonly passed: Promise<void>; readonly open: () => void } {
-  let open = (): void => {};
-  const passed = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { passed, open };
-}
 
 /** What handlers do to a delivery, and what it comes to: gone, or back. */
 const settlings: Readonly<Record<string, readonly [(delivery: ConsumerDelivery) => unknown, "gone" | "back"]>> = {

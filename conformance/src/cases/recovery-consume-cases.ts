@@ -3,6 +3,7 @@
 import { type Channel, type ConsumerDelivery, keepConsuming, keepOpen } from "@leveret/core/client";
 import type { ConformanceCase } from "./case.ts";
 import { fails, like, ok, same, throws } from "./expect.ts";
+import { gate } from "./gate.ts";
 import { backoff, comeBack, goDown, holdAnswers, isPending, outage, recovering, recovery } from "./outages.ts";
 import { bytes, text } from "./scene.ts";
 
@@ -144,14 +145,11 @@ export const recoveryConsumeCases: readonly ConformanceCase[] = [
       let running = 0;
       let most = 0;
       let handled = 0;
-      let release = (): void => {};
-      const released = new Promise<void>((resolve) => {
-        release = resolve;
-      });
+      const { passed, open } = gate();
       await all.connection.openConsumer({ queue, prefetch: 3, concurrency: 2 }, async () => {
         running += 1;
         most = Math.max(most, running);
-        await released;
+        await passed;
         running -= 1;
         handled += 1;
       });
@@ -162,7 +160,7 @@ export const recoveryConsumeCases: readonly ConformanceCase[] = [
         "the messages at the client again",
       );
       same([running, most], [2, 2], "handlers at a time");
-      release();
+      open();
       await scene.until(() => handled === 5, "the old handlers, and three new ones");
       same(most, 2, "handlers at a time");
       await all.connection.close();

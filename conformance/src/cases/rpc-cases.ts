@@ -11,7 +11,8 @@ import {
 } from "@leveret/core/client";
 import type { ConformanceCase } from "./case.ts";
 import { fails, ok, same } from "./expect.ts";
-import { calling, capitals, gate, type Bytes } from "./rpc-scene.ts";
+import { gate } from "./gate.ts";
+import { calling, capitals, type Bytes } from "./rpc-scene.ts";
 import { bytes, type Scene, text } from "./scene.ts";
 
 /** The ways that replies come, by name. */

@@ -4,7 +4,8 @@ import { decodeText, openRpcClient, openRpcServer } from "@leveret/core/client";
 import type { ConformanceCase } from "./case.ts";
 import { fails, same } from "./expect.ts";
 import { outage, recovering } from "./outages.ts";
-import { calling, capitals, gate, type Bytes } from "./rpc-scene.ts";
+import { gate } from "./gate.ts";
+import { calling, capitals, capitalsAfterAWait, type Bytes } from "./rpc-scene.ts";
 import { bytes, text } from "./scene.ts";
 
 export const rpcLossCases: readonly ConformanceCase[] = [
@@ -66,16 +67,11 @@ export const rpcLossCases: readonly ConformanceCase[] = [
       async run(scene) {
         const all = await recovering(scene);
         const queue = await scene.durableQueue(all.onlooker);
-        const { passed, open } = gate();
-        let begun = 0;
-        await openRpcServer(await scene.connect(), { queue }, async (body, request) => {
-          begun += 1;
-          if (decodeText(body) === "slow") await passed;
-          return capitals(body, request);
-        });
+        const { handler, requests, open } = capitalsAfterAWait();
+        await openRpcServer(await scene.connect(), { queue }, handler);
         const client = await openRpcClient(all.connection, { routingKey: queue, replyTo });
         const lost = fails(client.call(bytes("slow")), { name: "ConnectionError", outcome: "unknown" }, "the call");
-        await scene.until(() => begun === 1, "the request at the server");
+        await scene.until(() => requests() === 1, "the request at the server");
         await all.proxy.break("cut");
         await scene.soon(lost, "the end of the call");
         await scene.until(() => all.connection.state !== "open", "the loss");
@@ -93,16 +89,11 @@ export const rpcLossCases: readonly ConformanceCase[] = [
       const all = await recovering(scene);
       const queue = await scene.durableQueue(all.onlooker);
       const replies = await scene.durableQueue(all.onlooker);
-      const { passed, open } = gate();
-      let begun = 0;
-      await openRpcServer(await scene.connect(), { queue }, async (body, request) => {
-        begun += 1;
-        await passed;
-        return capitals(body, request);
-      });
+      const { handler, requests, open } = capitalsAfterAWait();
+      await openRpcServer(await scene.connect(), { queue }, handler);
       const client = await openRpcClient(all.connection, { routingKey: queue, replyTo: { queue: replies } });
       const call = client.call(bytes("patience"));
-      await scene.until(() => begun === 1, "the request at the server");
+      await scene.until(() => requests() === 1, "the request at the server");
       await outage(scene, all);
       open();
       same(text(await scene.soon(call, "the reply")), "PATIENCE", "the reply");
@@ -115,16 +106,11 @@ export const rpcLossCases: readonly ConformanceCase[] = [
     async run(scene) {
       const all = await recovering(scene);
       const queue = await scene.durableQueue(all.onlooker);
-      const { passed, open } = gate();
-      let begun = 0;
-      const server = await openRpcServer(all.connection, { queue }, async (body, request) => {
-        begun += 1;
-        if (begun === 1) await passed;
-        return capitals(body, request);
-      });
+      const { handler, requests, open } = capitalsAfterAWait();
+      const server = await openRpcServer(all.connection, { queue }, handler);
       const client = await openRpcClient(await scene.connect(), { routingKey: queue });
       const call = client.call(bytes("once"));
-      await scene.until(() => begun === 1, "the request at the server");
+      await scene.until(() => requests() === 1, "the request at the server");
       await outage(scene, all);
       same(text(await scene.soon(call, "the reply")), "ONCE", "the reply");
       open();

@@ -12,6 +12,7 @@ import {
   type RpcServer,
   type RpcServerOptions,
 } from "@leveret/core/client";
+import { gate } from "./gate.ts";
 import type { Scene } from "./scene.ts";
 
 /** What goes there and back. */
@@ -50,11 +51,19 @@ export function aborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** A promise, and what resolves it. */
-export function gate(): { readonly passed: Promise<void>; readonly open: () => void } {
-  let open = (): void => {};
-  const passed = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { passed, open };
+/** `capitals`, but the first request is held until `open` is called. */
+export function capitalsAfterAWait(): {
+  readonly handler: RpcHandler<Bytes, Bytes>;
+  /** How many requests came so far. */
+  readonly requests: () => number;
+  readonly open: () => void;
+} {
+  const { passed, open } = gate();
+  let count = 0;
+  const handler: RpcHandler<Bytes, Bytes> = async (body, request) => {
+    count += 1;
+    if (count === 1) await passed;
+    return capitals(body, request);
+  };
+  return { handler, requests: () => count, open };
 }

@@ -3,7 +3,8 @@
 import { decodeText, openRpcClient, openRpcServer, replyWith, type RpcHandler } from "@leveret/core/client";
 import type { ConformanceCase } from "./case.ts";
 import { fails, like, same } from "./expect.ts";
-import { aborted, calling, capitals, gate, type Bytes } from "./rpc-scene.ts";
+import { gate } from "./gate.ts";
+import { aborted, calling, capitals, type Bytes } from "./rpc-scene.ts";
 import { bytes, text } from "./scene.ts";
 
 export const rpcServerCases: readonly ConformanceCase[] = [

@@ -3,6 +3,7 @@
 import { iterateDeliveries, type WorkerConsumerDelivery } from "@leveret/core/threads";
 import type { ConformanceCase } from "./case.ts";
 import { fails, like, same } from "./expect.ts";
+import { gate } from "./gate.ts";
 import { text } from "./scene.ts";
 import { apart, fill, numbered, queueOf, threads } from "./thread-scene.ts";
 
@@ -135,20 +136,17 @@ export const threadLossCases: readonly ConformanceCase[] = [
       await worker.queueDeclare({ queue });
       await fill(worker, queue, ...numbered(6));
       const got: (string | undefined)[] = [];
-      let goOn = (): void => {};
-      const goesOn = new Promise<void>((resolve) => {
-        goOn = resolve;
-      });
+      const { passed, open } = gate();
       const consumer = await worker.basicConsume({ queue, concurrency: 1 }, async (delivery) => {
         got.push(text(delivery));
-        await goesOn;
+        await passed;
       });
       await scene.until(() => consumer.buffered === 4, "the window to be full");
       const recovered = new Promise((resolve) => connection.on("recovered", resolve));
       await proxy.break("cut");
       await scene.soon(recovered, "recovery");
       await scene.until(() => worker.outstanding === 4 && consumer.buffered === 4, "the window to be full again");
-      goOn();
+      open();
       await scene.until(() => served.outstanding === 0 && got.length === 7, "all to be handled");
       same(got, ["message 0", ...numbered(6)], "what was handled: twice what was being handled");
       same(await consumer.close(), { requeued: 0 }, "closing");
