@@ -19,7 +19,7 @@ import { unpack } from "../threads/pack.ts";
 import { unpackError, unpackReturn } from "../threads/pack-errors.ts";
 import type { HostItem, PackedEvent } from "../threads/protocol.ts";
 import { publishItem } from "../threads/publish-item.ts";
-import type { ChannelFacts } from "../threads/worker-channel.ts";
+import type { ChannelFacts } from "../threads/greeting.ts";
 import { BlockingConsumers } from "./blocking-consumers.ts";
 import { type BlockingConsumerDelivery, BlockingGotMessage } from "./blocking-delivery.ts";
 import { type BlockingHost, BlockingLane } from "./blocking-lane.ts";

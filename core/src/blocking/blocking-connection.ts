@@ -10,7 +10,7 @@ import { pack, unpack } from "../threads/pack.ts";
 import { unpackError } from "../threads/pack-errors.ts";
 import type { ThreadPort } from "../threads/port.ts";
 import { type HostItem, type PackedEvent, portLane } from "../threads/protocol.ts";
-import type { ChannelFacts } from "../threads/worker-channel.ts";
+import type { ChannelFacts } from "../threads/greeting.ts";
 import { BlockingChannel } from "./blocking-channel.ts";
 import type { BlockingHost } from "./blocking-lane.ts";
 import type { Blocking, BlockingOptions } from "./blocking-options.ts";

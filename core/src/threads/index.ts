@@ -22,9 +22,9 @@ export {
   type WorkerChannel,
   type WorkerChannelEvents,
   type WorkerChannelOptions,
-  type WorkerHandlerOptions,
 } from "./worker-channel.ts";
 export type { WorkerConsumer, WorkerConsumerEnd } from "./worker-consumer.ts";
+export type { WorkerHandlerOptions } from "./worker-consumers.ts";
 export { iterateDeliveries, type WorkerIterableConsumer, type WorkerIterateOptions } from "./worker-iterator.ts";
 export {
   openWorkerPublisher,

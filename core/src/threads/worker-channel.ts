@@ -13,27 +13,27 @@ import type {
   CallerOptions,
   NoWaitOptions,
 } from "../client/channel-options.ts";
-import { defaultConcurrency, defaultPrefetch, type HandlerOptions } from "../client/consumer-options.ts";
 import { AbortError } from "../client/errors.ts";
 import { Future, onAbort } from "../client/futures.ts";
 import { inTurn } from "../client/in-turn.ts";
 import { contain, Listeners } from "../client/listeners.ts";
 import type { SettleResult } from "../client/settlement.ts";
-import { UsageError } from "../wire/errors.ts";
+import { type ChannelFacts, greeted } from "./greeting.ts";
 import { Outstanding } from "./lent-message.ts";
 import { unpack } from "./pack.ts";
 import { packError, unpackError, unpackReturn } from "./pack-errors.ts";
 import type { ThreadPort } from "./port.ts";
-import { type CallMore, PortGuest } from "./port-guest.ts";
-import { channelLane, type DeliverItem, type HostItem, type PackedEnd, type PackedEvent } from "./protocol.ts";
+import { PortGuest } from "./port-guest.ts";
+import { channelLane, type HostItem, type PackedEvent } from "./protocol.ts";
 import { publishItem, type ThreadPublishOptions } from "./publish-item.ts";
 import { PublishTime } from "./publish-time.ts";
 import { PublishWindow } from "./publish-window.ts";
 import type { PlainCall } from "./channel-service.ts";
 import type { ThreadError } from "./thread-error.ts";
-import { WorkerConsumer } from "./worker-consumer.ts";
-import { type DeliveryLane, sendSettlement, WorkerConsumerDelivery, WorkerGotMessage } from "./worker-delivery.ts";
-import { type WorkerHandler, WorkerHandlers } from "./worker-handlers.ts";
+import type { WorkerConsumer } from "./worker-consumer.ts";
+import { type WorkerHandlerOptions, WorkerConsumers } from "./worker-consumers.ts";
+import { type DeliveryLane, sendSettlement, WorkerGotMessage } from "./worker-delivery.ts";
+import type { WorkerHandler } from "./worker-handlers.ts";
 import { type CallThere, callsOf, WorkerTopology } from "./worker-topology.ts";
 
 /** What the listeners of a worker's channel are given: what those of a channel are, and what happens in this thread. */
@@ -42,23 +42,6 @@ export interface WorkerChannelEvents extends Omit<ChannelEvents, "lost"> {
   readonly lost: undefined;
   /** A listener or a handler in this thread threw. The thread with the connection hears of it as well. */
   readonly "callback-error": { readonly error: unknown };
-}
-
-/** Options of a consumer with a handler, in a worker. */
-export interface WorkerHandlerOptions extends Omit<HandlerOptions, "requeue" | "lendBody"> {
-  /** Whether a message goes back to its queue when its handler throws. Default true. */
-  readonly requeue?: boolean | ((error: unknown, delivery: WorkerConsumerDelivery) => boolean) | undefined;
-}
-
-/** No limit is to leave a consumer, or a channel, at the server. */
-const housekeeping: CallMore = { unlimited: true };
-
-interface StartedConsumer {
-  readonly handlers: WorkerHandlers;
-  readonly noAck: boolean;
-  consumer: WorkerConsumer | undefined;
-  /** Why it is over, where that was heard before it had begun. */
-  end: PackedEnd | undefined;
 }
 
 /**
@@ -74,7 +57,7 @@ export class WorkerChannel extends WorkerTopology {
   readonly #outstanding = new Outstanding();
   readonly #deliveryLane: DeliveryLane;
   readonly #window = new PublishWindow();
-  readonly #consumers = new Map<number, StartedConsumer>();
+  readonly #consumers: WorkerConsumers;
   readonly #listeners = new Listeners<WorkerChannelEvents>((error) => this.report(error));
   readonly #closed = new Future<Error | undefined>();
   #state: ChannelState;
@@ -92,6 +75,7 @@ export class WorkerChannel extends WorkerTopology {
     this.#mode = facts.mode;
     this.#state = facts.state;
     this.#deliveryLane = { guest, lane, outstanding: this.#outstanding, allowsMultiple: true };
+    this.#consumers = new WorkerConsumers(this.#deliveryLane, (error) => this.report(error));
     guest.addLane(lane, { handle: (item) => this.#handle(item), closed: (error) => this.#portClosed(error) });
   }
 
@@ -192,46 +176,8 @@ export class WorkerChannel extends WorkerTopology {
    *
    * @throws ChannelError 404 when there is no such queue; UsageError; ThreadError.
    */
-  async basicConsume(options: WorkerHandlerOptions, handler: WorkerHandler): Promise<WorkerConsumer> {
-    if (typeof handler !== "function") throw new UsageError("INVALID_ARGUMENT", "The handler is not a function");
-    const { settle = "auto", requeue = true, concurrency, signal, ...plain } = options;
-    const { prefetch = defaultPrefetch, noAck = false } = plain;
-    let number = 0;
-    const handlers = new WorkerHandlers({
-      handler,
-      concurrency: concurrency ?? (prefetch === 0 ? defaultConcurrency : prefetch),
-      settle: noAck ? "manual" : settle,
-      requeue,
-      report: (error) => this.report(error),
-      taken: ({ body }) => this.#taken(number, body.length),
-    });
-    const started: StartedConsumer = { handlers, noAck, consumer: undefined, end: undefined };
-    const starting = this.#guest.call(this.#lane, "basicConsume", plain, {
-      signal,
-      numbered: (id) => {
-        number = id;
-        this.#consumers.set(id, started);
-      },
-    });
-    try {
-      const { consumerTag, queue } = (await starting) as { consumerTag: string; queue: string };
-      const consumer = new WorkerConsumer({ consumerTag, queue, noAck }, handlers, {
-        cancel: async () => {
-          const requeued = await this.#guest.call(this.#lane, "cancelConsumer", { consumer: number }, housekeeping);
-          this.#consumers.delete(number);
-          return requeued as number;
-        },
-        flushed: async () => {
-          await this.#guest.call(this.#lane, "flush", {}, housekeeping);
-        },
-      });
-      started.consumer = consumer;
-      if (started.end !== undefined) consumer.endedThere(started.end);
-      return consumer;
-    } catch (error) {
-      this.#consumers.delete(number);
-      throw error;
-    }
+  basicConsume(options: WorkerHandlerOptions, handler: WorkerHandler): Promise<WorkerConsumer> {
+    return this.#consumers.start(options, handler);
   }
 
   /** Limits how many unacknowledged messages consumers get. */
@@ -305,7 +251,8 @@ export class WorkerChannel extends WorkerTopology {
   async close(farewell: Farewell = {}): Promise<void> {
     if (this.#state === "closed") return;
     this.#state = "closing";
-    await this.#guest.call(this.#lane, "close", farewell, housekeeping);
+    // No limit is to leave a channel at the server.
+    await this.#guest.call(this.#lane, "close", farewell, { unlimited: true });
   }
 
   /**
@@ -336,36 +283,22 @@ export class WorkerChannel extends WorkerTopology {
   #handle(item: HostItem): void {
     switch (item.type) {
       case "deliver":
-        return this.#deliver(item);
+        return this.#consumers.deliver(item);
       case "event":
         return this.#event(item.name as keyof ChannelEvents, item.value);
       case "lost":
         return this.#lost();
-      case "consumer-ended": {
-        const started = this.#consumers.get(item.consumer);
-        if (started !== undefined) started.end = item.end;
-        this.#consumers.delete(item.consumer);
-        return started?.consumer?.endedThere(item.end);
-      }
+      case "consumer-ended":
+        return this.#consumers.endedThere(item.consumer, item.end);
       default:
         return;
     }
   }
 
-  #deliver(item: DeliverItem): void {
-    const delivery = new WorkerConsumerDelivery(item, this.#deliveryLane);
-    const started = this.#consumers.get(item.consumer);
-    // Whoever asked for the consumer has given up waiting for it.
-    if (started === undefined) return void (delivery.outstanding && delivery.nack());
-    started.handlers.push(delivery);
-  }
-
-  /** The channel was lost, and comes back. What waits for a handler comes again; what needs no acknowledgement stays. */
+  /** The channel was lost, and comes back. */
   #lost(): void {
     this.#outstanding.lose();
-    for (const [consumer, { handlers, noAck }] of this.#consumers) {
-      if (!noAck) for (const { body } of handlers.drain()) this.#taken(consumer, body.length);
-    }
+    this.#consumers.lost();
     this.#listeners.emit("lost", undefined);
   }
 
@@ -379,21 +312,15 @@ export class WorkerChannel extends WorkerTopology {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#outstanding.clear();
-    // They come again, from somewhere else; those that need no acknowledgement do not.
-    for (const { handlers, noAck } of this.#consumers.values()) if (!noAck) handlers.drain();
+    this.#consumers.channelClosed();
     this.#closed.resolve(error);
     this.#listeners.emit("closed", { error: error as ChannelEvents["closed"]["error"] });
   }
 
   #portClosed(error: ThreadError): void {
     this.#outstanding.clear();
-    for (const { consumer } of this.#consumers.values()) consumer?.portClosed();
-    this.#consumers.clear();
+    this.#consumers.portClosed();
     this.#wasClosed(error);
-  }
-
-  #taken(consumer: number, bytes: number): void {
-    this.#guest.outbox.post({ type: "taken", lane: this.#lane, consumer, count: 1, bytes });
   }
 
   /** @internal A listener or a handler in this thread threw. */
@@ -407,13 +334,6 @@ export class WorkerChannel extends WorkerTopology {
     this.#reporting = false;
     this.#guest.outbox.post({ type: "report", lane: this.#lane, error: packError(error) });
   }
-}
-
-/** What a worker has to know of a channel to begin with. */
-export interface ChannelFacts {
-  readonly number: number;
-  readonly mode: "plain" | "confirm" | "tx";
-  readonly state: ChannelState;
 }
 
 /** How to get a channel. */
@@ -430,28 +350,4 @@ export interface WorkerChannelOptions {
 export async function workerChannel(port: ThreadPort, { signal }: WorkerChannelOptions = {}): Promise<WorkerChannel> {
   const guest = new PortGuest(port);
   return greeted(guest, channelLane, signal, (facts) => new WorkerChannel(guest, channelLane, facts as ChannelFacts));
-}
-
-/** Makes something of the first item of a lane. */
-export async function greeted<T>(
-  guest: PortGuest,
-  lane: number,
-  signal: AbortSignal | undefined,
-  make: (facts: unknown) => T,
-): Promise<T> {
-  const greeting = new Future<T>();
-  guest.addLane(lane, {
-    handle: (item) => {
-      if (item.type === "hello") greeting.resolve(make(unpack(item.facts)));
-    },
-    closed: (error) => greeting.fail(() => error),
-  });
-  const stopListening = signal && onAbort(signal, () => greeting.fail(() => new AbortError(signal.reason, "not-sent")));
-  if (signal?.aborted === true) greeting.fail(() => new AbortError(signal.reason, "not-sent"));
-  guest.start();
-  try {
-    return await greeting.promise;
-  } finally {
-    stopListening?.();
-  }
 }

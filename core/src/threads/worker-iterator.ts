@@ -4,7 +4,8 @@ import type { EndError } from "../client/errors.ts";
 import { AbortError, ConsumerCancelledError } from "../client/errors.ts";
 import { Future, onAbort, rejection } from "../client/futures.ts";
 import { ThreadError } from "./thread-error.ts";
-import type { WorkerChannel, WorkerHandlerOptions } from "./worker-channel.ts";
+import type { WorkerChannel } from "./worker-channel.ts";
+import type { WorkerHandlerOptions } from "./worker-consumers.ts";
 import type { WorkerConsumer, WorkerConsumerEnd } from "./worker-consumer.ts";
 import type { WorkerConsumerDelivery } from "./worker-delivery.ts";
 
