@@ -66,7 +66,7 @@ export interface ExchangeBindOptions extends RecordedOptions {
 export interface QueueDeclareOptions extends RecordedOptions {
   /** Default empty: the server makes up a name, which the reply has. */
   readonly queue?: string | undefined;
-  /** Only ask whether it exists; fails with 404. Default false. */
+  /** Only ask whether it exists, and what {@link QueueDeclared} says; fails with 404. Default false. */
   readonly passive?: boolean | undefined;
   /**
    * Survives a restart of the server. Default true, unless `exclusive`: RabbitMQ 4.3 and newer refuse queues that are
@@ -80,7 +80,11 @@ export interface QueueDeclareOptions extends RecordedOptions {
   readonly arguments?: QueueArguments | undefined;
 }
 
-/** What `queueDeclare` found, or made. */
+/**
+ * What `queueDeclare` found, or made. The `messageCount` is of messages that are ready, those that were confirmed among
+ * them. RabbitMQ counts ahead of its turn: what was published without confirms, or given back, just before may be missing,
+ * on the same channel, too. A classic queue answers `queuePurge`, `queueDelete` and `basicGet` behind that.
+ */
 export type QueueDeclared = Fields<"queue.declare-ok">;
 
 export interface QueueBindOptions extends RecordedOptions {
