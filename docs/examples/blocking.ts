@@ -24,8 +24,8 @@ if (first !== undefined) console.log(`got ${decodeText(first.body)}, ${first.mes
 first?.ack();
 
 const words: string[] = [];
-for (const delivery of channel.consume({ queue, inactivityTimeout: 1000 })) {
-  if (delivery === undefined) break; // nothing came for a second
+for (const delivery of channel.consume({ queue, inactivityTimeout: 5000 })) {
+  if (delivery === undefined) break; // nothing came for five seconds
   words.push(decodeText(delivery.body));
   delivery.ack();
   if (words.length === 2) break;

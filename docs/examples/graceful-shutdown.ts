@@ -21,7 +21,7 @@ const consumer = await connection.openConsumer({ queue, prefetch: 20, concurrenc
 
 await terminated;
 const { unfinished } = await consumer.close({ drain: 25_000 }); // less than you are given before SIGKILL
-const { messageCount } = await channel.queueDeclare({ queue, passive: true });
+const { messageCount } = await channel.queueDelete({ queue }); // says how many were left
 await connection.close();
 console.log(`${total - handled - messageCount} lost or repeated, ${unfinished} unfinished`);
-console.log(messageCount > 0 ? "the rest waits for the next start" : "nothing was left");
+console.log(messageCount > 0 ? "the rest was left for the next start" : "nothing was left");

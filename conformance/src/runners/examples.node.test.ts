@@ -44,7 +44,7 @@ const examples: Readonly<Record<string, Example>> = {
   "errors.ts": { prints: /^connected at attempt 2\nchannel: UNROUTABLE, refused$/m },
   "first-program.ts": { prints: /^Hello, world$/m },
   "game-tick.ts": { prints: /^100 moves, frame by frame$/m },
-  "graceful-shutdown.ts": { prints: /^0 lost or repeated, 0 unfinished\nthe rest waits for the next start$/m },
+  "graceful-shutdown.ts": { prints: /^0 lost or repeated, 0 unfinished\nthe rest was left for the next start$/m },
   "heartbeat-and-blocked.ts": { prints: /^heartbeat 10 s, blocked: no$/m },
   "observability.ts": {
     prints:
