@@ -194,7 +194,7 @@ export const blockingCallCases: readonly BlockingCase[] = [
       const start = scene.now();
       const expected = { name: "TimeoutError", outcome: "unknown", retryable: true };
       throws(() => channel.queueDeclare({ queue, passive: true, timeout: 100 }), expected, "a call");
-      ok(scene.now() - start < 3000, "it did not take long");
+      ok(scene.now() - start < 20_000, "it did not take long");
       connection.close();
       await proxy.close();
     },

@@ -28,18 +28,20 @@ export const blockingEventCases: readonly BlockingCase[] = [
       same(channel.cancel(), 0, "cancelling again");
       becomes(opened, queue, 7);
       channel.basicNack({ deliveryTag: 0, multiple: true });
-      let quiet = 0;
       let rest = 0;
-      const start = scene.now();
+      let start = scene.now();
+      // What goes back may come later than after one such time.
+      const quiet: number[] = [];
       for (const delivery of channel.consume({ queue, inactivityTimeout: 50 })) {
-        if (delivery === undefined) quiet += 1;
+        if (delivery === undefined) quiet.push(rest);
         else {
           rest += 1;
+          start = scene.now();
           delivery.ack();
         }
-        if (quiet === 2) channel.cancel();
+        if (quiet.at(-2) === 8 || quiet.length === 600) channel.cancel();
       }
-      same([rest, quiet], [8, 2], "the rest, and the times when nothing came");
+      same([rest, ...quiet.slice(-2)], [8, 8, 8], "the rest, and two times when nothing came");
       ok(scene.now() - start >= 100, "it took as long as it was told");
     },
   },
@@ -150,7 +152,7 @@ export const blockingEventCases: readonly BlockingCase[] = [
     run(scene) {
       const connection = scene.connect();
       const called: string[] = [];
-      connection.callLater(30, () => called.push("second"));
+      connection.callLater(60, () => called.push("second"));
       connection.callLater(10, () => {
         called.push("first");
         cancelThird();

@@ -214,7 +214,7 @@ export const codecCases: readonly ConformanceCase[] = [
       same(await scene.drain(channel, queue), values, "what arrived, in order");
       const consumer = await openTypedConsumer(connection, { queue, codec: slow });
       await publisher.publish("g");
-      like(await consumer.take({ timeout: 5000 }), { value: "g!" }, "a value of a codec that takes its time");
+      like(await consumer.take({ timeout: 30_000 }), { value: "g!" }, "a value of a codec that takes its time");
       same(await consumer.take({ timeout: 20 }), undefined, "what comes then");
     },
   },

@@ -141,8 +141,8 @@ export const observabilityCases: readonly ConformanceCase[] = [
       const { connection, channel } = await scene.open({ credentials });
       const renewed: unknown[] = [];
       connection.on("credentials-renewed", (event) => renewed.push(event));
-      await scene.until(() => renewed.length === 2, "two renewals");
-      same(renewed, [{ validFor: 1_500 }, { validFor: 1_500 }], "what listeners heard");
+      await scene.until(() => renewed.length >= 2, "two renewals");
+      same(renewed.slice(0, 2), [{ validFor: 1_500 }, { validFor: 1_500 }], "what listeners heard");
       ok(asked >= 3, "it was asked again");
       await scene.queue(channel);
     },

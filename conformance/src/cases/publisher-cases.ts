@@ -1,6 +1,6 @@
 /** Publishers. */
 
-import { BatchError, FlushError, publishBatch } from "@leveret/core/client";
+import { BatchError, FlushError, type GotMessage, publishBatch } from "@leveret/core/client";
 import type { ConformanceCase } from "./case.ts";
 import { fails, like, ok, same } from "./expect.ts";
 import { bytes, text } from "./scene.ts";
@@ -204,7 +204,11 @@ export const publisherCases: readonly ConformanceCase[] = [
       await publisher.publish(bytes("a"));
       await publisher.flush();
       await publisher.close();
-      const message = await channel.basicGet({ queue, noAck: true });
+      let message: GotMessage | undefined;
+      await scene.until(
+        async () => (message = await channel.basicGet({ queue, noAck: true })) !== undefined,
+        "the message",
+      );
       same(text(message), "a", "the message");
       same(message?.properties, {}, "its properties");
     },

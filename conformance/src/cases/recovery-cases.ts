@@ -46,7 +46,7 @@ export const recoveryCases: readonly ConformanceCase[] = [
       same(renamed, [queue, consumer.queue], "the names");
       ok(consumer.queue !== queue, "another name");
       await onlooker.basicPublish({ exchange, routingKey: "", body: bytes("m") });
-      same(text(await consumer.take({ timeout: 5_000 })), "m", "the message");
+      same(text(await consumer.take({ timeout: 30_000 })), "m", "the message");
     },
   },
   {

@@ -18,11 +18,11 @@ export const recoveryConsumeCases: readonly ConformanceCase[] = [
       const queue = await scene.durableQueue(all.onlooker);
       await scene.fill(queue, "m");
       const consumer = await all.channel.basicConsume({ queue });
-      const first = await consumer.take({ timeout: 5_000 });
+      const first = await consumer.take({ timeout: 30_000 });
       await all.proxy.silence("to-server");
       same(first?.ack(), "settled", "the acknowledgement");
       await outage(scene, all);
-      const again = await consumer.take({ timeout: 5_000 });
+      const again = await consumer.take({ timeout: 30_000 });
       same([text(again), again?.redelivered, again?.ack()], ["m", true, "settled"], "the message");
     },
   },
@@ -34,7 +34,8 @@ export const recoveryConsumeCases: readonly ConformanceCase[] = [
       const queue = await scene.durableQueue(all.onlooker);
       await scene.fill(queue, "a", "b", "c", "d");
       const consumer = await all.channel.basicConsume({ queue });
-      const take = async (): Promise<ConsumerDelivery> => (await consumer.take({ timeout: 5_000 })) as ConsumerDelivery;
+      const take = async (): Promise<ConsumerDelivery> =>
+        (await consumer.take({ timeout: 30_000 })) as ConsumerDelivery;
       const old = [await take(), await take(), await take(), await take()] as const;
       await goDown(scene, all);
       same([old[0].ack(), old[0].outstanding], ["stale", false], "while down");
@@ -126,7 +127,7 @@ export const recoveryConsumeCases: readonly ConformanceCase[] = [
         await outage(scene, all);
         const got: unknown[] = [];
         for (let index = 0; index < 2; index += 1) {
-          const delivery = await consumer.take({ timeout: 5_000 });
+          const delivery = await consumer.take({ timeout: 30_000 });
           got.push(text(delivery), delivery?.redelivered);
           if (!noAck) delivery?.ack();
         }
@@ -214,7 +215,8 @@ export const recoveryConsumeCases: readonly ConformanceCase[] = [
         arguments: { "x-stream-offset": "first" },
         resumeBehind: "acknowledged",
       });
-      const take = async (): Promise<ConsumerDelivery> => (await consumer.take({ timeout: 5_000 })) as ConsumerDelivery;
+      const take = async (): Promise<ConsumerDelivery> =>
+        (await consumer.take({ timeout: 30_000 })) as ConsumerDelivery;
       const [first, second, third] = [await take(), await take(), await take()];
       first.ack();
       third.ack();
@@ -231,9 +233,13 @@ export const recoveryConsumeCases: readonly ConformanceCase[] = [
       scene.deleteAfterwards(queue);
       const got: (string | undefined)[] = [];
       const prepare = (channel: Channel): Promise<unknown> => channel.queueDeclare({ queue });
-      const kept = await keepConsuming(all.connection, { queue, prepare, backoff }, (d) => void got.push(text(d)));
+      const states: string[] = [];
+      const onInterruption = (): void => void states.push(kept.state);
+      const options = { queue, prepare, backoff, onInterruption };
+      const kept = await keepConsuming(all.connection, options, (d) => void got.push(text(d)));
       await all.onlooker.queueDelete({ queue });
-      await scene.until(() => kept.state === "waiting", "the cancellation");
+      await scene.until(() => states.length > 0, "the cancellation");
+      same(states, ["waiting"], "the state when that is told");
       await scene.until(() => kept.state === "consuming", "another consumer");
       await scene.fill(queue, "m");
       await scene.until(() => got.length === 1, "the message");
@@ -285,7 +291,7 @@ export const recoveryConsumeCases: readonly ConformanceCase[] = [
         await scene.soon(channel.queueDeclare({ queue, passive: true }), "the next call");
       }
       await scene.fill(queue, "m");
-      same(text(await consumer.take({ timeout: 5_000 })), "m", "the message");
+      same(text(await consumer.take({ timeout: 30_000 })), "m", "the message");
       await offend();
       like(await scene.soon(channel.closed, "its end"), { replyCode: 404 }, "its end");
       same([all.channel.state, all.connection.state], ["open", "open"], "what lives on");
@@ -345,7 +351,7 @@ export const recoveryConsumeCases: readonly ConformanceCase[] = [
       await scene.soon(thrown, "the iterator's end");
       same((await handler.ended).type, "not-recovered", "the handler's end");
       await scene.fill(stays, "m");
-      same(text(await kept.take({ timeout: 5_000 })), "m", "the message of the other one");
+      same(text(await kept.take({ timeout: 30_000 })), "m", "the message of the other one");
     },
   },
   {
@@ -360,7 +366,7 @@ export const recoveryConsumeCases: readonly ConformanceCase[] = [
       await scene.fill(queue, big);
       await scene.until(async () => (await scene.messageCount(all.onlooker, queue)) === 0, "the delivery");
       await outage(scene, all, "reset");
-      same(text(await consumer.take({ timeout: 5_000 }))?.length, big.length, "its length");
+      same(text(await consumer.take({ timeout: 30_000 }))?.length, big.length, "its length");
     },
   },
 ];

@@ -97,6 +97,7 @@ export const recoveryTopologyCases: readonly ConformanceCase[] = [
       await fails(asking.exchangeDeclare({ exchange, type: "", passive: true }), { replyCode: 404 }, "the exchange");
       const { channel: askingAgain } = await scene.open();
       await fails(askingAgain.queueDeclare({ queue, passive: true }), { replyCode: 404 }, "the queue");
+      await onlooker.confirmSelect();
       await onlooker.basicPublish({ exchange: "amq.fanout", routingKey: "", body: bytes("m") });
       const { messageCount, consumerCount } = await channel.queueDeclare({ queue: bound, passive: true });
       same([messageCount, consumerCount], [0, 0], "messages and consumers");
@@ -137,7 +138,7 @@ export const recoveryTopologyCases: readonly ConformanceCase[] = [
       const consumer = await all.channel.basicConsume({ queue });
       await outage(scene, all);
       await all.onlooker.basicPublish({ exchange: "amq.topic", routingKey: queue, body: bytes("m") });
-      same(text(await consumer.take({ timeout: 5_000 })), "m", "the message");
+      same(text(await consumer.take({ timeout: 30_000 })), "m", "the message");
     },
   },
   {
@@ -224,7 +225,7 @@ export const recoveryTopologyCases: readonly ConformanceCase[] = [
       like(await recovered, { failures: [] }, "the recovery");
       for (const routingKey of ["a", "b"]) {
         await all.onlooker.basicPublish({ exchange: "amq.direct", routingKey, body: bytes(routingKey) });
-        same(text(await consumer.take({ timeout: 5_000 })), routingKey, "the message");
+        same(text(await consumer.take({ timeout: 30_000 })), routingKey, "the message");
       }
     },
   },

@@ -252,7 +252,7 @@ export const retryCases: readonly ConformanceCase[] = [
     timeout: 60_000,
     async run(scene) {
       const all = await recovering(scene);
-      const queues = await retryQueues(scene, all.onlooker, [500]);
+      const queues = await retryQueues(scene, all.onlooker, [2_000]);
       const failed = new Set<string>();
       const handled = new Set<string>();
       let silence!: () => void;
@@ -270,7 +270,7 @@ export const retryCases: readonly ConformanceCase[] = [
       });
       await scene.fill(queues.queue, ..."abcde");
       await scene.until(() => failed.size === 5, "five failures");
-      const delayed = delayQueueOf(queues.queue, 500);
+      const delayed = delayQueueOf(queues.queue, 2_000);
       await scene.until(async () => (await scene.messageCount(all.onlooker, delayed)) > 0, "a copy at the server");
       await all.proxy.break("cut");
       await all.proxy.speak();

@@ -109,15 +109,12 @@ export const rpcCases: readonly ConformanceCase[] = [
       const { connection, channel } = await scene.open();
       const queue = await scene.queue(channel);
       const client = await openRpcClient(connection, { routingKey: queue, timeout: 300 });
+      const consumer = await channel.basicConsume({ queue, prefetch: 1 });
       const late = fails(client.call(bytes("a")), { name: "TimeoutError", outcome: "unknown" }, "the call");
-      let expiration: string | undefined;
-      await scene.until(async () => {
-        const message = await channel.basicGet({ queue });
-        expiration = message?.properties.expiration;
-        message?.nack();
-        return message !== undefined;
-      }, "the request");
-      same(expiration, "300", "its time to live");
+      const request = await scene.soon(consumer.take(), "the request");
+      same(request?.properties.expiration, "300", "its time to live");
+      await consumer.cancel();
+      request?.nack();
       await scene.soon(late, "the deadline");
       await scene.until(async () => (await scene.messageCount(channel, queue)) === 0, "the request to be gone");
       same(client.pending, 0, "calls under way");

@@ -145,17 +145,27 @@ export class Scene {
     await connection.close();
   }
 
-  /** Takes everything out of a queue, as texts. */
-  async drain(channel: Channel, queue: string): Promise<string[]> {
+  /**
+   * Takes everything out of a queue, as texts: also what this channel published just now, or gave back. What comes back
+   * by itself, with a channel that was closed, may come a little later: then say how many messages to wait for.
+   */
+  async drain(channel: Channel, queue: string, atLeast = 0): Promise<string[]> {
     const texts: string[] = [];
-    for (;;) {
-      const message: GotMessage | undefined = await channel.basicGet({ queue, noAck: true });
-      if (message === undefined) return texts;
-      texts.push(text(message) as string);
-    }
+    const emptied = async (): Promise<boolean> => {
+      for (;;) {
+        const message: GotMessage | undefined = await channel.basicGet({ queue, noAck: true });
+        if (message === undefined) return texts.length >= atLeast;
+        texts.push(text(message) as string);
+      }
+    };
+    if (!(await emptied())) await this.until(emptied, `${atLeast} messages in ${queue}`);
+    return texts;
   }
 
-  /** How many messages are ready in a queue. */
+  /**
+   * How many messages are ready in a queue. RabbitMQ's queues answer this ahead of publishes without confirms, of
+   * messages that go back, and of channels that are closed, which all may come before it: wait `until` it is so.
+   */
   async messageCount(channel: Channel, queue: string): Promise<number> {
     return (await channel.queueDeclare({ queue, passive: true })).messageCount;
   }
