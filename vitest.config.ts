@@ -12,6 +12,7 @@ const conditions = [sourceCondition, "module", "node", "development|production"]
 const runtime = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";
 
 const oneMinute = 60_000;
+const halfAMinute = 30_000;
 
 function project(
   name: string,
@@ -27,6 +28,8 @@ function project(
       environment: "node",
       testTimeout: oneMinute,
       hookTimeout: oneMinute,
+      // Vitest's own second is too short for a condition to hold on a machine that is busy.
+      expect: { poll: { timeout: halfAMinute } },
       // What a test starts with `process.execPath` (a worker thread, a child) resolves packages as the test does.
       ...(runtime === "node"
         ? { env: { NODE_OPTIONS: `--conditions=${sourceCondition}`, NODE_COMPILE_CACHE: compileCache } }

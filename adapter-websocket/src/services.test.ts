@@ -153,10 +153,10 @@ describe("a stream on WebSocket", () => {
     expect(stream.write([new Uint8Array(1)])).toBe(false);
     expect(stream.write([new Uint8Array(1)])).toBe(false);
     socket.bufferedAmount = lowWater + 1;
-    await vi.waitFor(() => expect(socket.sent.length).toBeGreaterThan(1));
+    await expect.poll(() => socket.sent.length).toBeGreaterThan(1);
     expect(told.calls).toEqual(["opened"]);
     socket.bufferedAmount = lowWater;
-    await vi.waitFor(() => expect(told.calls).toEqual(["opened", "writable"]));
+    await expect.poll(() => told.calls).toEqual(["opened", "writable"]);
     expect(stream.write([new Uint8Array(1)])).toBe(true);
   });
 

@@ -10,8 +10,14 @@ const limit = 30_000;
 let child: ChildProcess | undefined;
 afterEach(() => child?.kill("SIGKILL"));
 
+interface Started {
+  readonly child: ChildProcess;
+  /** Its exit code, and the signal that ended it. */
+  readonly ended: Promise<unknown[]>;
+}
+
 /** Starts a program with an open `channel`, which goes on with `rest`, and waits for its first words. */
-async function start(rest: string): Promise<ChildProcess> {
+async function start(rest: string): Promise<Started> {
   const program = `
     import { connect } from "@leveret/node/blocking";
     const connection = connect(process.env.AMQP_URL);
@@ -23,27 +29,31 @@ async function start(rest: string): Promise<ChildProcess> {
     env: { ...process.env, AMQP_URL: url },
     stdio: ["ignore", "pipe", "inherit"],
   });
+  const ended = once(child, "exit");
   const [words] = await once(child.stdout as NodeJS.ReadableStream, "data");
   expect(String(words)).toBe("ready\n");
-  return child;
+  return { child, ended };
 }
 
 it("a program that does not close its connection ends when it has nothing more to do", { timeout: limit }, async () => {
-  expect(await once(await start(""), "exit")).toEqual([0, null]);
+  const { ended } = await start("");
+  expect(await ended).toEqual([0, null]);
 });
 
 it("process.exit() does not wait for the connection", { timeout: limit }, async () => {
-  expect(await once(await start("process.exit(3);"), "exit")).toEqual([3, null]);
+  const { ended } = await start("process.exit(3);");
+  expect(await ended).toEqual([3, null]);
 });
 
 it("what is thrown ends it", { timeout: limit }, async () => {
-  const thrown = await start("process.exitCode = 0; process.on('uncaughtException', () => process.exit(7)); throw 1;");
-  expect(await once(thrown, "exit")).toEqual([7, null]);
+  const { ended } = await start(
+    "process.exitCode = 0; process.on('uncaughtException', () => process.exit(7)); throw 1;",
+  );
+  expect(await ended).toEqual([7, null]);
 });
 
 it("Ctrl-C ends a program that waits for messages", { timeout: limit }, async () => {
-  const waiting = await start("channel.basicConsume({ queue }, () => {}); channel.startConsuming();");
-  const ended = once(waiting, "exit");
-  waiting.kill("SIGINT");
-  expect(await ended).toEqual([null, "SIGINT"]);
+  const started = await start("channel.basicConsume({ queue }, () => {}); channel.startConsuming();");
+  started.child.kill("SIGINT");
+  expect(await started.ended).toEqual([null, "SIGINT"]);
 });

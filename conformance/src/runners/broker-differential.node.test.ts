@@ -9,7 +9,7 @@ import { EmbeddedPeer, TcpPeer } from "../broker/testing/peer.ts";
 import { comparable } from "../broker/testing/transcripts.ts";
 
 /** Each is tried with more patience than the one before: a slow machine is no difference between brokers. */
-const quietTimes = [12, 60, 250];
+const quietTimes = [12, 60, 250, 1_000];
 
 const profileOf: Readonly<Record<string, ProfileName>> = { "3.10": "3.10", "4.0": "4.0", "4.3": "4.3" };
 

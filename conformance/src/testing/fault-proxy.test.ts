@@ -73,7 +73,7 @@ describe("FaultProxy", () => {
     const size = 20_000_000;
     for (let at = 0; at < size; at += 50_000) client.socket.write(pattern(at, 50_000));
     peer.socket.resume();
-    await expect.poll(() => peer.received.length, { timeout: 10_000 }).toBe(size);
+    await expect.poll(() => peer.received.length).toBe(size);
     expect(isPattern(peer.received, 0)).toBe(true);
   });
 
@@ -124,7 +124,7 @@ describe("FaultProxy", () => {
     expect(client.socket.writableLength).toBeGreaterThan(1_000_000);
     expect(peer.chunks).toEqual([]);
     proxy.speak();
-    await expect.poll(() => peer.received.length, { timeout: 10_000 }).toBe(40_000_000);
+    await expect.poll(() => peer.received.length).toBe(40_000_000);
   });
 
   it("sends one byte at a time", async () => {

@@ -183,7 +183,7 @@ function command(...args: readonly string[]) {
 describe("leveret-broker", () => {
   it("listens, serves, and ends on SIGTERM", async () => {
     const { child, output, exited } = command("--port", "0");
-    await expect.poll(() => output.text, { timeout: 10_000 }).toMatch(/listens on amqp:\/\/127\.0\.0\.1:\d+/);
+    await expect.poll(() => output.text).toMatch(/listens on amqp:\/\/127\.0\.0\.1:\d+/);
     const socket = await dial(Number(/:(\d+)\s/.exec(output.text)?.[1]));
     socket.write(protocolHeader);
     const [chunk] = (await once(socket, "data")) as [Buffer];
@@ -196,7 +196,7 @@ describe("leveret-broker", () => {
 
   it("listens for WebSockets where it is told to", async () => {
     const { child, output, exited } = command("--port", "0", "--websocket-port", "0");
-    await expect.poll(() => output.text, { timeout: 10_000 }).toMatch(/ and ws:\/\/127\.0\.0\.1:\d+\/\n/);
+    await expect.poll(() => output.text).toMatch(/ and ws:\/\/127\.0\.0\.1:\d+\/\n/);
     const connection = await connectByWebSocket(/ws:\S+/.exec(output.text)?.[0] ?? "");
     await connection.close();
     child.kill("SIGTERM");
