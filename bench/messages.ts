@@ -12,7 +12,7 @@ export interface Shape {
 export const cycle = 16;
 
 /** Every so many messages the whole body is compared, else its size, its first and its last byte. */
-export const wholeBodyEvery = 256;
+const wholeBodyEvery = 256;
 
 export const exchange = "bench";
 export const routingKey = "sink";

@@ -10,7 +10,7 @@ export function figure(value: number): string {
   return value.toPrecision(3);
 }
 
-export function rate(perSecond: number): string {
+function rate(perSecond: number): string {
   if (perSecond >= 1e6) return `${(perSecond / 1e6).toPrecision(3)}M/s`;
   if (perSecond >= 1e3) return `${(perSecond / 1e3).toPrecision(3)}k/s`;
   return `${perSecond.toPrecision(3)}/s`;

@@ -26,7 +26,7 @@ function modules(): ReadonlyMap<string, string> {
 }
 
 /** Writes the reference, and returns what is wrong with the docstrings; empty when nothing is. */
-export async function makeReference(folder: string): Promise<string> {
+async function makeReference(folder: string): Promise<string> {
   const entries = modules();
   const folderOf = (source: string): string => path.relative(repositoryRoot, path.dirname(source));
   const names = Object.fromEntries([...entries].map(([source, name]) => [folderOf(source), name]));

@@ -31,7 +31,7 @@ function isNode(value: unknown): value is SyntaxNode {
 }
 
 /** Visits a node and everything below it, each with the node above and the field that it stands in. */
-export function walk(
+function walk(
   node: SyntaxNode,
   visit: (node: SyntaxNode, parent: SyntaxNode | undefined, field: string) => void,
   parent?: SyntaxNode,
@@ -99,7 +99,7 @@ function isName(parent: SyntaxNode | undefined, field: string): boolean {
 }
 
 /** Every name in a file, types included; each time that it stands there. */
-export function namesOf({ program }: Source): { name: string; start: number }[] {
+function namesOf({ program }: Source): { name: string; start: number }[] {
   const found: { name: string; start: number }[] = [];
   walk(program, (node, parent, field) => {
     if (node.type === "Identifier" && isName(parent, field))

@@ -26,7 +26,7 @@ const debianSuites: Readonly<Record<string, string>> = { "3.10": "bookworm", "4.
 const binFolder = "/usr/lib/rabbitmq/bin";
 
 /** The releases that {@link findInstallation} knows where to get, besides the machine's own. */
-export const knownReleases: readonly string[] = Object.keys(debianSuites);
+const knownReleases: readonly string[] = Object.keys(debianSuites);
 
 /**
  * Finds a release, and fetches it where it is missing and can be fetched.

@@ -8,7 +8,7 @@ import { Deque } from "../engine/deque.ts";
 import { UsageError } from "../wire/errors.ts";
 
 /** Events that may wait, deliveries included; those are bounded by their consumers' windows as well. */
-export const maxEvents = 65_536;
+const maxEvents = 65_536;
 
 /** Timers that may be set at a time. */
 const maxTimers = 65_536;

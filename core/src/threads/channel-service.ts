@@ -19,7 +19,7 @@ import { packError, packReturn, unpackError } from "./pack-errors.ts";
 import type { CallItem, GuestItem, HostItem, PublishItem, SettleItem } from "./protocol.ts";
 
 /** The methods of a channel that are called as they are: options in, a plain value out. */
-export const plainCalls = [
+const plainCalls = [
   "exchangeDeclare",
   "exchangeDelete",
   "exchangeBind",

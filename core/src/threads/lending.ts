@@ -12,7 +12,7 @@ import { packError } from "./pack-errors.ts";
 import type { DeliverItem, GotItem, HostItem, MessageFields, PackedEnd } from "./protocol.ts";
 
 /** What a delivery counts beside its body. */
-export const deliveryOverhead = 256;
+const deliveryOverhead = 256;
 
 /** How much may be on its way to a thread, or wait there. */
 export interface LendingWindow {

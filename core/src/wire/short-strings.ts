@@ -6,7 +6,7 @@ import { decodeText } from "./text.ts";
 export const shortStringCacheSlots = 256;
 
 /** The longest string that is kept, in bytes. Decoding a longer one costs no more than finding it would. */
-export const shortStringCacheMaxSize = 64;
+const shortStringCacheMaxSize = 64;
 
 const nothing: Uint8Array = new Uint8Array(0);
 const noTexts: string[] = [];

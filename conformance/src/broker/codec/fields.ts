@@ -171,7 +171,7 @@ export function integerValue(field: Field | undefined): bigint | undefined {
 }
 
 /** The value of a float or double field; `undefined` where the field is of another type. */
-export function floatValue(field: Field): number | undefined {
+function floatValue(field: Field): number | undefined {
   if (field.type === "double") return viewOf(field.octets).getFloat64(0);
   if (field.type === "float") return viewOf(field.octets).getFloat32(0);
   return undefined;

@@ -185,7 +185,7 @@ class ConfirmLog {
 }
 
 /** A method and its fields. */
-export function describeMethod({ name, fields }: Method, withDeliveryTags = true): string {
+function describeMethod({ name, fields }: Method, withDeliveryTags = true): string {
   if (name === "connection.close" || name === "channel.close") {
     const { replyCode, replyText, classId, methodId } = fields;
     const blamed = names.get(classId * 65_536 + methodId) ?? `${classId},${methodId}`;

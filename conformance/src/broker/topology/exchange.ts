@@ -10,7 +10,7 @@ import { HeadersTable } from "../routing/headers.ts";
 import { TopicTable } from "../routing/topic.ts";
 
 /** The exchange types that there are. */
-export const exchangeTypes = ["direct", "fanout", "topic", "headers"] as const;
+const exchangeTypes = ["direct", "fanout", "topic", "headers"] as const;
 export type ExchangeType = (typeof exchangeTypes)[number];
 
 export function isExchangeType(type: string): type is ExchangeType {

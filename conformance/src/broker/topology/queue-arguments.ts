@@ -15,7 +15,7 @@ import type { Millis } from "../lib/timers.ts";
 import type { Profile } from "../profile.ts";
 
 /** The types of queues. */
-export const queueTypes = ["classic", "quorum", "stream"] as const;
+const queueTypes = ["classic", "quorum", "stream"] as const;
 export type QueueType = (typeof queueTypes)[number];
 
 /** RabbitMQ's names of the types, as its errors say them. */

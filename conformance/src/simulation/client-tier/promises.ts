@@ -169,7 +169,7 @@ export interface WatchOptions<T> {
 }
 
 /** An error is of the client's own hierarchy, and its reason is one that was given. */
-export function checkError(name: string, error: unknown, { disturbed, poisoned }: Circumstances): void {
+function checkError(name: string, error: unknown, { disturbed, poisoned }: Circumstances): void {
   const words = (): string => `${name}: ${describe(error)}`;
   invariant(error instanceof AmqpError, "errors are the client's own", words);
   if (poisoned) return;
