@@ -3,8 +3,8 @@
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import * as client from "../../conformance/src/simulation/client-tier/index.ts";
 import * as enginePlan from "../../conformance/src/simulation/engine-tier/plan.ts";
-import { simulateEngines } from "../../conformance/src/simulation/engine-tier/run.ts";
-import { shrink as shrinkEngines } from "../../conformance/src/simulation/engine-tier/shrink.ts";
+import { findViolation, simulateEngines } from "../../conformance/src/simulation/engine-tier/run.ts";
+import { shrink } from "../../conformance/src/simulation/shrink.ts";
 
 /** A run that repeats itself exactly. */
 export interface TierPlan {
@@ -27,7 +27,8 @@ export const engineTier: Tier = {
   name: "engine",
   defaultSteps: enginePlan.defaultSteps,
   run: async (plan) => simulateEngines(enginePlanOf(plan)),
-  shrink: async (plan, failure) => shrinkEngines(enginePlanOf(plan), failure),
+  shrink: (plan, failure) =>
+    shrink(enginePlanOf(plan), failure, enginePlan.features, async (smaller) => findViolation(smaller)),
   replayArguments: (plan) => enginePlan.replayArguments(enginePlanOf(plan)),
 };
 
@@ -57,7 +58,9 @@ function tierOfClients(name: string, recovery: boolean): Tier {
     shrink: async (plan, failure) => {
       const stop = watchRejections();
       try {
-        return await client.shrink(planOf(plan), failure, breathe);
+        return await shrink(planOf(plan), failure, client.features, (smaller) =>
+          client.findViolation(smaller, breathe),
+        );
       } finally {
         stop();
       }

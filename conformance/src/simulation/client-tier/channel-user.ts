@@ -1,7 +1,7 @@
 /** What an application does with a channel. */
 
 import type { Channel, Publication } from "@leveret/core/client";
-import type { OwnedQueue } from "../engine-tier/queues.ts";
+import type { OwnedQueue } from "../queues.ts";
 import { invariant } from "../violation.ts";
 import { ConsumerUser } from "./consumer-user.ts";
 import { changeExchange, type ExchangeAction } from "./exchange-user.ts";

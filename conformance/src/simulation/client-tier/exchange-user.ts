@@ -1,8 +1,8 @@
 /** What an application does about its exchanges and bindings: one thing at a time about each of them. */
 
 import type { Channel } from "@leveret/core/client";
-import type { OwnedExchange } from "../engine-tier/exchanges.ts";
-import type { Owned, QueueState } from "../engine-tier/queues.ts";
+import type { OwnedExchange } from "../exchanges.ts";
+import type { Owned, QueueState } from "../queues.ts";
 import type { Session } from "./session.ts";
 
 export type ExchangeAction = "declare-exchange" | "delete-exchange" | "bind" | "unbind";

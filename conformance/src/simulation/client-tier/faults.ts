@@ -3,7 +3,7 @@
 import type { Random } from "../random.ts";
 import type { World } from "../world.ts";
 import type { Broker, BrokerDriver } from "../../broker/index.ts";
-import type { Queues } from "../engine-tier/queues.ts";
+import type { Queues } from "../queues.ts";
 import type { Application } from "./application.ts";
 import { isPermanent } from "./messages.ts";
 import type { FaultName } from "./plan.ts";

@@ -3,8 +3,8 @@
  * connection that declared it has recovered.
  */
 
-import type { Exchanges, OwnedBinding, OwnedExchange } from "../engine-tier/exchanges.ts";
-import type { Owned, Queues } from "../engine-tier/queues.ts";
+import type { Exchanges, OwnedBinding, OwnedExchange } from "../exchanges.ts";
+import type { Owned, Queues } from "../queues.ts";
 import { isPermanentName } from "./messages.ts";
 import type { Session } from "./session.ts";
 

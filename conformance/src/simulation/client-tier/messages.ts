@@ -1,7 +1,7 @@
 /** Messages of the simulation: they say in their properties who they are, and in every octet of their bodies. */
 
 import type { Delivery, ReturnedMessage } from "@leveret/core/client";
-import type { OwnedQueue } from "../engine-tier/queues.ts";
+import type { OwnedQueue } from "../queues.ts";
 import type { FieldTable } from "@leveret/core/wire";
 import { type Arrival, type Route, routeTo } from "../ledger.ts";
 import { bodyOf, checkBody, idOf } from "../message-marks.ts";

@@ -1,10 +1,11 @@
 /** One run of the client tier: a few applications, a broker, and everything that goes wrong between them. */
 
 import type { ConnectOptions, RecoveryOptions } from "@leveret/core/client";
-import { Broker, BrokerDriver } from "../../broker/index.ts";
-import { checkTopology } from "../engine-tier/agreement.ts";
-import { Exchanges } from "../engine-tier/exchanges.ts";
-import { type Owned, Queues } from "../engine-tier/queues.ts";
+import { type Broker, BrokerDriver } from "../../broker/index.ts";
+import { checkTopology } from "../agreement.ts";
+import { chooseBroker } from "../chosen-broker.ts";
+import { Exchanges } from "../exchanges.ts";
+import { type Owned, Queues } from "../queues.ts";
 import { Random } from "../random.ts";
 import { type Style, styles } from "../style.ts";
 import { invariant, InvariantViolation } from "../violation.ts";
@@ -73,7 +74,7 @@ class ClientRun {
     this.#plan = plan;
     this.#breathe = breathe;
     this.#random = new Random(plan.seed);
-    this.#broker = createBroker(this.#random.fork());
+    this.#broker = chooseBroker(this.#random.fork());
     const world = this.#world;
     this.#driver = new BrokerDriver(this.#broker, {
       now: () => world.now,
@@ -237,20 +238,6 @@ class ClientRun {
     const isDoubtful = (one: Owned): boolean => this.#keepers.isDoubtful(one);
     checkTopology(this.#broker, this.#queues, this.#exchanges, this.#plan.recovery, isDoubtful);
   }
-}
-
-function createBroker(random: Random): Broker {
-  return new Broker({
-    random: () => random.next(),
-    profile: random.pick(["3.10", "4.0", "4.3"] as const),
-    tuning: { frameMax: random.pick([8192, 131_072] as const), heartbeat: random.pick([0, 2, 10] as const) },
-    confirms: {
-      grouping: random.pick(["batched", "single"] as const),
-      delay: random.pick([0, 20] as const),
-      jitter: random.pick([0, 200] as const),
-      nackRate: random.pick([0, 0, 0.05] as const),
-    },
-  });
 }
 
 function clientOptions(random: Random, recovery: boolean): ConnectOptions {

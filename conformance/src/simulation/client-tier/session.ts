@@ -4,8 +4,8 @@ import { type Connection, TransactionError, UsageError } from "@leveret/core/cli
 import type { Random } from "../random.ts";
 import { invariant } from "../violation.ts";
 import type { Millis, World } from "../world.ts";
-import type { Exchanges } from "../engine-tier/exchanges.ts";
-import type { Queues } from "../engine-tier/queues.ts";
+import type { Exchanges } from "../exchanges.ts";
+import type { Queues } from "../queues.ts";
 import type { ChannelUser } from "./channel-user.ts";
 import type { DeliveryLog } from "./delivery-log.ts";
 import type { ConsumerUser } from "./consumer-user.ts";

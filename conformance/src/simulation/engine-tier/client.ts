@@ -8,9 +8,9 @@ import { invariant } from "../violation.ts";
 import type { Millis } from "../world.ts";
 import type { ChannelModel, HeldMessage, RequestModel } from "./channel-model.ts";
 import { ConnectionModel, type Surroundings } from "./connection-model.ts";
-import type { Exchanges } from "./exchanges.ts";
+import type { Exchanges } from "../exchanges.ts";
 import type { ActionName } from "./plan.ts";
-import type { Queues } from "./queues.ts";
+import type { Queues } from "../queues.ts";
 import { TopologyUser } from "./topology-user.ts";
 
 const largestBurst = 8;

@@ -6,7 +6,7 @@ import type { BrokerSide } from "./broker-side.ts";
 import type { SimulatedClient } from "./client.ts";
 import { orderedClose } from "./expectations.ts";
 import type { FaultName } from "./plan.ts";
-import type { Queues } from "./queues.ts";
+import type { Queues } from "../queues.ts";
 
 const longestStall = 12_000;
 const longestFreeze = 60_000;

@@ -45,6 +45,7 @@ export type ActionName = keyof typeof actionWeights;
 export type FaultName = keyof typeof faultWeights;
 /** Something that a run may leave out, to find what a failure needs. */
 export type Feature = ActionName | FaultName;
+export const features = [...Object.keys(faultWeights), ...Object.keys(actionWeights)] as readonly Feature[];
 
 /** A run that repeats itself exactly. */
 export interface SimulationPlan {

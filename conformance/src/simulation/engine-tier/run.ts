@@ -1,20 +1,20 @@
 /** One run of the engine tier: a few clients, a broker, and everything that goes wrong between them. */
 
 import { type ConnectionConfig, plain } from "@leveret/core";
-import { Broker } from "../../broker/index.ts";
+import { chooseBroker } from "../chosen-broker.ts";
 import { Ledger } from "../ledger.ts";
 import { Random } from "../random.ts";
 import { styles } from "../style.ts";
 import { invariant, InvariantViolation } from "../violation.ts";
 import { World } from "../world.ts";
-import { checkTopology } from "./agreement.ts";
+import { checkTopology } from "../agreement.ts";
 import { BrokerSide } from "./broker-side.ts";
 import { SimulatedClient } from "./client.ts";
 import type { Surroundings } from "./connection-model.ts";
 import { type FaultScene, strike } from "./faults.ts";
 import { type ActionName, actionWeights, type FaultName, faultWeights, type SimulationPlan } from "./plan.ts";
-import { Exchanges } from "./exchanges.ts";
-import { Queues } from "./queues.ts";
+import { Exchanges } from "../exchanges.ts";
+import { Queues } from "../queues.ts";
 
 /** What happened in a run that found nothing. */
 export interface SimulationReport {
@@ -41,7 +41,7 @@ const mostHappenings = 200_000;
 export function simulateEngines(plan: SimulationPlan): SimulationReport {
   const random = new Random(plan.seed);
   const world = new World();
-  const broker = createBroker(random.fork());
+  const broker = chooseBroker(random.fork());
   const brokerSide = new BrokerSide(broker, world);
   const clientCount = random.int(1, 3);
   const queues = new Queues(clientCount, random);
@@ -115,20 +115,6 @@ export function simulateEngines(plan: SimulationPlan): SimulationReport {
       0,
     ),
   };
-}
-
-function createBroker(random: Random): Broker {
-  return new Broker({
-    random: () => random.next(),
-    profile: random.pick(["3.10", "4.0", "4.3"] as const),
-    tuning: { frameMax: random.pick([8192, 131_072] as const), heartbeat: random.pick([0, 2, 10] as const) },
-    confirms: {
-      grouping: random.pick(["batched", "single"] as const),
-      delay: random.pick([0, 20] as const),
-      jitter: random.pick([0, 200] as const),
-      nackRate: random.pick([0, 0, 0.05] as const),
-    },
-  });
 }
 
 function clientConfig(random: Random): ConnectionConfig {

@@ -4,8 +4,8 @@ import type { Ledger } from "../ledger.ts";
 import type { Random } from "../random.ts";
 import type { ChannelModel, RequestModel } from "./channel-model.ts";
 import type { Channel } from "./client.ts";
-import type { Exchanges, OwnedExchange } from "./exchanges.ts";
-import type { Owned, OwnedQueue, Queues } from "./queues.ts";
+import type { Exchanges, OwnedExchange } from "../exchanges.ts";
+import type { Owned, OwnedQueue, Queues } from "../queues.ts";
 
 type Make = (engine: Channel) => ReturnType<Channel["request"]>;
 

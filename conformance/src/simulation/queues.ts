@@ -1,8 +1,8 @@
 /** The queues of a simulated world: who declares which, and whether they are there. */
 
 import type { FieldTable } from "@leveret/core/wire";
-import type { Graves } from "../ledger.ts";
-import type { Random } from "../random.ts";
+import type { Graves } from "./ledger.ts";
+import type { Random } from "./random.ts";
 
 /** What is known of a queue. Unknown after an operation that was not answered, or that an operator did. */
 export type QueueState = "absent" | "present" | "unknown";

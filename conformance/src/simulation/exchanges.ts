@@ -4,8 +4,8 @@
  */
 
 import type { FieldTable } from "@leveret/core/wire";
-import type { Route } from "../ledger.ts";
-import type { Random } from "../random.ts";
+import type { Route } from "./ledger.ts";
+import type { Random } from "./random.ts";
 import type { Owned, OwnedQueue, Queues } from "./queues.ts";
 
 /** An exchange of a client, which binds it to its own queues. */

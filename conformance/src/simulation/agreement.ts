@@ -1,7 +1,7 @@
 /** What both sides have to agree on when all is quiet. */
 
-import type { BindingSnapshot, Broker } from "../../broker/index.ts";
-import { invariant } from "../violation.ts";
+import type { BindingSnapshot, Broker } from "../broker/index.ts";
+import { invariant } from "./violation.ts";
 import type { Exchanges } from "./exchanges.ts";
 import type { Owned, Queues } from "./queues.ts";
 
