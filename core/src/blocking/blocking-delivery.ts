@@ -67,7 +67,7 @@ export class BlockingDelivery extends LentMessage {
 
   #settle(verb: Verb, multiple: boolean, requeue: boolean): SettleResult {
     const { isClosed } = this.#settler;
-    if (!isClosed && this.#settler.isStale(this.deliveryTag)) return "stale";
+    if (!isClosed && !this.isNoAck && this.#settler.isStale(this.deliveryTag)) return "stale";
     if (!isClosed && !this.outstanding) throw new SettlementError("ALREADY_SETTLED", this.deliveryTag);
     return this.#settler.settle(verb, this.deliveryTag, multiple, requeue);
   }
@@ -76,14 +76,11 @@ export class BlockingDelivery extends LentMessage {
 /** A message that the server sent to a consumer. */
 export class BlockingConsumerDelivery extends BlockingDelivery {
   readonly consumerTag: string;
-  /** @internal Whether it never had to be settled. */
-  readonly isNoAck: boolean;
 
   /** @internal */
   constructor(item: DeliverItem, settler: BlockingSettler) {
     super(item, settler);
     this.consumerTag = item.consumerTag;
-    this.isNoAck = item.noAck;
   }
 }
 

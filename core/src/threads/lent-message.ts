@@ -9,8 +9,12 @@ export abstract class LentMessage {
   readonly #fields: MessageFields;
   readonly #content: Content;
 
+  /** @internal Whether it never had to be settled. */
+  readonly isNoAck: boolean;
+
   /** @internal */
   constructor(item: MessageFields & BodyItem) {
+    this.isNoAck = item.noAck;
     this.#fields = item;
     this.#content = new Content(item.body as Uint8Array, item.properties);
   }
@@ -63,23 +67,26 @@ export abstract class LentMessage {
 /** What this thread knows of the deliveries of a lane: which of them it has not settled. */
 export class Outstanding {
   readonly #tags = new Set<number>();
-  /** Those that were lost with their connection. */
-  readonly #stale = new Set<number>();
+  #highest = 0;
+  /** What has this tag or a lower one was lost with its connection. Tags of a channel are never used twice. */
+  #lostUpTo = 0;
 
   get count(): number {
     return this.#tags.size;
   }
 
   add(tag: number, noAck: boolean): void {
-    if (!noAck) this.#tags.add(tag);
+    if (tag > this.#highest) this.#highest = tag;
+    if (!noAck && !this.isStale(tag)) this.#tags.add(tag);
   }
 
   has(tag: number): boolean {
     return this.#tags.has(tag);
   }
 
+  /** Whether a delivery was lost with its connection, settled or not. */
   isStale(tag: number): boolean {
-    return this.#stale.has(tag);
+    return tag <= this.#lostUpTo;
   }
 
   /** A delivery is settled, or with `multiple` all up to it; with tag 0 all there are. */
@@ -90,7 +97,7 @@ export class Outstanding {
 
   /** The channel was lost, and comes back: the server delivers all of it again. */
   lose(): void {
-    for (const tag of this.#tags) this.#stale.add(tag);
+    this.#lostUpTo = this.#highest;
     this.#tags.clear();
   }
 

@@ -126,7 +126,7 @@ export function openBatch<Item extends object>(
   }
 }
 
-/** Whether a message is a batch at all; `undefined` when it comes from a release that speaks differently. */
+/** Whether a message is a batch, of a release that speaks as this one does. */
 export function isBatch<Item>(data: unknown): data is Batch<Item> {
   return typeof data === "object" && data !== null && "leveret" in data && data.leveret === protocolVersion;
 }

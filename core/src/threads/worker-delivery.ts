@@ -48,7 +48,7 @@ export class WorkerDelivery extends LentMessage {
    * channel that is closed, and with ThreadError when the port is closed first.
    */
   ack({ multiple = false }: Pick<SettleOptions, "multiple"> = {}): Promise<SettleResult> {
-    return settle(this.#lane, "ack", this.deliveryTag, { multiple });
+    return this.#settle("ack", { multiple });
   }
 
   /**
@@ -58,7 +58,7 @@ export class WorkerDelivery extends LentMessage {
    * @throws as {@link ack}.
    */
   nack(options: SettleOptions = {}): Promise<SettleResult> {
-    return settle(this.#lane, "nack", this.deliveryTag, options);
+    return this.#settle("nack", options);
   }
 
   /**
@@ -68,7 +68,17 @@ export class WorkerDelivery extends LentMessage {
    * @throws as {@link ack}.
    */
   reject({ requeue = true }: Pick<SettleOptions, "requeue"> = {}): Promise<SettleResult> {
-    return settle(this.#lane, "reject", this.deliveryTag, { requeue });
+    return this.#settle("reject", { requeue });
+  }
+
+  #settle(verb: Verb, options: SettleOptions): Promise<SettleResult> {
+    const { deliveryTag: tag } = this;
+    if (!this.isNoAck && this.#lane.outstanding.isStale(tag)) return Promise.resolve("stale");
+    if (!this.outstanding) throw new SettlementError("ALREADY_SETTLED", tag);
+    if (options.multiple === true && !this.#lane.allowsMultiple) {
+      throw new UsageError("NOT_SUPPORTED", "A delivery of a pool is settled alone: others have deliveries below it");
+    }
+    return sendSettlement(this.#lane, verb, tag, options);
   }
 }
 
@@ -93,16 +103,6 @@ export class WorkerGotMessage extends WorkerDelivery {
     super(item, lane);
     this.messageCount = item.messageCount;
   }
-}
-
-/** Settles a delivery that this thread knows to be outstanding. */
-function settle(at: DeliveryLane, verb: Verb, tag: number, options: SettleOptions): Promise<SettleResult> {
-  if (at.outstanding.isStale(tag)) return Promise.resolve("stale");
-  if (!at.outstanding.has(tag)) throw new SettlementError("ALREADY_SETTLED", tag);
-  if (options.multiple === true && !at.allowsMultiple) {
-    throw new UsageError("NOT_SUPPORTED", "A delivery of a pool is settled alone: others have deliveries below it");
-  }
-  return sendSettlement(at, verb, tag, options);
 }
 
 /** Settles by tag, whatever this thread knows of it. */
