@@ -79,21 +79,16 @@ export class Intake {
 
   /** The connection was lost: what waits here comes again, but for what needs no acknowledgement. */
   lost(): void {
-    this.#dropAcknowledged();
+    for (const delivery of this.#deliveries.drain()) {
+      if (delivery.isNoAck) this.#deliveries.push(delivery);
+      else this.#count(delivery);
+    }
+    this.#tellTaken();
   }
 
   /** The channel is closed: what waits here is the server's again, but for what needs no acknowledgement. */
   channelClosed(): void {
     this.isOver = true;
     for (const delivery of this.#deliveries.drain()) if (delivery.isNoAck) this.#deliveries.push(delivery);
-  }
-
-  #dropAcknowledged(): void {
-    const all = this.#deliveries.drain();
-    for (const delivery of all) {
-      if (delivery.isNoAck) this.#deliveries.push(delivery);
-      else this.#count(delivery);
-    }
-    this.#tellTaken();
   }
 }

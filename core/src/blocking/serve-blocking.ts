@@ -25,7 +25,6 @@ const forwarded: readonly (keyof ConnectionEvents)[] = [
   "recovered",
   "queue-renamed",
   "closed",
-  "callback-error",
 ];
 
 /**
