@@ -1,51 +1,49 @@
 /** What a WebSocket's failures are called. A browser says little of them, on purpose: a page could probe a network. */
 
 import { TransportError } from "@leveret/core/client";
+import { heldLimit } from "./holding.ts";
 
 /** Of those that an application may use (RFC 6455, 7.4.2): the owner aborted. It tells a relay to drop the broker's side too. */
 export const codeAborted = 4000;
 
 /** What is kept of a URL in an error: neither user nor query, where tokens are. */
 export function showUrl(url: string): string {
-  const { protocol, host, pathname } = new URL(url);
-  return `${protocol}//${host}${pathname}`;
+  const { href } = new URL(url);
+  return href.replace(/^(\w+:\/\/)[^/?#]*@/, "$1").replace(/[?#].*$/s, "");
 }
 
-/** It never opened. */
-export function handshakeFailed(url: string, cause: unknown): TransportError {
-  const message = `the WebSocket ${showUrl(url)} did not open`;
-  return new TransportError("WEBSOCKET_HANDSHAKE", message, { phase: "tcp", cause });
+/** It did not open, or it was open and broke. */
+export function broken(url: string, wasOpen: boolean, failure: unknown): TransportError {
+  const where = showUrl(url);
+  // What a runtime says may quote the URL, as Bun does.
+  const said = failure instanceof Error ? failure.message : String(failure);
+  const shown = said.replace(/wss?:[^ ']+/g, where);
+  const cause = shown === said ? failure : new Error(shown);
+  return wasOpen
+    ? new TransportError("WEBSOCKET_CLOSED", `the WebSocket ${where} broke`, { cause })
+    : new TransportError("WEBSOCKET_HANDSHAKE", `the WebSocket ${where} did not open`, { phase: "tcp", cause });
 }
 
-/** It was open, and has ended. Undefined when it ended in order. */
-export function closeCause(code: number, reason: string, wasClean: boolean): TransportError | undefined {
+/** It was open, and was ended with a closing handshake. Undefined when that was in order. */
+export function closeCause(code: number, reason: string): TransportError | undefined {
   // 1005: the peer ended it in order, without saying a code.
-  if (wasClean && (code === 1000 || code === 1005)) return undefined;
-  if (!wasClean) return broke(undefined);
+  if (code === 1000 || code === 1005) return undefined;
   const words = reason === "" ? "" : `: ${reason}`;
   return new TransportError("WEBSOCKET_CLOSED", `the WebSocket was closed with code ${code}${words}`);
 }
 
-/** It was open, and broke. */
-export function broke(cause: unknown): TransportError {
-  return new TransportError("WEBSOCKET_CLOSED", "the WebSocket broke", { cause });
-}
-
 /** The peer ended in order, but what it said last is not known to have arrived. */
 export function tailLost(): TransportError {
-  return new TransportError(
-    "WEBSOCKET_CLOSED",
-    "the peer ended while the stream was paused; what it said last is lost",
-  );
+  return new TransportError("WEBSOCKET_CLOSED", "the peer ended while the stream was paused; its last words are lost");
 }
 
 /** The owner has paused for too long. */
-export function tooMuchHeld(limit: number): TransportError {
-  const message = `more than ${limit} bytes came while the stream was paused; limit the prefetch`;
+export function tooMuchHeld(): TransportError {
+  const message = `more than ${heldLimit} bytes came while the stream was paused; limit the prefetch`;
   return new TransportError("TRANSPORT_FAILED", message);
 }
 
 /** AMQP is bytes. */
 export function textReceived(): TransportError {
-  return new TransportError("TRANSPORT_FAILED", "the peer sent a text message; AMQP takes binary messages");
+  return new TransportError("TRANSPORT_FAILED", "the peer sent a text message; AMQP is bytes");
 }

@@ -18,6 +18,9 @@ export const setTimer: IoServices["setTimer"] = (delay, fire) => {
   return () => clearTimeout(timer);
 };
 
+/** Where there is no `setImmediate`: one channel for all, since a page keeps each for as long as it lives. */
+let postByMessage: IoServices["post"] | undefined;
+
 /**
  * See `IoServices.post`. `setTimeout(0)` would not do: it takes 4 ms in a page, and up to a minute in a page that is in
  * the background. A message to oneself is not slowed down.
@@ -25,7 +28,10 @@ export const setTimer: IoServices["setTimer"] = (delay, fire) => {
 export function makePost(): IoServices["post"] {
   const { setImmediate } = globalThis as { readonly setImmediate?: (task: () => void) => unknown };
   if (setImmediate !== undefined) return (task) => void setImmediate(task);
+  return (postByMessage ??= makePostByMessage());
+}
 
+function makePostByMessage(): IoServices["post"] {
   const tasks = new Map<number, () => void>();
   let first = 0;
   let next = 0;
@@ -33,34 +39,33 @@ export function makePost(): IoServices["post"] {
   // One message for each task: one that throws does not take the others with it.
   port1.addEventListener("message", () => {
     const task = tasks.get(first);
-    tasks.delete(first);
-    first += 1;
+    tasks.delete(first++);
     task?.();
   });
   port1.start();
   return (task) => {
-    tasks.set(next, task);
-    next += 1;
+    tasks.set(next++, task);
     port2.postMessage(null);
   };
 }
 
-const products = [
-  ["node", /Node\.js\/(\S+)/],
-  ["deno", /Deno\/(\S+)/],
-  ["bun", /Bun\/(\S+)/],
-  ["firefox", /Firefox\/(\S+)/],
-  ["edge", /Edg\/(\S+)/],
-  ["chrome", /Chrome\/(\S+)/],
-  ["safari", /Version\/(\S+) .*Safari/],
-] as const;
+/** What a user agent calls itself. Those that also call themselves by another's name come before it. */
+const products = {
+  node: "Node.js",
+  deno: "Deno",
+  bun: "Bun",
+  firefox: "Firefox",
+  edge: "Edg",
+  chrome: "Chrome",
+  safari: "Version",
+};
 
 /** See `IoServices.runtime`. */
 export function runtimeName(): string {
   const agent = (globalThis as { readonly navigator?: { readonly userAgent?: string } }).navigator?.userAgent ?? "";
-  for (const [name, pattern] of products) {
-    const version = pattern.exec(agent)?.[1];
-    if (version !== undefined) return `${name} ${version}`;
+  for (const [name, product] of Object.entries(products)) {
+    const [, version] = agent.split(`${product}/`);
+    if (version !== undefined) return `${name} ${version.split(" ")[0]}`;
   }
   return "javascript unknown";
 }

@@ -1,7 +1,7 @@
 /** A stream on `WebSocketStream`, which can be told to wait, in both directions. */
 
 import { type ByteStream, StreamGate, type StreamHandler, type TransportError, UsageError } from "@leveret/core/client";
-import { broke, closeCause, codeAborted, handshakeFailed, tailLost, textReceived } from "./failures.ts";
+import { broken, closeCause, codeAborted, tailLost, textReceived } from "./failures.ts";
 import { readAhead } from "./holding.ts";
 import { MessageCutter } from "./messages.ts";
 import { highWater, lowWater } from "./socket-stream.ts";
@@ -86,7 +86,7 @@ export class MessageStream implements ByteStream {
     try {
       opened = await this.#stream.opened;
     } catch (cause) {
-      return this.#gate.closed(handshakeFailed(this.#url, cause));
+      return this.#gate.closed(broken(this.#url, false, cause));
     }
     if (this.#phase === "over") return this.#stream.close({ closeCode: codeAborted });
     this.#phase = "open";
@@ -111,9 +111,9 @@ export class MessageStream implements ByteStream {
         this.#gate.received(value instanceof Uint8Array ? value : new Uint8Array(value));
       }
       const { closeCode = 1005, reason = "" } = await this.#stream.closed;
-      return this.#closedWhileStopped ? tailLost() : closeCause(closeCode, reason, true);
+      return this.#closedWhileStopped ? tailLost() : closeCause(closeCode, reason);
     } catch (cause) {
-      return broke(cause);
+      return broken(this.#url, true, cause);
     } finally {
       this.#phase = "over";
     }

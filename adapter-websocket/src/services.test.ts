@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { type Endpoint, type IoServices, type StreamHandler, TransportError, UsageError } from "@leveret/core/client";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { heldLimit } from "./holding.ts";
@@ -125,6 +126,22 @@ describe("webSocketIo", () => {
 });
 
 describe("posting without setImmediate", () => {
+  it("takes one channel for all connections, since a page keeps each for ever", async () => {
+    vi.stubGlobal("setImmediate", undefined);
+    let channels = 0;
+    vi.stubGlobal(
+      "MessageChannel",
+      class extends MessageChannel {
+        constructor() {
+          super();
+          channels += 1;
+        }
+      },
+    );
+    for (let count = 0; count < 5; count += 1) await turn(webSocketIo());
+    expect(channels).toBeLessThanOrEqual(1);
+  });
+
   it("is in order, after the microtasks, and survives a task that throws", async () => {
     vi.stubGlobal("setImmediate", undefined);
     const io = webSocketIo();
@@ -196,6 +213,20 @@ describe("a stream on WebSocket", () => {
     expect(socket.closes).toEqual([[4000, "aborted"]]);
   });
 
+  it.each([
+    ["text", "text"],
+    ["more than its limit", new ArrayBuffer(heldLimit)],
+  ])("takes nothing behind a message that ended it while the owner had paused: %s", async (_, data) => {
+    const { io, told, stream, socket } = opened();
+    stream.pause();
+    for (const each of [new ArrayBuffer(3), data, new ArrayBuffer(5)]) socket.emit("message", { data: each });
+    stream.resume();
+    await turn(io);
+    expect(told.bytes).toBe(3);
+    expect(told.calls.at(-1)).toBe("closed");
+    expect(socket.closes).toHaveLength(1);
+  });
+
   it("does not hold more than its limit for an owner that has paused", async () => {
     const { io, told, stream, socket } = opened();
     stream.pause();
@@ -230,14 +261,75 @@ describe("a stream on WebSocket", () => {
     [1005, true, undefined],
     [1001, true, "the WebSocket was closed with code 1001: going"],
     [1013, true, "the WebSocket was closed with code 1013: going"],
-    [1006, false, "the WebSocket broke"],
-    [0, false, "the WebSocket broke"],
+    [1006, false, "the WebSocket wss://relay.test/path broke"],
+    [0, false, "the WebSocket wss://relay.test/path broke"],
   ])("the cause of an end with code %s", (code, wasClean, message) => {
     const { told, socket } = opened();
     socket.emit("close", { code, reason: "going", wasClean });
     expect(told.calls).toEqual(["opened", "closed"]);
     expect(told.cause?.message).toBe(message);
     if (message !== undefined) expect(told.cause).toMatchObject({ code: "WEBSOCKET_CLOSED", phase: undefined });
+  });
+
+  it("is over after an error, also where no close follows", async () => {
+    const why = new Error("an illegal frame");
+    const { io, told, socket } = opened();
+    socket.emit("message", { data: new ArrayBuffer(3) });
+    socket.emit("error", { error: why });
+    await turn(io);
+    expect(told.calls).toEqual(["opened", "received", "closed"]);
+    expect(told.cause).toMatchObject({ code: "WEBSOCKET_CLOSED", phase: undefined, cause: why });
+    socket.emit("close", { code: 1006, reason: "", wasClean: false });
+    await turn(io);
+    expect(told.calls).toHaveLength(3);
+  });
+
+  it("is over after an error of its handshake, also where no close follows", async () => {
+    const io = webSocketIo({ WebSocket: FakeWebSocket });
+    const told = new Told();
+    io.connect({ transport: "websocket", url }, told);
+    FakeWebSocket.last.emit("error", { message: "refused" });
+    await turn(io);
+    expect(told.calls).toEqual(["closed"]);
+    expect(told.cause).toMatchObject({ code: "WEBSOCKET_HANDSHAKE", phase: "tcp", cause: "refused" });
+  });
+
+  it("ends with the close that follows an error, which says more", async () => {
+    const { io, told, socket } = opened();
+    socket.emit("error", {});
+    socket.emit("close", { code: 1011, reason: "mistake", wasClean: true });
+    await turn(io);
+    expect(told.cause?.message).toBe("the WebSocket was closed with code 1011: mistake");
+  });
+
+  it("tells the end of an abort later, also where the class tells it inside of close", async () => {
+    class Inline extends FakeWebSocket {
+      override close(): void {
+        this.emit("error", { error: new Error("closed before it was open") });
+        this.emit("close", { code: 1006, reason: "", wasClean: false });
+      }
+    }
+    const io = webSocketIo({ WebSocket: Inline });
+    const told = new Told();
+    const stream = io.connect({ transport: "websocket", url }, told);
+    stream.abort();
+    expect(told.calls).toEqual([]);
+    await turn(io);
+    expect(told.calls).toEqual(["closed"]);
+    expect(told.cause).toBeUndefined();
+  });
+
+  it.each(["opening", "open"])("shows no token of a URL that the runtime quotes: %s", async (phase) => {
+    const io = webSocketIo({ WebSocket: FakeWebSocket });
+    const told = new Told();
+    io.connect({ transport: "websocket", url }, told);
+    if (phase === "open") FakeWebSocket.last.emit("open");
+    FakeWebSocket.last.emit("error", { error: new Error(`WebSocket connection to '${url}' failed: code 403`) });
+    FakeWebSocket.last.emit("close", { code: 1006, reason: "", wasClean: false });
+    expect(told.cause?.cause).toMatchObject({
+      message: "WebSocket connection to 'wss://relay.test/path' failed: code 403",
+    });
+    expect(inspect(told.cause, { depth: 10 })).not.toContain("hidden");
   });
 
   it("a handshake that fails says where, without the token, and what the runtime knows of why", () => {

@@ -8,7 +8,7 @@ import {
   type TransportError,
   UsageError,
 } from "@leveret/core/client";
-import { closeCause, codeAborted, handshakeFailed, textReceived, tooMuchHeld } from "./failures.ts";
+import { broken, closeCause, codeAborted, textReceived, tooMuchHeld } from "./failures.ts";
 import { heldLimit } from "./holding.ts";
 import { MessageCutter } from "./messages.ts";
 import type { CloseLike, WebSocketLike } from "./standard-types.ts";
@@ -28,7 +28,8 @@ export class SocketStream implements ByteStream {
   readonly #io: Pick<IoServices, "post" | "setTimer">;
   readonly #gate: StreamGate;
   readonly #cutter = new MessageCutter();
-  #phase: "opening" | "open" | "over" = "opening";
+  /** `"ended"`: we have ended it, and wait for the other side; `"over"`: nothing that the socket says counts any more. */
+  #phase: "opening" | "open" | "ended" | "over" = "opening";
   #paused = false;
   /** What the runtime said of a failure, if it says anything. */
   #failure: unknown;
@@ -45,15 +46,18 @@ export class SocketStream implements ByteStream {
     socket.addEventListener("open", () => this.#opened());
     socket.addEventListener("message", ({ data }) => this.#received(data));
     socket.addEventListener("error", (event) => {
-      // Standard is an event without a word; Node, Deno and ws have one.
-      this.#failure ??= Reflect.get(event, "error") ?? Reflect.get(event, "message");
+      // Standard is an event without a word; Node, Deno, Bun and ws have one.
+      const { error, message } = event as { readonly error?: unknown; readonly message?: unknown };
+      this.#failure ??= error ?? message;
+      // A `close` follows: at once, or in ws half a minute later, or in Node 22, if it never opened, not at all.
+      io.post(() => this.#fail(this.#broken()));
     });
     socket.addEventListener("close", (event) => this.#closed(event));
   }
 
   write(chunks: readonly Uint8Array[]): boolean {
     if (this.#phase === "opening") throw new UsageError("ILLEGAL_STATE", "A stream takes nothing before it has opened");
-    if (this.#phase === "over") return true;
+    if (this.#phase !== "open") return true;
     this.#cutter.cut(chunks, (message) => this.#socket.send(message as Uint8Array<ArrayBuffer>));
     if (!this.#full && this.#socket.bufferedAmount >= highWater) {
       this.#full = true;
@@ -76,7 +80,8 @@ export class SocketStream implements ByteStream {
 
   end(): void {
     if (this.#phase === "opening") return this.abort();
-    this.#over();
+    if (this.#phase !== "open") return;
+    this.#sendNoMore("ended");
     // Sends what was written first. There is no half-close: what the peer says from now on is dropped by the runtime.
     this.#socket.close(1000);
   }
@@ -95,17 +100,20 @@ export class SocketStream implements ByteStream {
   }
 
   #received(data: unknown): void {
+    if (this.#phase === "over") return;
     if (!(data instanceof ArrayBuffer)) return this.#fail(textReceived());
-    if (this.#gate.held + data.byteLength > heldLimit) return this.#fail(tooMuchHeld(heldLimit));
+    if (this.#gate.held + data.byteLength > heldLimit) return this.#fail(tooMuchHeld());
     if (data.byteLength > 0) this.#gate.received(new Uint8Array(data));
     // The timers of a page in the background are slow, but messages arrive.
     this.#writableOrNot();
   }
 
   #closed({ code, reason, wasClean }: CloseLike): void {
-    const neverOpened = this.#phase === "opening";
-    this.#over();
-    this.#gate.closed(neverOpened ? handshakeFailed(this.#url, this.#failure) : closeCause(code, reason, wasClean));
+    this.#fail(wasClean ? closeCause(code, reason) : this.#broken());
+  }
+
+  #broken(): TransportError {
+    return broken(this.#url, this.#phase !== "opening", this.#failure);
   }
 
   #poll(delay: number): void {
@@ -122,8 +130,9 @@ export class SocketStream implements ByteStream {
     this.#gate.writable();
   }
 
-  /** The owner hears of it behind what it has not been given yet. */
-  #fail(cause: TransportError): void {
+  /** The end. The owner hears of it behind what it has not been given yet. */
+  #fail(cause: TransportError | undefined): void {
+    if (this.#phase === "over") return;
     this.#disconnect();
     this.#gate.closed(cause);
   }
@@ -134,14 +143,14 @@ export class SocketStream implements ByteStream {
   }
 
   #disconnect(): void {
-    this.#over();
-    if (this.#socket.terminate === undefined) this.#socket.close(codeAborted, "aborted");
-    else this.#socket.terminate();
+    // First: Node's WebSocket says `close` within the call of `close`.
+    this.#sendNoMore("over");
+    this.#socket.terminate?.();
+    this.#socket.close(codeAborted, "aborted");
   }
 
-  /** We send nothing more. */
-  #over(): void {
-    this.#phase = "over";
+  #sendNoMore(phase: "ended" | "over"): void {
+    this.#phase = phase;
     this.#full = false;
     this.#cancelPoll();
   }

@@ -8,7 +8,7 @@ export interface WebSocketLike {
   addEventListener(type: "open", listener: () => void): void;
   /** Calls the listener with each message. */
   addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
-  /** Calls the listener when it fails; a `close` follows. */
+  /** Calls the listener when it fails; a `close` may follow. Standard is an event that does not say why. */
   addEventListener(type: "error", listener: (event: object) => void): void;
   /** Calls the listener once, at the end. */
   addEventListener(type: "close", listener: (event: CloseLike) => void): void;

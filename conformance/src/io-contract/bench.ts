@@ -45,8 +45,8 @@ export class Bench {
 
   connect(endpoint: Endpoint, hooks: ProbeHooks = {}): StreamProbe {
     const probe = new StreamProbe(this, hooks);
-    this.#probes.push(probe);
     probe.connect(endpoint);
+    this.#probes.push(probe);
     return probe;
   }
 

@@ -1,8 +1,8 @@
 /** Connecting: how it fails, and how it is given up. */
 
-import { type Endpoint, TransportError, UsageError } from "@leveret/core/client";
+import { type Endpoint, type TcpEndpoint, TransportError, UsageError } from "@leveret/core/client";
 import type { Bench } from "./bench.ts";
-import type { IoContext, IoNeed } from "./contract.ts";
+import type { IoContext, IoNeed, PeerStep } from "./contract.ts";
 import { equal, ok, thrownBy } from "./expect.ts";
 
 /** A case that says itself where it connects to. */
@@ -22,6 +22,25 @@ export async function failure(bench: Bench, endpoint: Endpoint): Promise<Transpo
   ok(!probe.isOpen, "the stream never opened");
   ok(cause instanceof TransportError, "the cause is a TransportError");
   return cause;
+}
+
+/** Where a relay would be: a peer on TCP that does something else. */
+async function noRelay(bench: Bench, ...script: readonly PeerStep[]) {
+  const peer = await bench.listen({ transport: "tcp", script });
+  const { host, port } = peer.endpoint as TcpEndpoint;
+  return { peer, endpoint: { transport: "websocket", url: `ws://${host}:${port}/` } as const };
+}
+
+/** Gives up streams to an endpoint, each one turn of the loop later. */
+async function giveUpAtEveryTurn(bench: Bench, endpoint: Endpoint): Promise<void> {
+  for (let turns = 0; turns < 12; turns += 1) {
+    for (const give of ["abort", "end"] as const) {
+      const probe = bench.connect(endpoint);
+      for (let turn = 0; turn < turns; turn += 1) await new Promise<void>((resolve) => bench.io.post(resolve));
+      probe[give]();
+      equal(await probe.closed(), undefined, `the cause after ${give}`);
+    }
+  }
 }
 
 export const connectCases: readonly BenchCase[] = [
@@ -106,13 +125,58 @@ export const connectCases: readonly BenchCase[] = [
     needs: ["tcp"],
     async run(bench) {
       const { endpoint } = await bench.listen({ transport: "tcp", script: [{ do: "echo" }] });
-      for (let turns = 0; turns < 12; turns += 1) {
-        for (const give of ["abort", "end"] as const) {
-          const probe = bench.connect(endpoint);
-          for (let turn = 0; turn < turns; turn += 1) await new Promise<void>((resolve) => bench.io.post(resolve));
-          probe[give]();
-          equal(await probe.closed(), undefined, `the cause after ${give}`);
-        }
+      await giveUpAtEveryTurn(bench, endpoint);
+    },
+  },
+  {
+    name: "abort and end before a WebSocket has opened, at every turn of the way",
+    needs: ["websocket"],
+    async run(bench) {
+      const { endpoint } = await bench.listen({ transport: "websocket", script: [{ do: "echo" }] });
+      await giveUpAtEveryTurn(bench, endpoint);
+    },
+  },
+  {
+    name: "a relay that is not there, or does not speak WebSocket, or goes away, is a failure of the handshake",
+    needs: ["websocket"],
+    async run(bench, { peers }) {
+      const { host, port } = (await peers.vacant("tcp")) as TcpEndpoint;
+      const scripts: readonly (readonly PeerStep[])[] = [
+        [{ do: "end" }],
+        [{ do: "reset" }],
+        [{ do: "hear", bytes: 1 }, { do: "end" }],
+        [{ do: "hear", bytes: 1 }, { do: "reset" }],
+        [{ do: "hear", bytes: 1 }, { do: "say", bytes: 100 }, { do: "end" }],
+      ];
+      const endpoints: Endpoint[] = [{ transport: "websocket", url: `ws://${host}:${port}/` }];
+      for (const script of scripts) endpoints.push((await noRelay(bench, ...script)).endpoint);
+      for (const endpoint of endpoints) {
+        const cause = await failure(bench, endpoint);
+        equal(cause.code, "WEBSOCKET_HANDSHAKE", "its code");
+        equal(cause.phase, "tcp", "its phase");
+      }
+    },
+  },
+  {
+    name: "abort while a relay lets the handshake wait",
+    needs: ["websocket"],
+    async run(bench) {
+      const { peer, endpoint } = await noRelay(bench, { do: "hear-end" });
+      const probe = bench.connect(endpoint);
+      await bench.until(async () => (await peer.report()).received > 0, "the client's request");
+      probe.abort();
+      equal(await probe.closed(), undefined, "the cause");
+      ok(!probe.isOpen, "the stream never opened");
+    },
+  },
+  {
+    name: "a port that is none is refused at once, or a failure of the stream",
+    needs: ["tcp"],
+    async run(bench) {
+      for (const port of [-1, 0, 1.5, 65_536, Number.NaN]) {
+        const endpoint = { transport: "tcp", host: "127.0.0.1", port } as const;
+        const cause = await failure(bench, endpoint).catch((error: unknown) => error);
+        ok(cause instanceof TransportError || cause instanceof UsageError, `an error of the library: ${cause}`);
       }
     },
   },

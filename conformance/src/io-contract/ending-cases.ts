@@ -54,6 +54,18 @@ export const endingCases: readonly StreamCase[] = [
     },
   },
   {
+    name: "end sends everything that was written, also to a peer that reads late",
+    async run(bench, listen) {
+      const peer = await listen({ do: "stall" }, { do: "wait" }, { do: "listen" }, { do: "hear-end" });
+      const probe = await bench.open(peer.endpoint);
+      for (let count = 0; count < 200; count += 1) probe.writePattern(segment);
+      probe.end();
+      await bench.quiet();
+      await peer.go();
+      await peer.hears(200 * segment);
+    },
+  },
+  {
     name: "a write after end is ignored, and so is a second end",
     async run(bench, listen) {
       const peer = await listen({ do: "echo" });

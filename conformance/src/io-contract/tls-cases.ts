@@ -128,13 +128,38 @@ export const tlsCases: readonly BenchCase[] = [
     },
   },
   {
-    name: "a peer that ends in the middle of the handshake is a reset",
+    name: "a peer that ends in the middle of the handshake, or breaks it, is a reset",
     needs: ["tls"],
     async run(bench) {
-      const peer = await bench.listen({ transport: "tcp", script: [{ do: "hear", bytes: 1 }, { do: "end" }] });
-      const cause = await failure(bench, { ...(peer.endpoint as TcpEndpoint), tls: {} });
-      equal(cause.code, "CONNECTION_RESET", "its code");
-      equal(cause.phase, "tls", "its phase");
+      for (const last of ["end", "reset"] as const) {
+        const peer = await bench.listen({ transport: "tcp", script: [{ do: "hear", bytes: 1 }, { do: last }] });
+        const cause = await failure(bench, { ...(peer.endpoint as TcpEndpoint), tls: {} });
+        equal(cause.code, "CONNECTION_RESET", "its code");
+        equal(cause.phase, "tls", "its phase");
+      }
+    },
+  },
+  {
+    name: "an authority that is no certificate is refused at once",
+    needs: ["tls"],
+    async run(bench) {
+      const handler = { opened: () => {}, received: () => {}, writable: () => {}, closed: () => {} };
+      for (const ca of ["no certificate", ["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"]]) {
+        const endpoint = { transport: "tcp", host: "localhost", port: 1, tls: { ca } } as const;
+        const error = thrownBy(() => bench.io.connect(endpoint, handler), "an authority that is none");
+        ok(error instanceof UsageError && error.code === "INVALID_ARGUMENT", "a UsageError INVALID_ARGUMENT");
+      }
+    },
+  },
+  {
+    name: "what is written around certificates does not matter",
+    needs: ["tls"],
+    async run(bench, context) {
+      const { endpoint } = await tlsPeer(bench, context);
+      const { authority, client } = context.peers.certificates;
+      const commented = `\uFEFF# An authority\r\nsubject=CN = leveret\r\n${authority.replaceAll("\n", "\r\n")}`;
+      await echoes(bench, endpoint({ ca: commented }));
+      await echoes(bench, endpoint({ ca: `${client.cert}\n# Another\n${authority}` }));
     },
   },
   {
