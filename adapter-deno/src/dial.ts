@@ -22,7 +22,8 @@ export interface Dial {
 /**
  * Checks an endpoint. Nothing is connected yet.
  *
- * @throws UsageError NOT_SUPPORTED for what Deno cannot do, INVALID_ARGUMENT for certificates and keys that cannot be used.
+ * @throws UsageError NOT_SUPPORTED for what Deno cannot do, INVALID_ARGUMENT for certificates and keys that cannot be used,
+ * and for a port that is none.
  */
 export function dialOf(endpoint: Endpoint): Dial {
   switch (endpoint.transport) {
@@ -39,7 +40,10 @@ export function dialOf(endpoint: Endpoint): Dial {
   }
 }
 
-function checkOptions({ tcp, tls }: TcpEndpoint): void {
+function checkOptions({ port, tcp, tls }: TcpEndpoint): void {
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new UsageError("INVALID_ARGUMENT", `port must be an integer from 1 to 65535, not ${port}`);
+  }
   if (tcp?.keepAlive !== undefined && tcp.keepAlive !== 0) {
     const ways = "leave the option out for that of the system, or give 0 for no keep-alive";
     throw new UsageError("NOT_SUPPORTED", `tcp.keepAlive: Deno cannot set the idle time; ${ways}`);

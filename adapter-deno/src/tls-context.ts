@@ -34,7 +34,7 @@ function secureContext(options: TlsOptions): NonNullable<TlsConnectOptions["secu
   checkCertificates(options);
   return usable(pfx === undefined ? "cert" : "pfx", () =>
     createSecureContext({
-      ...(ca !== undefined && { ca: typeof ca === "string" ? ca : [...ca] }),
+      ...(ca !== undefined && { ca: [ca].flat().map(withoutMark) }),
       ...(cert !== undefined && { cert }),
       ...(key !== undefined && { key }),
       ...(passphrase !== undefined && { passphrase }),
@@ -47,13 +47,18 @@ function secureContext(options: TlsOptions): NonNullable<TlsConnectOptions["secu
 /** Deno leaves out what it cannot read, and connects without it; a server would then miss the client's certificate. */
 function checkCertificates({ ca = [], cert, key, passphrase }: TlsOptions): void {
   const { createPrivateKey, X509Certificate } = process.getBuiltinModule("node:crypto");
-  for (const trusted of [ca].flat()) usable("ca", () => new X509Certificate(trusted));
+  for (const trusted of [ca].flat()) usable("ca", () => new X509Certificate(withoutMark(trusted)));
   if (cert === undefined || key === undefined) return;
   const certificate = usable("cert", () => new X509Certificate(cert));
   const privateKey = usable("key", () => createPrivateKey({ key, ...(passphrase !== undefined && { passphrase }) }));
   if (!certificate.checkPrivateKey(privateKey)) {
     throw new UsageError("INVALID_ARGUMENT", "tls.key is not the private key of tls.cert");
   }
+}
+
+/** Some editors put a mark before the text of a file. */
+function withoutMark(pem: string): string {
+  return pem.replace(/^\uFEFF/, "");
 }
 
 function usable<T>(option: "ca" | "cert" | "key" | "pfx", read: () => T): T {

@@ -3,7 +3,7 @@
 import dns from "node:dns";
 import net from "node:net";
 import tls from "node:tls";
-import type { TcpEndpoint, TransportError, UnixEndpoint } from "@leveret/core/client";
+import { type TcpEndpoint, type TransportError, type UnixEndpoint, UsageError } from "@leveret/core/client";
 import { type AttemptEvents, raceAddresses } from "./address-race.ts";
 import { type TlsConnectOptions, tlsConnectOptions } from "./tls-context.ts";
 import { combinedError, type TransportPhase, transportError } from "./transport-errors.ts";
@@ -13,11 +13,14 @@ export type DialEvents = Pick<AttemptEvents<net.Socket, TransportError>, "won" |
 
 const defaultKeepAlive = 30_000;
 
+/** The kernel counts whole seconds, from 1 to so many. */
+const longestKeepAlive = 32_767_000;
+
 /**
  * Begins to dial, and gives the way to cancel it.
  *
  * @param onread Where sockets put what they read; reading begins when a socket is open. Without it they emit `data`.
- * @throws UsageError INVALID_ARGUMENT when certificates or keys of the endpoint cannot be used.
+ * @throws UsageError INVALID_ARGUMENT when certificates or keys of the endpoint cannot be used, or its port is none.
  */
 export function dial(
   endpoint: TcpEndpoint | UnixEndpoint,
@@ -30,8 +33,12 @@ export function dial(
   }
 
   const { host, port } = endpoint;
+  // Node would throw when the look-up is done, where nobody can catch it.
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new UsageError("INVALID_ARGUMENT", `port must be an integer from 1 to 65535, not ${port}`);
+  }
   const secure = endpoint.tls === undefined ? undefined : tlsConnectOptions(endpoint.tls, host);
-  const keepAlive = endpoint.tcp?.keepAlive ?? defaultKeepAlive;
+  const keepAlive = wholeSeconds(endpoint.tcp?.keepAlive ?? defaultKeepAlive);
   let cancelled = false;
   let cancelRace = (): void => {};
   dns.lookup(host, { all: true }, (error, addresses) => {
@@ -92,6 +99,12 @@ function watch(
   };
 }
 
-function hostAndPort(host: string, port: number): string {
+/** What the kernel cannot count is refused by it without a word, and the time is that of the system then. */
+function wholeSeconds(keepAlive: number): number {
+  return Math.min(Math.ceil(keepAlive / 1_000) * 1_000, longestKeepAlive);
+}
+
+/** A peer, as a message names it. */
+export function hostAndPort(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -10,7 +10,7 @@ import {
   type UnixEndpoint,
   UsageError,
 } from "@leveret/core/client";
-import { dial } from "./dial.ts";
+import { dial, hostAndPort } from "./dial.ts";
 import type { Lend } from "./node-io.ts";
 import { transportError } from "./transport-errors.ts";
 
@@ -102,7 +102,7 @@ export class NodeStream implements ByteStream {
 
   get #where(): string {
     const endpoint = this.#endpoint;
-    return endpoint.transport === "unix" ? endpoint.path : `${endpoint.host}:${endpoint.port}`;
+    return endpoint.transport === "unix" ? endpoint.path : hostAndPort(endpoint.host, endpoint.port);
   }
 
   #drop(): void {

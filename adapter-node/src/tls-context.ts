@@ -1,5 +1,6 @@
 /** The options of TLS, as `node:tls` takes them. */
 
+import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import tls from "node:tls";
 import { type TlsOptions, UsageError } from "@leveret/core/client";
@@ -29,17 +30,28 @@ export function tlsConnectOptions(options: TlsOptions, host: string): TlsConnect
 
 function secureContext({ ca, cert, key, passphrase, pfx, minVersion, ciphers }: TlsOptions): tls.SecureContext {
   const given: tls.SecureContextOptions = {};
-  if (ca !== undefined) given.ca = typeof ca === "string" ? ca : [...ca];
+  if (ca !== undefined) given.ca = [ca].flat().map(authorities);
   if (cert !== undefined) given.cert = cert;
   if (key !== undefined) given.key = key;
   if (passphrase !== undefined) given.passphrase = passphrase;
   if (pfx !== undefined) given.pfx = Buffer.from(pfx.buffer, pfx.byteOffset, pfx.byteLength);
   if (minVersion !== undefined) given.minVersion = minVersion;
   if (ciphers !== undefined) given.ciphers = ciphers;
+  return usable("certificate or key", () => tls.createSecureContext(given));
+}
+
+/** Node passes over what is no certificate, and then trusts nobody. Some editors put a mark before the text. */
+function authorities(pem: string): string {
+  const text = pem.replace(/^\uFEFF/, "");
+  usable("ca", () => new X509Certificate(text));
+  return text;
+}
+
+function usable<T>(what: string, read: () => T): T {
   try {
-    return tls.createSecureContext(given);
+    return read();
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new UsageError("INVALID_ARGUMENT", `tls: certificate or key cannot be used: ${reason}`, { cause });
+    throw new UsageError("INVALID_ARGUMENT", `tls: ${what} cannot be used: ${reason}`, { cause });
   }
 }

@@ -176,7 +176,7 @@ export const connectCases: readonly BenchCase[] = [
       for (const port of [-1, 0, 1.5, 65_536, Number.NaN]) {
         const endpoint = { transport: "tcp", host: "127.0.0.1", port } as const;
         const cause = await failure(bench, endpoint).catch((error: unknown) => error);
-        ok(cause instanceof TransportError || cause instanceof UsageError, `an error of the library: ${cause}`);
+        ok(cause instanceof TransportError || cause instanceof UsageError, `an error of the library for port ${port}`);
       }
     },
   },

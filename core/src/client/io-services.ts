@@ -128,7 +128,10 @@ export interface WebSocketEndpoint {
 
 /** Options of TCP. Small writes are always sent at once (no Nagle). */
 export interface TcpOptions {
-  /** Idle time before the kernel's first keep-alive probe, 0 to turn keep-alive off. Default 30 s. */
+  /**
+   * Idle time before the kernel's first keep-alive probe, 0 to turn keep-alive off. Kernels count whole seconds: it is
+   * rounded up to one, and cut off at 32 767. Default 30 s.
+   */
   readonly keepAlive?: Millis | undefined;
 }
 
