@@ -2,7 +2,7 @@
 
 import { Decimal, type FieldTable, type FieldValue, TypedValue } from "@leveret/core/client";
 import type { ConformanceCase } from "./case.ts";
-import { same } from "./expect.ts";
+import { fails, same } from "./expect.ts";
 import { bytes, type Scene } from "./scene.ts";
 
 /** What is sent, and what it comes back as where that is something else. */
@@ -71,9 +71,16 @@ export const valueCases: readonly ConformanceCase[] = [
       const { channel } = await scene.open();
       const given = { "leveret-text": "a", "leveret-list": [1, { two: true }], "leveret-date": new Date(0) };
       const queue = await scene.queue(channel, { arguments: given });
-      await channel.queueBind({ queue, exchange: "amq.headers", arguments: { "x-match": "any", ...given } });
+      const binding = { queue, exchange: "amq.headers", arguments: { "x-match": "all", ...given } } as const;
+      await channel.queueBind(binding);
       await channel.basicConsume({ queue, arguments: given }, () => {});
-      await channel.queueUnbind({ queue, exchange: "amq.headers", arguments: { "x-match": "any", ...given } });
+      await channel.confirmSelect();
+      const message = { exchange: "amq.headers", routingKey: "", mandatory: true, body: bytes("") };
+      const publish = () => channel.basicPublish({ ...message, properties: { headers: given } });
+      // It gets there where all values are those of the binding.
+      await publish();
+      await channel.queueUnbind(binding);
+      await fails(publish(), { name: "UnroutableError" }, "publishing when nothing is bound");
     },
   },
 ];

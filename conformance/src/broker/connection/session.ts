@@ -51,7 +51,7 @@ export type ConnectionPhase =
 
 /** The time limits of a connection, as RabbitMQ has them. */
 const limits = {
-  /** From the first byte to `connection.open-ok`. */
+  /** From the start of the connection to `connection.open-ok`. */
   handshake: 10_000,
   /** How long a connection stays that is refused without a word, or whose frames cannot be read. */
   silence: 3000,
