@@ -54,7 +54,7 @@ export function fill(channel: BlockingChannel, queue: string, ...texts: string[]
 }
 
 /** How many messages are ready, when that is what it should become. RabbitMQ counts what goes back a little later. */
-export function becomes(opened: Opened, queue: string, count: number): void {
+export function becomes(opened: Omit<Opened, "queue">, queue: string, count: number): void {
   const { connection, channel } = opened;
   for (let tries = 0; tries < 500; tries += 1) {
     if (channel.queueDeclare({ queue, passive: true }).messageCount === count) return;
