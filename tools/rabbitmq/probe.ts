@@ -6,7 +6,7 @@
 import { connect } from "node:net";
 
 const protocolHeader = Buffer.from("AMQP\0\0\x09\x01", "latin1");
-const answerWithin = 2_000;
+const answerWithin = 10_000;
 
 /**
  * The version that a broker names in its `connection.start`.

@@ -62,7 +62,7 @@ describe("a node", () => {
       );
     const becomes = (wanted: string) =>
       poll(async () => ((await status()) === wanted ? true : undefined), {
-        within: 10_000,
+        within: 60_000,
         late: () => new Error(`not ${wanted}`),
       });
     expect(await status()).toBe("clear");
@@ -76,7 +76,7 @@ describe("a node", () => {
     node.pause();
     expect(await probeBroker(node.host, node.port, 300)).toBeUndefined();
     node.resume();
-    await poll(() => probeBroker(node.host, node.port), { within: 10_000, late: () => new Error("does not resume") });
+    await poll(() => probeBroker(node.host, node.port), { within: 60_000, late: () => new Error("does not resume") });
   });
 
   it("comes back on the same ports with its data, from a kill and from an orderly restart", async () => {
@@ -119,7 +119,7 @@ describe("a node whose owner is killed", () => {
 
     owner.kill("SIGKILL");
     const isGone = () => (processesOf(folder).length === 0 && !existsSync(folder) ? true : undefined);
-    await poll(isGone, { within: 15_000, late: () => new Error("the node outlives its owner") });
+    await poll(isGone, { within: 60_000, late: () => new Error("the node outlives its owner") });
     expect(await probePort(host, port)).toBe(false);
   }, 120_000);
 });

@@ -1,6 +1,6 @@
 /** Waiting for what has to happen. */
 
-const patience = 15_000;
+const patience = 30_000;
 
 /** Looks again and again, until the condition holds. */
 export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
