@@ -15,5 +15,14 @@ import { denoIo } from "./deno-io.ts";
  */
 export function connect(options: ConnectOptions | string = {}): Promise<Connection> {
   const given = typeof options === "string" ? { uri: options } : options;
-  return connectWith(denoIo(), { readFile: (path) => Deno.readFile(path), ...given });
+  return connectWith(denoIo(), { readFile, ...given });
+}
+
+async function readFile(path: string): Promise<Uint8Array> {
+  try {
+    return await Deno.readFile(path);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotCapable)) throw cause;
+    throw new Error(`Deno does not permit this program to read it; run it with --allow-read=${path}`, { cause });
+  }
 }

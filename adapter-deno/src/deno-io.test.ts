@@ -37,6 +37,16 @@ describe("what Deno cannot honour", () => {
   });
 });
 
+describe("what cannot be an address", () => {
+  it.each<[Endpoint, string, string]>([
+    [{ transport: "tcp", host: "a name", port: 1 }, "NAME_NOT_FOUND", "dns"],
+    [{ transport: "unix", path: "/dev/null/broker.sock" }, "CONNECTION_REFUSED", "tcp"],
+  ])("fails as what is not there: %o", async (endpoint, code, phase) => {
+    const cause = await new Promise((resolve) => denoIo().connect(endpoint, { ...ignore, closed: resolve }));
+    expect(cause).toMatchObject({ code, phase });
+  });
+});
+
 describe("certificates and keys", () => {
   it.each([
     ["tls.ca", { ca: "no certificate" }],

@@ -78,6 +78,16 @@ describe("TCP", () => {
   });
 });
 
+describe("a file that an option names", () => {
+  it("needs --allow-read, and the error says so", async ({ signal }) => {
+    const file = path.join(folder, "ca.pem");
+    const { output } = await runProgram(["--allow-net"], "connect-with-file.ts", [file], signal);
+    const why = `Deno does not permit this program to read it; run it with --allow-read=${file}`;
+    const message = `tls.caFile: the file ${JSON.stringify(file)} cannot be read: ${why}`;
+    expect(JSON.parse(output)).toEqual({ name: "UsageError", message });
+  });
+});
+
 describe.skipIf(process.platform === "win32")("a unix domain socket", () => {
   it("needs three flags, and the error names them all at once", async ({ signal }) => {
     const endpoint: Endpoint = { transport: "unix", path: unixPath };

@@ -14,6 +14,7 @@ interface Meaning {
 const systemErrors: Readonly<Record<string, Meaning>> = {
   ECONNREFUSED: { code: "CONNECTION_REFUSED", words: "the connection was refused; nothing listens there" },
   ENOENT: { code: "CONNECTION_REFUSED", words: "there is no such socket" },
+  ENOTDIR: { code: "CONNECTION_REFUSED", words: "there is no such socket" },
   EHOSTUNREACH: { code: "UNREACHABLE", words: "the host cannot be reached" },
   EHOSTDOWN: { code: "UNREACHABLE", words: "the host is down" },
   ENETUNREACH: { code: "UNREACHABLE", words: "the network cannot be reached" },
@@ -23,11 +24,12 @@ const systemErrors: Readonly<Record<string, Meaning>> = {
   EPERM: { code: "PERMISSION_DENIED", words: "permission was denied" },
   ECONNRESET: { code: "CONNECTION_RESET", words: "the peer reset the connection" },
   ECONNABORTED: { code: "CONNECTION_RESET", words: "the connection was aborted" },
+  ENOTCONN: { code: "CONNECTION_RESET", words: "the peer has closed the connection" },
   EPIPE: { code: "CONNECTION_RESET", words: "the peer has closed the connection" },
 };
 
-/** An error without a code. */
-const nameNotFound = /^failed to lookup address/;
+/** Errors without a code. */
+const nameNotFound = /^(?:failed to lookup address|invalid host)/;
 
 /** Verification of the peer's certificate: OpenSSL's `X509_V_ERR_` names, and Node's own for the name. */
 const certificateError =

@@ -64,7 +64,7 @@ describe("connect", () => {
     const missing = path.join(folder, "none.pem");
     const failure = connect({ host: "127.0.0.1", port, tls: { caFile: missing } });
     await expect(failure).rejects.toBeInstanceOf(UsageError);
-    await expect(failure).rejects.toThrow(`tls.caFile: the file ${JSON.stringify(missing)} cannot be read`);
+    await expect(failure).rejects.toThrow(`tls.caFile: the file ${JSON.stringify(missing)} cannot be read: ENOENT`);
   });
 
   it("does not trust whom nobody vouches for", async () => {

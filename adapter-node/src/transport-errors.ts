@@ -16,6 +16,7 @@ const systemErrors: Readonly<Record<string, Meaning>> = {
   EAI_AGAIN: { code: "NAME_NOT_FOUND", words: "the name server does not answer" },
   ECONNREFUSED: { code: "CONNECTION_REFUSED", words: "the connection was refused; nothing listens there" },
   ENOENT: { code: "CONNECTION_REFUSED", words: "there is no such socket" },
+  ENOTDIR: { code: "CONNECTION_REFUSED", words: "there is no such socket" },
   EHOSTUNREACH: { code: "UNREACHABLE", words: "the host cannot be reached" },
   EHOSTDOWN: { code: "UNREACHABLE", words: "the host is down" },
   ENETUNREACH: { code: "UNREACHABLE", words: "the network cannot be reached" },
@@ -25,6 +26,7 @@ const systemErrors: Readonly<Record<string, Meaning>> = {
   EPERM: { code: "PERMISSION_DENIED", words: "permission was denied" },
   ECONNRESET: { code: "CONNECTION_RESET", words: "the peer reset the connection" },
   ECONNABORTED: { code: "CONNECTION_RESET", words: "the connection was aborted" },
+  ENOTCONN: { code: "CONNECTION_RESET", words: "the peer has closed the connection" },
   EPIPE: { code: "CONNECTION_RESET", words: "the peer has closed the connection" },
 };
 
@@ -79,5 +81,6 @@ function meaningOf(name: string, message: string, phase: TransportPhase): Meanin
 function describe(error: unknown): { readonly code: string; readonly message: string } {
   if (!(error instanceof Error)) return { code: "", message: String(error) };
   const code: unknown = "code" in error ? error.code : undefined;
-  return { code: typeof code === "string" ? code : "", message: error.message };
+  // OpenSSL's end in a line break.
+  return { code: typeof code === "string" ? code : "", message: error.message.trim() };
 }

@@ -139,7 +139,9 @@ export const host: Check = (value, name) => {
   someText(value, name);
   const given = String(value);
   if (/[/@?#]/.test(given)) throw illegalSecret(name, "a host name or an address; a URI goes into the option uri");
-  if (/[\s[\]]/.test(given)) throw illegal(name, "a host name or an address, without brackets and white space", given);
+  if (/[\p{Cc}\s[\]]/u.test(given)) {
+    throw illegal(name, "a host name or an address, without brackets and white space", given);
+  }
   if (/^[^:]*:[^:]*$/.test(given)) throw illegal(name, "a host without a port; there is an option port", given);
 };
 

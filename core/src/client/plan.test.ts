@@ -268,7 +268,7 @@ describe("files", () => {
   it("that are missing or endless are the caller's mistake", async () => {
     await expect(planConnection({ tls: { caFile: "none" }, readFile }).targets()).rejects.toMatchObject({
       code: "INVALID_ARGUMENT",
-      message: 'tls.caFile: the file "none" cannot be read',
+      message: 'tls.caFile: the file "none" cannot be read: no such file',
       cause: new Error("no such file"),
     });
     const endless = async (): Promise<Uint8Array> => new Uint8Array(1_048_577);
@@ -291,6 +291,7 @@ describe("what is not legal", () => {
     [{ host: "" }, 'host is a string that is not empty, not ""'],
     [{ host: 5 }, "host is a string that is not empty, not 5"],
     [{ host: "h:5672" }, 'host is a host without a port; there is an option port, not "h:5672"'],
+    [{ host: "a\0b" }, 'host is a host name or an address, without brackets and white space, not "a\\u0000b"'],
     [{ host: "[::1]" }, 'host is a host name or an address, without brackets and white space, not "[::1]"'],
     [{ host: "h/v" }, "host is a host name or an address; a URI goes into the option uri"],
     [{ port: "5672" }, 'port is an integer from 1 to 65535, not "5672"'],

@@ -105,7 +105,9 @@ async function load(name: string, path: string, readFile: ReadFile | undefined):
   try {
     bytes = await readFile(path);
   } catch (cause) {
-    throw new UsageError("INVALID_ARGUMENT", `tls.${name}: the file ${JSON.stringify(path)} cannot be read`, { cause });
+    const reason = cause instanceof Error ? `: ${cause.message}` : "";
+    const message = `tls.${name}: the file ${JSON.stringify(path)} cannot be read${reason}`;
+    throw new UsageError("INVALID_ARGUMENT", message, { cause });
   }
   if (bytes.length > largestFile) {
     throw disagreement(`tls.${name}: the file ${JSON.stringify(path)} has more than ${largestFile} bytes`);
