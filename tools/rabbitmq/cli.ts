@@ -5,7 +5,8 @@
  *     node tools/rabbitmq/cli.ts run [RELEASE] -- COMMAND...  a node for as long as a command runs
  *     node tools/rabbitmq/cli.ts list                         the nodes that are there
  *     node tools/rabbitmq/cli.ts ctl FOLDER ARGS...           rabbitmqctl
- *     node tools/rabbitmq/cli.ts stop [FOLDER...]             ends nodes, by default all that `start` started
+ *     node tools/rabbitmq/cli.ts stop [FOLDER...]             ends nodes, by default that of `RABBITMQ_NODE`
+ *     node tools/rabbitmq/cli.ts stop --all                   ends all that anybody started here by `start`
  *
  * RELEASE is `system` (default), or a version such as `4` or `3.10`. A node is known by its folder. Commands see
  * `RABBITMQ_NODE`, which the test projects and `npm test` take up, `AMQP_PORT`, `AMQPS_PORT` and `RABBITMQ_CA_FILE`.
@@ -19,7 +20,7 @@ import { attachRabbitMQ, type RabbitMQNode } from "./node.ts";
 import { startRabbitMQ } from "./start.ts";
 
 const usage =
-  "usage: cli.ts start [RELEASE] | run [RELEASE] -- COMMAND... | list | ctl FOLDER ARGS... | stop [FOLDER...]";
+  "usage: cli.ts start [RELEASE] | run [RELEASE] -- COMMAND... | list | ctl FOLDER ARGS... | stop [FOLDER...|--all]";
 
 function coordinatesOf(folder: string | undefined) {
   const description = folder === undefined ? undefined : readDescription(folder);
@@ -69,9 +70,19 @@ async function list(): Promise<number> {
   return 0;
 }
 
-async function stop(folders: readonly string[]): Promise<number> {
-  const ours = async () => (await listNodes()).filter((node) => node.detached).map((node) => node.coordinates.folder);
-  for (const folder of folders.length > 0 ? folders : await ours()) {
+/** Other checkouts, and other people, have nodes here, too: those are ended by name, or all of them when it is said. */
+async function nodesToStop(args: readonly string[]): Promise<readonly string[]> {
+  if (args[0] === "--all") {
+    return (await listNodes()).filter((node) => node.detached).map((node) => node.coordinates.folder);
+  }
+  if (args.length > 0) return args;
+  const { RABBITMQ_NODE: ours = "" } = process.env;
+  if (ours === "") throw new RabbitMQFailedError("RABBITMQ_NODE names no node: name its folder, or say --all");
+  return [ours];
+}
+
+async function stop(args: readonly string[]): Promise<number> {
+  for (const folder of await nodesToStop(args)) {
     await removeNode(coordinatesOf(folder).folder);
     console.log(`ended ${folder}`);
   }
