@@ -4,7 +4,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { type Endpoint, TransportError, type TransportErrorCode } from "@leveret/core/client";
 import { nodeIo } from "@leveret/node";
-import { afterAll, describe } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { type Pair, pairIo } from "../../../docs/examples/custom-loops/pair-io.ts";
 import { PolledLoop } from "../../../docs/examples/custom-loops/polled-io.ts";
 import { socketPair } from "../../../docs/examples/custom-loops/socket-pair.ts";
@@ -52,6 +52,57 @@ afterAll(async () => {
 describe("the I/O contract of a pair of web streams", () => {
   const source = { transports: { tcp: true, unix: true }, open, explain: (error: unknown) => explain(error) };
   registerContract(contractOf("tcp", "unix"), start, () => pairIo(nodeIo(), source));
+});
+
+describe("a pair of web streams of which one half fails alone", () => {
+  const never = new Promise<void>(() => {});
+
+  async function endOf(pair: Pair, written: readonly Uint8Array[]): Promise<TransportError | undefined> {
+    const io = pairIo(nodeIo(), { transports: { tcp: true }, open: async () => pair });
+    return new Promise((resolve) => {
+      const stream = io.connect(
+        { transport: "tcp", host: "rabbit.test", port: 1 },
+        { opened: () => stream.write(written), received: () => {}, writable: () => {}, closed: resolve },
+      );
+    });
+  }
+
+  it("is over when nothing can be written any more", async () => {
+    const mistake = new Error("the peer takes nothing more");
+    const readable = new ReadableStream<Uint8Array>({ pull: () => never });
+    const writable = new WritableStream<Uint8Array>({ write: () => Promise.reject(mistake) });
+    const cause = await endOf({ readable, writable }, [new Uint8Array(1)]);
+    expect(cause).toMatchObject({ code: "TRANSPORT_FAILED", cause: mistake });
+  });
+
+  it("leaves nothing open when nothing can be read any more", async () => {
+    const mistake = new Error("the peer says nothing more");
+    let aborted = 0;
+    const readable = new ReadableStream<Uint8Array>({ pull: () => Promise.reject(mistake) });
+    const writable = new WritableStream<Uint8Array>({ abort: () => void (aborted += 1) });
+    expect(await endOf({ readable, writable }, [])).toMatchObject({ code: "TRANSPORT_FAILED", cause: mistake });
+    expect(aborted).toBe(1);
+  });
+
+  it("is a failure to connect when it belongs to somebody else", async () => {
+    const { readable, writable } = new TransformStream<Uint8Array>();
+    readable.getReader();
+    expect(await endOf({ readable, writable }, [])).toMatchObject({ code: "TRANSPORT_FAILED" });
+  });
+});
+
+it("goes on behind a task that throws, in a loop that is polled", () => {
+  const loop = new PolledLoop(nodeIo());
+  const ran: string[] = [];
+  const mistake = new Error("a task's mistake");
+  loop.io.post(() => {
+    loop.io.post(() => void ran.push("last"));
+    throw mistake;
+  });
+  loop.io.post(() => void ran.push("next"));
+  expect(() => loop.poll()).toThrow(mistake);
+  loop.poll();
+  expect(ran).toEqual(["next", "last"]);
 });
 
 describe("the I/O contract of a loop that is polled", () => {

@@ -38,7 +38,10 @@ export interface PairSource {
 const highWater = 64 * 1024;
 const lowWater = 16 * 1024;
 
-/** How long the rest of our output may take once the peer has ended its side, in milliseconds. */
+/**
+ * How long a stream may live on once one of its directions is over, in milliseconds: the rest of our output when the peer
+ * has ended its side, and what the peer still says when it takes nothing more.
+ */
 const lingerLimit = 1_000;
 
 /** Makes I/O services that take time and the loop from `runtime`, such as `nodeIo()`, and streams from `source`. */
@@ -75,6 +78,7 @@ class PairStream implements ByteStream {
   #full = false;
   #paused = false;
   #resumed: () => void = () => {};
+  #cancelLinger: () => void = () => {};
 
   constructor(source: PairSource, endpoint: Endpoint, handler: StreamHandler, runtime: IoServices) {
     this.#runtime = runtime;
@@ -111,7 +115,7 @@ class PairStream implements ByteStream {
     if (this.#phase === "opening") return this.abort();
     if (this.#phase !== "open") return;
     this.#phase = "ended";
-    // Waits for what was written. If it fails, so does reading.
+    // Waits for what was written.
     this.#writer?.close().catch(() => {});
   }
 
@@ -122,21 +126,20 @@ class PairStream implements ByteStream {
 
   async #run(source: PairSource, endpoint: Endpoint): Promise<void> {
     if (this.#phase !== "opening") return;
-    let pair: Pair;
     try {
-      pair = await source.open(endpoint, this.#opening.signal);
+      const pair = await source.open(endpoint, this.#opening.signal);
+      this.#reader = pair.readable.getReader();
+      this.#writer = pair.writable.getWriter();
     } catch (error) {
       return this.#close(error instanceof TransportError ? error : this.#explain(error));
     }
-    this.#reader = pair.readable.getReader();
-    this.#writer = pair.writable.getWriter();
-    // What ends or breaks a stream is seen by its reader.
-    this.#writer.closed.catch(() => {});
+    this.#writer.closed.catch((error: unknown) => this.#writingFailed(error));
     this.#reader.closed.catch(() => {});
     if (this.#dropped()) return this.#disconnect();
     this.#phase = "open";
     this.#gate.opened();
     this.#close(await this.#read(this.#reader));
+    this.#drop();
   }
 
   /** Reads to the end, and gives its cause. A paused stream reads nothing, so that the peer has to wait. */
@@ -165,7 +168,16 @@ class PairStream implements ByteStream {
     });
     await Promise.race([left, late]);
     cancel();
-    this.#disconnect();
+  }
+
+  /** What breaks a stream is seen by its reader first of all; but there are pairs of which one half can break alone. */
+  #writingFailed(error: unknown): void {
+    if (this.#dropped()) return;
+    this.#phase = "ended";
+    this.#cancelLinger = this.#runtime.setTimer(lingerLimit, () => {
+      this.#close(this.#explain(error));
+      this.#drop();
+    });
   }
 
   #send(chunk: Uint8Array): void {
@@ -187,6 +199,7 @@ class PairStream implements ByteStream {
   #drop(): void {
     if (this.#dropped()) return;
     this.#phase = "dropped";
+    this.#cancelLinger();
     this.#opening.abort();
     this.#disconnect();
     this.#resumed();

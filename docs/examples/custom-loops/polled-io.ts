@@ -42,9 +42,15 @@ export class PolledLoop {
   poll(): void {
     const tasks = this.#tasks;
     this.#tasks = [];
-    const now = this.#runtime.now();
-    while ((this.#timers[0]?.deadline ?? Infinity) <= now) this.#timers.shift()?.fire();
-    for (const task of tasks) task();
+    let done = 0;
+    try {
+      const now = this.#runtime.now();
+      while ((this.#timers[0]?.deadline ?? Infinity) <= now) this.#timers.shift()?.fire();
+      while (done < tasks.length) tasks[done++]?.();
+    } finally {
+      // One that throws does not take the others with it: they are for the next poll.
+      if (done < tasks.length) this.#tasks = [...tasks.slice(done), ...this.#tasks];
+    }
   }
 
   /** When the next poll has something to do, at the latest: 0 for now, Infinity for not before something arrives. */
