@@ -57,14 +57,14 @@ export class ChannelRegistry {
   /** Opens a channel of recovery's own. When everything is lost the numbers of all channels are free for it. */
   openPrivate(host: ChannelHost, othersHaveNumbers: boolean): ChannelCore {
     const { engine } = host.link;
-    const core = this.#begin(host, othersHaveNumbers ? this.#openNext(engine) : engine.openChannel(), noWindow);
+    const core = this.#begin(host, othersHaveNumbers ? this.#openNext(engine) : engine.openChannel(), noWindow, true);
     (this.#private ??= [])[core.number] = core;
     return core;
   }
 
-  #begin(host: ChannelHost, engine: ChannelEngine, window: PublishWindow): ChannelCore {
+  #begin(host: ChannelHost, engine: ChannelEngine, window: PublishWindow, isPrivate?: boolean): ChannelCore {
     this.#opened += 1;
-    const core = new ChannelCore(host, engine, this.#opened, window);
+    const core = new ChannelCore(host, engine, this.#opened, window, isPrivate);
     core.link.touch();
     // Whoever opens it waits for that, or for the answer of the first call.
     core.opened.catch(() => {});

@@ -25,7 +25,6 @@ import { AbortError, endedWith } from "./errors.ts";
 import { done, Future, Milestone, rejection, unlessAborted } from "./futures.ts";
 import { alwaysOpen, type Gate } from "./gate.ts";
 import type { Observer } from "./instrumentation.ts";
-import type { ObservedConnection } from "./instrumentation-hooks.ts";
 import type { IoServices } from "./io-services.ts";
 import type { Link, LinkOwner } from "./link.ts";
 import { Listeners } from "./listeners.ts";
@@ -75,7 +74,7 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
 
   constructor(io: IoServices, plan: ConnectPlan, recovery: RecoveryPart | undefined) {
     this.io = io;
-    this.observer = plan.instrumentation?.observe(this.#facts(plan.connectionName), this.report, () => io.now());
+    this.observer = plan.instrumentation?.observe(this, plan.connectionName);
     this.plan = { ...plan, observer: this.observer };
     this.deadlines = new Deadlines(io);
     this.recovery = plan.recovery && recovery?.start(this, plan.recovery);
@@ -128,20 +127,6 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
     if (state === before) return;
     this.#toldState = state;
     this.emit("state", { state, before });
-  }
-
-  /** What hooks are told of this connection. */
-  #facts(name: string | undefined): ObservedConnection {
-    const dialed = (): Dialed | undefined => this.dialed;
-    return {
-      name,
-      get endpoint() {
-        return dialed()?.target.endpoint;
-      },
-      get virtualHost() {
-        return dialed()?.target.virtualHost;
-      },
-    };
   }
 
   // Calls
@@ -265,15 +250,9 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
 
   #renewCredentials({ target, credentialsAt }: Dialed): void {
     if (target.credentials.validFor !== undefined) {
-      this.#renewal ??= new CredentialsRenewal({
-        io: this.io,
-        timeout: this.plan.openTimeout,
-        updateSecret: async (newSecret) => {
-          const options: SecretOptions = { newSecret, reason: "The old one expires" };
-          await (this.#refusal(options) ?? this.#sendSecret(options));
-        },
-        renewed: (validFor) => this.emit("credentials-renewed", { validFor }),
-        failed: (error, attempt, delay) => this.emit("credentials-failed", { error, attempt, delay }),
+      this.#renewal ??= new CredentialsRenewal(this, async (newSecret) => {
+        const options: SecretOptions = { newSecret, reason: "The old one expires" };
+        await (this.#refusal(options) ?? this.#sendSecret(options));
       });
     }
     this.#renewal?.begin(target.credentials, credentialsAt);

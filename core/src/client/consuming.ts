@@ -26,7 +26,7 @@ export async function consumeWithHandler(
   checkStreamOptions(options);
   return channel.subscriptions.consume(options, (subscription, prefetch) => {
     subscription.sink = new HandlerRunner({
-      handler: channel.host.observer?.handler(channel, subscription, handler) ?? handler,
+      handler: channel.observer?.handler(channel, subscription, handler) ?? handler,
       concurrency: concurrency ?? (prefetch === 0 ? defaultConcurrency : prefetch),
       settle: options.noAck === true ? "manual" : settle,
       requeue,
@@ -46,7 +46,7 @@ export async function consumeByIterating(
   checkStreamOptions(options);
   refuseLending(options, "has no handler for whose call it could be lent");
   return channel.subscriptions.consume(options, (subscription) => {
-    return new IterableConsumer(subscription, host, channel.host.observer?.queue(channel, subscription));
+    return new IterableConsumer(subscription, host, channel.observer?.queue(channel, subscription));
   });
 }
 

@@ -1,6 +1,7 @@
 /** New credentials in time: asks for them before the old ones expire, and gives them to the server. */
 
 import type { Millis } from "../engine/config.ts";
+import type { ConnectionEvents } from "./connection-events.ts";
 import type { CredentialsSource } from "./credentials.ts";
 import { inTime } from "./dialing.ts";
 import type { IoServices } from "./io-services.ts";
@@ -17,25 +18,24 @@ const longestRetryDelay: Millis = 30_000;
 /** What a renewal needs of its connection. */
 export interface RenewalHost {
   readonly io: IoServices;
-  /** How long whoever gives credentials may take, 0 for ever. */
-  readonly timeout: Millis;
-  /** Gives the server a new password. Rejects when that cannot be sent, or the connection ends. */
-  updateSecret(newSecret: string): Promise<void>;
-  renewed(validFor: Millis | undefined): void;
-  /** There are no new credentials; the next attempt is made after `delay`. */
-  failed(error: unknown, attempt: number, delay: Millis): void;
+  /** `openTimeout`: how long whoever gives credentials may take, 0 for ever. */
+  readonly plan: { readonly openTimeout: Millis };
+  emit<Name extends "credentials-renewed" | "credentials-failed">(name: Name, value: ConnectionEvents[Name]): void;
 }
 
 /** One for the life of a connection: begins with each login, and stops with each loss. */
 export class CredentialsRenewal {
   readonly #host: RenewalHost;
+  readonly #updateSecret: (newSecret: string) => Promise<void>;
   #cancelTimer: (() => void) | undefined;
   /** Counts logins and losses, so that what was asked before one of them is known to be late. */
   #period = 0;
   #failures = 0;
 
-  constructor(host: RenewalHost) {
+  /** @param updateSecret - Gives the server a new password. Rejects when that cannot be sent, or the connection ends. */
+  constructor(host: RenewalHost, updateSecret: (newSecret: string) => Promise<void>) {
     this.#host = host;
+    this.#updateSecret = updateSecret;
   }
 
   /** The connection is open, with credentials that were given at `since`. */
@@ -65,24 +65,24 @@ export class CredentialsRenewal {
   }
 
   async #renew(source: CredentialsSource): Promise<void> {
-    const { io, timeout } = this.#host;
+    const { io, plan } = this.#host;
     const period = this.#period;
     try {
-      const password = await inTime(io, timeout, "The credentials", source.renew());
+      const password = await inTime(io, plan.openTimeout, "The credentials", source.renew());
       const since = io.now();
       if (period !== this.#period) return;
-      await this.#host.updateSecret(password);
+      await this.#updateSecret(password);
       if (period !== this.#period) return;
       this.#failures = 0;
       this.#plan(source, since);
-      this.#host.renewed(source.validFor);
+      this.#host.emit("credentials-renewed", { validFor: source.validFor });
     } catch (error) {
       if (period !== this.#period) return;
       this.#failures += 1;
       const most = Math.min(longestRetryDelay, shortestWait * 2 ** this.#failures);
       const delay = most / 2 + (most / 2) * io.random();
       this.#wait(source, delay);
-      this.#host.failed(error, this.#failures, delay);
+      this.#host.emit("credentials-failed", { error, attempt: this.#failures, delay });
     }
   }
 }

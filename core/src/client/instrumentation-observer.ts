@@ -9,7 +9,7 @@ import type { DeliveryHandler } from "./consumer-options.ts";
 import type { ConsumerDelivery, Delivery, GotMessage } from "./delivery.ts";
 import type { DeliveryQueue } from "./delivery-queue.ts";
 import type { EndError } from "./errors.ts";
-import type { Instrumentation, Observer } from "./instrumentation.ts";
+import type { Instrumentation, ObservableConnection, Observer } from "./instrumentation.ts";
 import type {
   ConnectAttempt,
   Hooks,
@@ -27,7 +27,7 @@ import { contain, type Report } from "./listeners.ts";
 import { Publishing, type PublishingPolicy, type PublishWindow } from "./publishing.ts";
 import { Settlement } from "./settlement.ts";
 import type { Subscription } from "./subscription.ts";
-import type { Transaction } from "./transaction.ts";
+import type { Transactions } from "./transactions.ts";
 
 /**
  * Makes of hooks what `connect()` takes as `instrumentation`. It may serve any number of connections.
@@ -40,7 +40,23 @@ import type { Transaction } from "./transaction.ts";
  */
 export function instrument(...hooks: readonly Hooks[]): Instrumentation {
   for (const one of hooks) checkHooks(one);
-  return { observe: (connection, report, now) => new HookObserver(hooks, connection, report, now) };
+  return {
+    observe: (connection, name) =>
+      new HookObserver(hooks, factsOf(connection, name), connection.report, () => connection.io.now()),
+  };
+}
+
+/** What hooks are told of a connection. */
+function factsOf(connection: ObservableConnection, name: string | undefined): ObservedConnection {
+  return {
+    name,
+    get endpoint() {
+      return connection.dialed?.target.endpoint;
+    },
+    get virtualHost() {
+      return connection.dialed?.target.virtualHost;
+    },
+  };
 }
 
 const hookNames: Readonly<Record<keyof Hooks, true>> = {
@@ -114,10 +130,10 @@ class HookObserver implements Observer {
 
   // Messages in
 
-  settlement(engine: ChannelEngine, link: Link, offset: number, transaction: Transaction | undefined): Settlement {
-    if (!this.#has("settle")) return new Settlement(engine, link, offset, transaction);
+  settlement(engine: ChannelEngine, link: Link, offset: number, transactions: Transactions | undefined): Settlement {
+    if (!this.#has("settle")) return new Settlement(engine, link, offset, transactions);
     const settled = (one: Settled): void => this.#each((hooks) => hooks.settle?.(one));
-    return new ObservedSettlement(engine, link, offset, transaction, settled);
+    return new ObservedSettlement(engine, link, offset, transactions, settled);
   }
 
   handler(core: ChannelCore, subscription: Subscription, handler: DeliveryHandler): DeliveryHandler {

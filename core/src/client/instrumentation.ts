@@ -5,25 +5,33 @@
  */
 
 import type { ChannelEngine } from "../engine/channel-engine.ts";
-import type { Millis } from "../engine/config.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import type { ConnectionEvents } from "./connection-events.ts";
 import type { DeliveryHandler } from "./consumer-options.ts";
 import type { GotMessage } from "./delivery.ts";
 import type { DeliveryQueue } from "./delivery-queue.ts";
 import type { EndError } from "./errors.ts";
-import type { ConnectAttempt, ObservedConnection } from "./instrumentation-hooks.ts";
+import type { ConnectAttempt } from "./instrumentation-hooks.ts";
+import type { Endpoint, IoServices } from "./io-services.ts";
 import type { Link } from "./link.ts";
 import type { Report } from "./listeners.ts";
 import type { Publishing, PublishingPolicy, PublishWindow } from "./publishing.ts";
 import type { Settlement } from "./settlement.ts";
 import type { Subscription } from "./subscription.ts";
-import type { Transaction } from "./transaction.ts";
+import type { Transactions } from "./transactions.ts";
 
 /** What `connect()` takes as `instrumentation`. Made by `instrument`; may serve several connections. */
 export interface Instrumentation {
   /** Begins to observe a connection. */
-  observe(connection: ObservedConnection, report: Report, now: () => Millis): Observer;
+  observe(connection: ObservableConnection, name: string | undefined): Observer;
+}
+
+/** What is to be seen of a connection from the beginning. */
+export interface ObservableConnection {
+  readonly io: Pick<IoServices, "now">;
+  readonly report: Report;
+  /** Where it is connected to, or was last. */
+  readonly dialed: { readonly target: { readonly endpoint: Endpoint; readonly virtualHost: string } } | undefined;
 }
 
 /** Who looks on at one connection. No method throws for what a hook does. */
@@ -35,7 +43,7 @@ export interface Observer {
   /** The publishes of a channel. */
   publishing(core: ChannelCore, window: PublishWindow, policy: PublishingPolicy): Publishing;
   /** The deliveries of a channel. */
-  settlement(engine: ChannelEngine, link: Link, offset: number, transaction: Transaction | undefined): Settlement;
+  settlement(engine: ChannelEngine, link: Link, offset: number, transactions: Transactions | undefined): Settlement;
   /** The handler of a consumer, with the hooks around it. */
   handler(core: ChannelCore, subscription: Subscription, handler: DeliveryHandler): DeliveryHandler;
   /** The messages of a consumer that is iterated over. */

@@ -32,7 +32,7 @@ const checks: Checks<KeepOpenOptions> = { codes: aFunction, maxPerMinute: intege
 export function keepOpen(channel: Channel, options: KeepOpenOptions = {}): void {
   const core = coreOf(channel);
   checkOptions<KeepOpenOptions>(options, checks, "what keepOpen() takes");
-  if (core.host.recorder === undefined) {
+  if (core.recorder === undefined) {
     throw new UsageError("NOT_SUPPORTED", "keepOpen is for channels of a connection that recovers");
   }
   const { codes, maxPerMinute = defaultMaxPerMinute } = options;

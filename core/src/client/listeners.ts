@@ -41,6 +41,16 @@ export class Listeners<Events> {
   }
 }
 
+/** What a function of the application's answers. Where it throws, which is reported, the answer is `otherwise`. */
+export function answerOf<T>(ask: () => T, otherwise: T, report: Report): T {
+  try {
+    return ask();
+  } catch (error) {
+    report(error);
+    return otherwise;
+  }
+}
+
 /** Runs a function of the application's. What it throws, or rejects with, is reported. */
 export function contain(run: () => unknown, report: Report): void {
   try {

@@ -8,29 +8,16 @@ import type { Millis } from "../engine/config.ts";
 import { backoffDelay, type BackoffState, lost, neverOpened, nextAttempt, opened } from "../recovery/backoff.ts";
 import { attemptOutcome } from "../recovery/causes.ts";
 import { shuffle } from "../recovery/shuffle.ts";
-import { type Adopt, dial } from "./dialing.ts";
+import { dial } from "./dialing.ts";
 import { ConnectError } from "./errors.ts";
-import type { IoServices } from "./io-services.ts";
 import type { ConnectPlan } from "./parameters.ts";
+import type { RecoveryHost } from "./recovery.ts";
 import type { RecoveryPlan } from "./recovery-options.ts";
-
-/** What a reconnector needs of its connection. */
-export interface ReconnectingHost {
-  /** The old transport may be there still. There are never two. */
-  dropTransport(): void;
-  readonly adopt: Adopt;
-  waiting(attempt: number, delay: Millis): void;
-  failed(attempt: number, error: unknown): void;
-  /** It will not come to another attempt. */
-  gaveUp(error: ConnectionError): void;
-}
 
 /** One for the life of a connection; one outage at a time. */
 export class Reconnector {
-  readonly #io: IoServices;
-  readonly #connectPlan: ConnectPlan;
+  readonly #host: RecoveryHost;
   readonly #plan: RecoveryPlan;
-  readonly #host: ReconnectingHost;
   #backoff: BackoffState;
   #refusals = 0;
   /** The wait for the next attempt. */
@@ -39,23 +26,21 @@ export class Reconnector {
   #stopped = false;
 
   /** @param openedAt - when the connection was open for the first time. */
-  constructor(io: IoServices, connectPlan: ConnectPlan, plan: RecoveryPlan, openedAt: Millis, host: ReconnectingHost) {
-    this.#io = io;
-    this.#connectPlan = connectPlan;
-    this.#plan = plan;
+  constructor(host: RecoveryHost, plan: RecoveryPlan, openedAt: Millis) {
     this.#host = host;
+    this.#plan = plan;
     this.#backoff = opened(neverOpened, openedAt);
   }
 
   /** The connection is usable again. Whether the outage is over shows when it stays so. */
   opened(): void {
-    this.#backoff = opened(this.#backoff, this.#io.now());
+    this.#backoff = opened(this.#backoff, this.#host.io.now());
     this.#refusals = 0;
   }
 
   /** The connection was lost. */
   lost(cause: ConnectionError): void {
-    this.#backoff = lost(this.#backoff, this.#io.now(), this.#plan.backoff);
+    this.#backoff = lost(this.#backoff, this.#host.io.now(), this.#plan.backoff);
     this.#wait(cause);
   }
 
@@ -64,8 +49,8 @@ export class Reconnector {
     if (this.#stopped || this.#waiting === undefined) return;
     const { since, cause, cancel } = this.#waiting;
     cancel();
-    const due = since + backoffDelay(1, this.#io.random(), this.#plan.backoff);
-    this.#attemptAfter(Math.max(0, due - this.#io.now()), since, cause);
+    const due = since + backoffDelay(1, this.#host.io.random(), this.#plan.backoff);
+    this.#attemptAfter(Math.max(0, due - this.#host.io.now()), since, cause);
   }
 
   /** Ends whatever is under way: there will be no dial and no timer. */
@@ -76,39 +61,42 @@ export class Reconnector {
   }
 
   #wait(cause: ConnectionError): void {
-    const next = nextAttempt(this.#backoff, this.#io.now(), this.#io.random(), this.#plan.backoff);
-    if (next === undefined) return this.#host.gaveUp(cause);
+    const next = nextAttempt(this.#backoff, this.#host.io.now(), this.#host.io.random(), this.#plan.backoff);
+    if (next === undefined) return this.#host.finish(cause);
     this.#backoff = next.state;
-    this.#attemptAfter(next.delay, this.#io.now(), cause);
-    this.#host.waiting(next.state.attempts, next.delay);
+    this.#attemptAfter(next.delay, this.#host.io.now(), cause);
+    this.#host.emit("reconnecting", { attempt: next.state.attempts, delay: next.delay });
   }
 
   #attemptAfter(delay: Millis, since: Millis, cause: ConnectionError): void {
-    this.#waiting = { since, cause, cancel: this.#io.setTimer(delay, () => void this.#attempt(cause)) };
+    this.#waiting = { since, cause, cancel: this.#host.io.setTimer(delay, () => void this.#attempt(cause)) };
   }
 
   async #attempt(cause: ConnectionError): Promise<void> {
     const { attempts } = this.#backoff;
     this.#waiting = undefined;
-    this.#host.dropTransport();
+    // The old transport may be there still. There are never two.
+    this.#host.link.abort();
     const dialing = new AbortController();
     this.#dialing = dialing;
     const plan: ConnectPlan = {
-      ...this.#connectPlan,
+      ...this.#host.plan,
       connectionAttempts: 1,
       signal: dialing.signal,
-      targets: async () => shuffle(await this.#connectPlan.targets(), () => this.#io.random()),
+      targets: async () => shuffle(await this.#host.plan.targets(), () => this.#host.io.random()),
     };
     try {
-      await dial(this.#io, plan, this.#host.adopt, { triesAllTargets: true });
+      await dial(this.#host.io, plan, (link, event, dialed) => this.#host.adopt(link, event, dialed), {
+        triesAllTargets: true,
+      });
     } catch (error) {
       if (this.#stopped) return;
       this.#refusals = isRefusal(error) ? this.#refusals + 1 : 0;
-      this.#host.failed(attempts, error);
+      this.#host.emit("reconnect-failed", { attempt: attempts, error });
       // A listener may have closed the connection.
       if (this.#stopped) return;
       const reason = error instanceof ConnectError ? error : cause;
-      if (this.#refusals >= this.#plan.maxRefusals) this.#host.gaveUp(reason);
+      if (this.#refusals >= this.#plan.maxRefusals) this.#host.finish(reason);
       else this.#wait(reason);
     }
   }

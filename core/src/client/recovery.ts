@@ -22,7 +22,7 @@ import { done } from "./futures.ts";
 import { Allowance, type Gate, OutageGate } from "./gate.ts";
 import type { IoServices } from "./io-services.ts";
 import type { Link } from "./link.ts";
-import { contain } from "./listeners.ts";
+import { answerOf } from "./listeners.ts";
 import type { ConnectPlan } from "./parameters.ts";
 import type { PublishingPolicy } from "./publishing.ts";
 import { Reconnector } from "./reconnecting.ts";
@@ -30,7 +30,6 @@ import { Recorder } from "./recording.ts";
 import type { RecoveryPart } from "./connect-parts.ts";
 import { checkRecovery, planRecovery, type RecoveryPlan } from "./recovery-options.ts";
 import { Restoration } from "./restoring.ts";
-import type { RestoringHost } from "./restoring-attempt.ts";
 
 /** What recovery needs of its connection. */
 export interface RecoveryHost extends ChannelHost {
@@ -65,9 +64,8 @@ export class Recovery {
   readonly #allowance: Allowance;
   readonly #host: RecoveryHost;
   readonly #plan: RecoveryPlan;
-  /** These are made when they are needed: most connections are never lost. */
+  /** Made when it is needed: most connections are never lost. */
   #madeReconnector: Reconnector | undefined;
-  #madeRestoringHost: RestoringHost | undefined;
   /** When the first link was open. */
   #openedAt: Millis = 0;
   readonly #reopenings = new LazyMap<ChannelCore, Reopening>();
@@ -109,7 +107,7 @@ export class Recovery {
 
   /** Whether a channel comes back after this end. */
   keeps(core: ChannelCore, error: EndError): boolean {
-    if (this.#stopped || core.host.recorder === undefined) return false;
+    if (this.#stopped || core.recorder === undefined) return false;
     if (!(error instanceof ChannelError)) return this.recoversFrom(error);
     return this.#isRestoring(core) || this.#isReopened(core, error);
   }
@@ -141,7 +139,7 @@ export class Recovery {
     this.#verdict = undefined;
     this.#epoch += 1;
     this.#state = "recovering";
-    this.#restoration = new Restoration(this.#restoringHost, link);
+    this.#restoration = this.#newRestoration(link);
     void this.#restore(this.#restoration, link);
   }
 
@@ -203,7 +201,7 @@ export class Recovery {
     const reopening = this.#reopenings.get(core);
     if (reopening === undefined || isOver(core)) return;
     const { link } = this.#host;
-    const restoration = new Restoration(this.#restoringHost, link);
+    const restoration = this.#newRestoration(link);
     reopening.restoration = restoration;
     try {
       await restoration.only(core);
@@ -220,51 +218,23 @@ export class Recovery {
   // Inside
 
   get #reconnector(): Reconnector {
-    const host = this.#host;
-    this.#madeReconnector ??= new Reconnector(host.io, host.plan, this.#plan, this.#openedAt, {
-      dropTransport: () => host.link.abort(),
-      adopt: (link, event, dialed) => host.adopt(link, event, dialed),
-      waiting: (attempt, delay) => host.emit("reconnecting", { attempt, delay }),
-      failed: (attempt, error) => host.emit("reconnect-failed", { attempt, error }),
-      gaveUp: (error) => host.finish(error),
-    });
+    this.#madeReconnector ??= new Reconnector(this.#host, this.#plan, this.#openedAt);
     return this.#madeReconnector;
   }
 
-  get #restoringHost(): RestoringHost {
-    const host = this.#host;
-    this.#madeRestoringHost ??= {
-      io: host.io,
-      deadlines: host.deadlines,
-      topology: this.recorder.topology,
-      plan: this.#plan,
-      report: host.report,
-      channels: () => host.channels,
-      openPrivateChannel: (othersHaveNumbers) => host.registry.openPrivate(unobserved(host), othersHaveNumbers),
-      queueRenamed: (oldName, newName) => this.#queueRenamed(oldName, newName),
-      topologyError: (failure) => host.emit("topology-error", failure),
-      channelRecovered: (core) => host.emit("channel-recovered", { channel: core.number }),
-      channelFailed: (core, error) => core.ended({ error, requests: [] }),
-      close: () => void host.close(),
-    };
-    return this.#madeRestoringHost;
+  #newRestoration(link: Link): Restoration {
+    const queueRenamed = (oldName: string, newName: string): void => this.#queueRenamed(oldName, newName);
+    const { topology } = this.recorder;
+    return new Restoration({ connection: this.#host, plan: this.#plan, topology, queueRenamed }, link);
   }
 
   #isWanted(error: ConnectionError): boolean {
-    let wanted = true;
-    contain(() => {
-      wanted = this.#plan.shouldRecover?.(error) ?? true;
-    }, this.#host.report);
-    return wanted;
+    return answerOf(() => this.#plan.shouldRecover?.(error) ?? true, true, this.#host.report);
   }
 
   /** An application's predicate that throws reopens nothing. */
   #isReopened(core: ChannelCore, error: ChannelError): boolean {
-    let reopens = false;
-    contain(() => {
-      reopens = core.reopensAfter(error);
-    }, this.#host.report);
-    return reopens;
+    return answerOf(() => core.reopensAfter(error), false, this.#host.report);
   }
 
   #isRestoring(core: ChannelCore): boolean {
@@ -294,23 +264,6 @@ export class Recovery {
     }
     this.#host.emit("queue-renamed", { oldName, newName });
   }
-}
-
-/** What a channel of recovery's own is lent. What it does is not recorded, and the application is not told of it. */
-function unobserved(host: RecoveryHost): ChannelHost {
-  const { link, replies, deadlines, report, policy } = host;
-  return {
-    link,
-    replies,
-    deadlines,
-    report,
-    policy,
-    recorder: undefined,
-    observer: undefined,
-    newGate: () => host.newGate(),
-    mayRepeat: (method, fields) => host.mayRepeat(method, fields),
-    forget: (core) => host.forget(core),
-  };
 }
 
 function isOver({ state }: ChannelCore): boolean {

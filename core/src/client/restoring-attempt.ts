@@ -8,12 +8,10 @@ import type { Millis } from "../engine/config.ts";
 import { type ItemVerdict, judgeFailure } from "../recovery/causes.ts";
 import { exchangesToDeclare, queuesToDeclare, type ReplayOptions } from "../recovery/replay.ts";
 import type { Topology } from "../recovery/topology.ts";
-import type { ChannelCore } from "./channel-core.ts";
-import type { Deadlines } from "./deadlines.ts";
 import { Future } from "./futures.ts";
-import type { IoServices } from "./io-services.ts";
 import type { Link } from "./link.ts";
-import { contain, type Report } from "./listeners.ts";
+import { answerOf } from "./listeners.ts";
+import type { RecoveryHost } from "./recovery.ts";
 import { keyOf, methodsOf, neededExchanges, neededQueues } from "./restoring-items.ts";
 import type { RecoveryPlan, TopologyAction, TopologyFailure, TopologyItem } from "./recovery-options.ts";
 
@@ -23,24 +21,12 @@ export const itemTimeout: Millis = 20_000;
 /** The wait before an item that is tried again because the application says so. */
 export const askedRetryDelay: Millis = 1_000;
 
-/** What a restoration needs of its connection. */
+/** What a restoration needs. */
 export interface RestoringHost {
-  readonly io: IoServices;
-  readonly deadlines: Deadlines;
-  readonly topology: Topology;
+  readonly connection: RecoveryHost;
   readonly plan: RecoveryPlan;
-  readonly report: Report;
-  /** Channels to bring back, by number. */
-  channels(): readonly ChannelCore[];
-  /** A channel for declarations, so that a failed one hurts no channel of the application's. */
-  openPrivateChannel(othersHaveNumbers: boolean): ChannelCore;
+  readonly topology: Topology;
   queueRenamed(oldName: string, newName: string): void;
-  topologyError(failure: TopologyFailure): void;
-  channelRecovered(core: ChannelCore): void;
-  /** A channel could not be brought back. */
-  channelFailed(core: ChannelCore, error: ChannelError): void;
-  /** The application does not want the connection any more. */
-  close(): void;
 }
 
 /** Ends a restoration that nobody needs any more. It does not reach the application. */
@@ -85,10 +71,11 @@ export class RestoringAttempt {
       dependencyRecorded: this.#isDependencyRecorded(item, error),
     });
     const action = verdict.action === "restore-dependency" ? "retry" : verdict.action;
-    const asked = this.#ask({ item, error, attempt, action });
+    const ask = (): TopologyAction | undefined => this.host.plan.onTopologyError?.({ item, error, attempt, action });
+    const asked = answerOf(ask, undefined, this.host.connection.report);
     switch (asked ?? action) {
       case "close":
-        this.host.close();
+        void this.host.connection.close();
         throw new Stopped();
       case "abort":
         this.link.abort();
@@ -97,30 +84,18 @@ export class RestoringAttempt {
         this.skip(item, error, attempt);
         return { action: "skip" };
       case "retry":
-        this.#tell({ item, error, attempt, action: "retry" });
+        this.host.connection.emit("topology-error", { item, error, attempt, action: "retry" });
         if (verdict.action === "restore-dependency") return verdict;
         await this.sleep(verdict.action === "retry" ? verdict.delay : askedRetryDelay);
         return verdict.action === "retry" ? verdict : { action: "retry", delay: 0 };
     }
   }
 
-  #ask(failure: TopologyFailure): TopologyAction | undefined {
-    let answer: TopologyAction | undefined;
-    contain(() => {
-      answer = this.host.plan.onTopologyError?.(failure);
-    }, this.host.report);
-    return answer;
-  }
-
   skip(item: TopologyItem, error: unknown, attempt = 1): void {
     const failure: TopologyFailure = { item, error, attempt, action: "skip" };
     this.missing.set(keyOf(item), error);
     this.failures.push(failure);
-    this.#tell(failure);
-  }
-
-  #tell(failure: TopologyFailure): void {
-    this.host.topologyError(failure);
+    this.host.connection.emit("topology-error", failure);
   }
 
   /** The server ended the connection for what this item sent. */
@@ -131,15 +106,9 @@ export class RestoringAttempt {
 
   /** Why the queue or exchange that a binding needs could not be declared. */
   missingFor(item: TopologyItem): unknown {
-    for (const name of neededExchanges(item)) {
-      const missing = this.missing.get(`exchange ${name}`);
-      if (missing !== undefined) return missing;
-    }
-    for (const name of neededQueues(item)) {
-      const missing = this.missing.get(`queue ${name}`);
-      if (missing !== undefined) return missing;
-    }
-    return undefined;
+    const exchanges = neededExchanges(item).map((name) => `exchange ${name}`);
+    const queues = neededQueues(item).map((name) => `queue ${name}`);
+    return [...exchanges, ...queues].map((key) => this.missing.get(key)).find((problem) => problem !== undefined);
   }
 
   /** Whether what is missing could be declared again. Where the server says that it is an exchange, no queue is of help. */
@@ -164,14 +133,7 @@ export class RestoringAttempt {
   #safeFilter(): RecoveryPlan["filter"] {
     const { filter } = this.host.plan;
     const safe = <T, Answer>(test: ((record: T) => Answer | boolean) | undefined) =>
-      test &&
-      ((record: T): Answer | boolean => {
-        let keep: Answer | boolean = true;
-        contain(() => {
-          keep = test(record);
-        }, this.host.report);
-        return keep;
-      });
+      test && ((record: T) => answerOf(() => test(record), true, this.host.connection.report));
     return {
       exchange: safe(filter.exchange),
       queue: safe(filter.queue),
@@ -183,7 +145,7 @@ export class RestoringAttempt {
   // Time
 
   get now(): Millis {
-    return this.host.io.now();
+    return this.host.connection.io.now();
   }
 
   get #heartbeat(): number {
@@ -196,7 +158,7 @@ export class RestoringAttempt {
 
   /** Waits for an answer, but not for ever. A server that has blocked the connection reads nothing, and may take its time. */
   async timed(answer: Promise<unknown>): Promise<void> {
-    const { deadlines } = this.host;
+    const { deadlines } = this.host.connection;
     const expire = (): void => {
       if (this.link.engine.blocked === undefined) this.link.abort();
       else cancel = deadlines.add(itemTimeout, { expire });
@@ -213,7 +175,7 @@ export class RestoringAttempt {
     this.check();
     const over = new Future<void>();
     const wake = (): void => over.resolve();
-    const cancel = this.host.io.setTimer(delay, wake);
+    const cancel = this.host.connection.io.setTimer(delay, wake);
     this.#wakers.add(wake);
     await over.promise;
     this.#wakers.delete(wake);

@@ -50,8 +50,9 @@ export class TopologyRestoration {
   }
 
   get #declaring(): ChannelCore {
+    const { connection } = this.#attempt.host;
     if (this.#private === undefined || this.#private.state === "closed")
-      this.#private = this.#attempt.host.openPrivateChannel(this.#channelsHaveNumbers);
+      this.#private = connection.registry.openPrivate(connection, this.#channelsHaveNumbers);
     return this.#private;
   }
 

@@ -58,7 +58,7 @@ export class Restoration {
     await this.#topology.run();
     await this.#topology.closePrivate();
     this.#topology.numbersAreTaken();
-    const channels = host.channels();
+    const channels = host.connection.channels;
     if (host.topology.suspects.any) for (const core of channels) await this.#channel(core);
     else await Promise.all(channels.map((core) => this.#channel(core)));
     await this.#topology.closePrivate();
@@ -102,7 +102,7 @@ export class Restoration {
       if (verdict.action === "restore-dependency") await this.#topology.restoreDependency(item);
       if (verdict.action !== "skip") continue;
       left.add(key);
-      if (item.kind !== "consumer") return this.#attempt.host.channelFailed(core, error);
+      if (item.kind !== "consumer") return core.ended({ error, requests: [] });
       core.subscriptions.notRecovered(item.consumer.consumerTag, error);
     }
   }
@@ -140,7 +140,7 @@ export class Restoration {
       }
       await this.#attempt.timed(opened);
       this.#attempt.check();
-      this.#attempt.host.channelRecovered(core);
+      this.#attempt.host.connection.emit("channel-recovered", { channel: core.number });
       return undefined;
     } catch (error) {
       this.#attempt.suspect(item, error);
@@ -165,7 +165,8 @@ export class Restoration {
         if (!isTooHigh && this.#attempt.now - since >= itemTimeout) throw error;
         if (isTooHigh) {
           const text = `Channel ${core.number} could not be recovered: ${error.message}`;
-          this.#attempt.host.channelFailed(core, new ChannelError("CHANNEL_LIMIT", text, undefined, { cause: error }));
+          const end = new ChannelError("CHANNEL_LIMIT", text, undefined, { cause: error });
+          core.ended({ error: end, requests: [] });
           return undefined;
         }
       }

@@ -164,7 +164,7 @@ export class Subscriptions implements SubscriptionHost {
   }
 
   get #recorder(): Recorder | undefined {
-    return this.#channel.host.recorder;
+    return this.#channel.recorder;
   }
 
   #removal(consumerTag: string): Removal | undefined {

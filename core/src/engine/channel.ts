@@ -11,7 +11,7 @@ import { RepeatedProperties } from "../wire/repeated-properties.ts";
 import type { ShortStrings } from "../wire/short-strings.ts";
 import type { ChannelEngine, ChannelMode, ChannelRequestName, Farewell, OneWayName } from "./channel-engine.ts";
 import { isChannelRequest, isNeverAnswered } from "./channel-methods.ts";
-import { closeReason } from "./close-reason.ts";
+import { closeFields, closeReason } from "./close-reason.ts";
 import type { EngineLimits } from "./config.ts";
 import { Confirms } from "./confirms.ts";
 import type { Content } from "./content.ts";
@@ -456,10 +456,6 @@ export class Channel implements ChannelEngine, RequestSender {
 function deliverEvent(channel: number, fields: Fields<"basic.deliver">, content: Content): DeliverEvent {
   const { consumerTag, deliveryTag, redelivered, exchange, routingKey } = fields;
   return { type: "basic.deliver", channel, consumerTag, deliveryTag, redelivered, exchange, routingKey, content };
-}
-
-function closeFields({ replyCode = 200, replyText = "Normal shutdown" }: Farewell): Arguments<"channel.close"> {
-  return { replyCode, replyText, classId: 0, methodId: 0 };
 }
 
 function isContentMethod(method: ChannelMethod): method is ContentMethod {

@@ -1,6 +1,7 @@
 /** What a peer says when it closes a connection or a channel. */
 
-import type { Fields } from "../wire/method-types.ts";
+import type { Arguments, Fields } from "../wire/method-types.ts";
+import type { Farewell } from "./channel-engine.ts";
 import type { CloseReason } from "./errors.ts";
 import { methodNames } from "./method-names.ts";
 
@@ -8,4 +9,9 @@ import { methodNames } from "./method-names.ts";
 export function closeReason(fields: Fields<"connection.close" | "channel.close">): CloseReason {
   const { replyCode, replyText, classId, methodId } = fields;
   return { replyCode, replyText, method: methodNames.get((classId << 16) | methodId) };
+}
+
+/** The fields of a close method of ours, which blames none. */
+export function closeFields({ replyCode = 200, replyText = "Normal shutdown" }: Farewell): Arguments<"channel.close"> {
+  return { replyCode, replyText, classId: 0, methodId: 0 };
 }

@@ -8,7 +8,7 @@ import type { FrameReader } from "../wire/frame-reader.ts";
 import type { Arguments, Fields, Method, ServerMethodName } from "../wire/method-types.ts";
 import type { ChannelEngine, Farewell } from "./channel-engine.ts";
 import { Channels, type ChannelsHost } from "./channels.ts";
-import { closeReason } from "./close-reason.ts";
+import { closeFields, closeReason } from "./close-reason.ts";
 import type { ConnectionConfig, Millis } from "./config.ts";
 import { Deadlines, earliest } from "./deadlines.ts";
 import { closedByClient, ConnectionError } from "./errors.ts";
@@ -126,10 +126,10 @@ export class Connection implements RequestSender {
     return request;
   }
 
-  close({ replyCode = 200, replyText = "Normal shutdown" }: Farewell): void {
+  close(farewell: Farewell): void {
     if (this.#phase === "closing" || this.#phase === "closed") return;
     if (this.#phase !== "open") return this.#end(undefined);
-    this.#host.writer.method(0, "connection.close", { replyCode, replyText, classId: 0, methodId: 0 });
+    this.#host.writer.method(0, "connection.close", closeFields(farewell));
     this.#phase = "closing";
     this.#deadlines.phase.start(this.#closeTimeout);
     this.#suspendRequests();
@@ -350,7 +350,7 @@ export class Connection implements RequestSender {
     const phase = this.#phase === "open" ? undefined : connectPhase(this.#phase);
     // The farewell goes out before the transport ends; nobody waits for its answer. During the handshake it would only
     // be one more mistake.
-    if (phase === undefined) this.#host.writer.method(0, "connection.close", farewell(error));
+    if (phase === undefined) this.#host.writer.method(0, "connection.close", blame(error));
     const message = `The server broke the protocol: ${error.message}`;
     this.#end(new ConnectionError("PROTOCOL_ERROR", message, { cause: error, phase }));
   }
@@ -366,7 +366,7 @@ export class Connection implements RequestSender {
 /** A reply text is a short string. */
 const longestReplyText = 255;
 
-function farewell({ replyCode, code, message }: ProtocolError): Arguments<"connection.close"> {
+function blame({ replyCode, code, message }: ProtocolError): Arguments<"connection.close"> {
   const replyText = `${code} - ${message}`.replace(/[^\x20-\x7e]/g, "?").slice(0, longestReplyText);
-  return { replyCode, replyText, classId: 0, methodId: 0 };
+  return closeFields({ replyCode, replyText });
 }
