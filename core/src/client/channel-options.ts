@@ -21,7 +21,8 @@ export interface CallerOptions {
 export interface NoWaitOptions extends CallerOptions {
   /**
    * Do not wait for an answer: the promise resolves at once, and a failure closes the channel. Default false. Saves
-   * round trips when many things are declared.
+   * round trips when many things are declared. A deletion with a condition is answered all the same, and waits for that: a
+   * refusal does not say which of several deletions it is of, nor recovery what is to be declared again.
    */
   readonly noWait?: boolean | undefined;
 }

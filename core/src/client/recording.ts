@@ -13,6 +13,7 @@ import type { ConsumeOptions } from "./consumer-options.ts";
 import type { EndError } from "./errors.ts";
 import type { Answer } from "./replies.ts";
 import { StreamPosition } from "./stream-position.ts";
+import { Transaction } from "./transaction.ts";
 
 /** What a channel brings back of itself. */
 export class ChannelMemory {
@@ -25,6 +26,10 @@ export class ChannelMemory {
   lastDeclared: string | undefined;
   /** Declarations of queues that are not answered: until then nobody knows what an empty name will stand for. */
   pendingDeclares = 0;
+  /** Requests that were sent. An answer to one says that the server took what was sent before it. */
+  requests = 0;
+  /** Calls without an answer that nothing has proved right yet. */
+  unproven: Unproven[] | undefined;
 
   constructor(id: number) {
     this.id = id;
@@ -45,6 +50,17 @@ export interface SentCall {
   /** Takes back what `done` did without an answer. */
   undo?(): void;
 }
+
+/** A call that the server may still complain of. */
+interface Unproven {
+  readonly method: MethodName;
+  /** How many requests were sent before. */
+  readonly behind: number;
+  readonly undo: () => void;
+}
+
+/** Calls without an answer that can be taken back; older ones are taken for right. */
+const maxUnproven = 1000;
 
 /** RabbitMQ's pseudo-queues for replies, which nobody declares. */
 const directReplies = "amq.rabbitmq.reply-to";
@@ -69,6 +85,11 @@ export class Recorder {
     return { ...fields, queue: name, ...(binds && routingKey === "" ? { routingKey: name } : {}) };
   }
 
+  /** What the transactions of a channel have in them. */
+  newTransaction(): Transaction {
+    return new Transaction();
+  }
+
   /** Where a consumer is in its stream, where it reads one. */
   streamPosition(
     memory: ChannelMemory,
@@ -80,8 +101,38 @@ export class Recorder {
     return isStream ? new StreamPosition(resumeBehind) : undefined;
   }
 
-  /** A call is sent. */
-  sent<M extends ChannelRequestName>(memory: ChannelMemory, method: M, given: Arguments<M>): SentCall | undefined {
+  /** A call was sent that is not answered: it is taken for right, until the server complains of it. */
+  told(memory: ChannelMemory, method: MethodName, fields: object): void {
+    const sent = this.#effect(memory, method as ChannelRequestName, fields as Arguments<ChannelRequestName>);
+    sent?.done(undefined);
+    if (sent?.undo === undefined) return;
+    const unproven = (memory.unproven ??= []);
+    unproven.push({ method, behind: memory.requests, undo: () => sent.undo?.() });
+    if (unproven.length > maxUnproven) unproven.shift();
+  }
+
+  /** The channel was lost, or closed because of this method: calls without an answer that the server may mean. */
+  blame(memory: ChannelMemory, method: string | undefined): void {
+    for (const unproven of memory.unproven ?? []) if (unproven.method === method) unproven.undo();
+    memory.unproven = undefined;
+  }
+
+  /** A request was sent. */
+  sent<M extends ChannelRequestName>(memory: ChannelMemory, method: M, given: Arguments<M>): SentCall {
+    const sent = this.#effect(memory, method, given);
+    memory.requests += 1;
+    const number = memory.requests;
+    return {
+      done: (answer) => {
+        sent?.done(answer);
+        memory.unproven = memory.unproven?.filter(({ behind }) => behind >= number);
+      },
+      failed: (end, wasSent) => sent?.failed(end, wasSent),
+    };
+  }
+
+  /** What a call means for the records. */
+  #effect<M extends ChannelRequestName>(memory: ChannelMemory, method: M, given: Arguments<M>): SentCall | undefined {
     switch (method as ChannelRequestName) {
       case "exchange.declare":
         return this.#exchangeDeclare(given as Arguments<"exchange.declare">);
@@ -98,15 +149,9 @@ export class Recorder {
           this.topology.removeBinding(queueBinding(memory, given as Arguments<"queue.unbind">)),
         );
       case "exchange.delete":
-        return this.#removed(
-          () => this.topology.removeExchange((given as Arguments<"exchange.delete">).exchange),
-          given as Arguments<"exchange.delete">,
-        );
+        return this.#removed(() => this.topology.removeExchange((given as Arguments<"exchange.delete">).exchange));
       case "queue.delete":
-        return this.#removed(
-          () => this.topology.removeQueue((given as Arguments<"queue.delete">).queue),
-          given as Arguments<"queue.delete">,
-        );
+        return this.#removed(() => this.topology.removeQueue((given as Arguments<"queue.delete">).queue));
       case "confirm.select":
         // Whether the server has heard of it or not: what is published from now on is to be confirmed. It refuses to change
         // the mode once there is one.
@@ -124,16 +169,9 @@ export class Recorder {
   }
 
   #exchangeDeclare(fields: Arguments<"exchange.declare">): SentCall | undefined {
-    const { exchange: name, passive, durable, autoDelete, internal } = fields;
+    const { exchange: name, passive, type, internal = false } = fields;
     if (passive === true || isPredeclared(name) || !isToBeRecorded(fields)) return undefined;
-    const record: ExchangeRecord = {
-      name,
-      type: fields.type ?? "",
-      durable: durable ?? false,
-      autoDelete: autoDelete ?? false,
-      internal: internal ?? false,
-      arguments: fields.arguments ?? {},
-    };
+    const record: ExchangeRecord = { name, type, internal, ...attributesOf(fields) };
     const before = this.topology.exchange(name);
     return {
       ...onAnswer(() => this.topology.exchangeDeclared(record)),
@@ -143,15 +181,9 @@ export class Recorder {
   }
 
   #queueDeclare(memory: ChannelMemory, fields: Arguments<"queue.declare">): SentCall | undefined {
-    const { queue, passive = false } = fields;
+    const { queue, passive = false, exclusive = false } = fields;
     const before = this.topology.queue(queue);
-    const attributes = {
-      serverNamed: queue === "",
-      durable: fields.durable ?? false,
-      exclusive: fields.exclusive ?? false,
-      autoDelete: fields.autoDelete ?? false,
-      arguments: fields.arguments ?? {},
-    } satisfies Omit<QueueRecord, "name">;
+    const attributes: Omit<QueueRecord, "name"> = { serverNamed: queue === "", exclusive, ...attributesOf(fields) };
     memory.pendingDeclares += 1;
     return {
       done: (answer) => {
@@ -189,28 +221,17 @@ export class Recorder {
    * Something is to go. With the connection it is gone if the server was asked: the application wanted that. What is to go
    * may have been declared a moment ago, without an answer yet, so it is looked for again at the end.
    */
-  #removed(remove: () => Removal, { ifUnused, ifEmpty }: Conditions = {}): SentCall {
+  #removed(remove: () => Removal): SentCall {
     const removal = remove();
-    let bringBack: (() => void) | undefined;
     const gone = (): void => {
-      bringBack = this.topology.undoable(() => {
-        removal.done();
-        remove().done();
-      });
+      removal.done();
+      remove().done();
     };
     return {
       done: gone,
       failed: (end, wasSent) => (wasSent && end instanceof ConnectionError ? gone() : removal.refused()),
-      // What nobody put a condition to is not refused.
-      ...(ifUnused === true || ifEmpty === true ? { undo: () => bringBack?.() } : {}),
     };
   }
-}
-
-/** What the server may refuse a deletion for. */
-interface Conditions {
-  readonly ifUnused?: boolean | undefined;
-  readonly ifEmpty?: boolean | undefined;
 }
 
 const namesQueue: ReadonlySet<MethodName> = new Set<MethodName>([
@@ -221,6 +242,18 @@ const namesQueue: ReadonlySet<MethodName> = new Set<MethodName>([
   "basic.get",
   "basic.consume",
 ]);
+
+/** What queues and exchanges have in common. */
+function attributesOf({
+  durable = false,
+  autoDelete = false,
+  arguments: table = {},
+}: Partial<Pick<Arguments<"queue.declare">, "durable" | "autoDelete" | "arguments">>): Pick<
+  QueueRecord,
+  "durable" | "autoDelete" | "arguments"
+> {
+  return { durable, autoDelete, arguments: table };
+}
 
 /** What the application said beside AMQP's fields. */
 function isToBeRecorded(fields: object): boolean {

@@ -172,7 +172,7 @@ describe("what is brought back", () => {
     expect(connection.recordedCount).toBe(0);
   });
 
-  it("is what the server refused to delete without being asked for an answer, with all that hung on it", async () => {
+  it("is what the server refused to delete on a condition, with all that hung on it", async () => {
     const { io, connection, channel, cut, comeBack, server } = await recoveringChannel();
     const other = await settled(io, connection.openChannel());
     await settled(io, channel.exchangeDeclare({ exchange: "source", autoDelete: true }));
@@ -180,17 +180,10 @@ describe("what is brought back", () => {
     await settled(io, channel.queueBind({ queue: "used", exchange: "source", routingKey: "k" }));
     await settled(io, other.basicConsume({ queue: "used", consumerTag: "c" }));
     await settled(io, channel.basicConsume({ queue: "used", consumerTag: "own" }));
-    // An answer to what was asked before says nothing of the deletion.
-    server().on("queue.purge");
-    const purging = channel.queuePurge({ queue: "used" });
-    await io.settle();
-    await settled(io, channel.queueDelete({ queue: "used", ifUnused: true, noWait: true }));
-    expect(connection.recordedCount).toBe(0);
-    server().method(1, "queue.purge-ok", { messageCount: 0 });
-    await settled(io, purging);
     const reason = { replyCode: 406, replyText: "PRECONDITION_FAILED - in use", classId: 50, methodId: 40 };
-    server().method(1, "channel.close", reason);
-    await io.settle();
+    server().on("queue.delete", ({ channel: on }) => server().method(on, "channel.close", reason));
+    const deleting = failure(io, channel.queueDelete({ queue: "used", ifUnused: true, noWait: true }));
+    expect(await deleting).toMatchObject({ replyCode: 406, outcome: "refused" });
     // The closed channel's consumer is gone.
     expect(connection.recordedCount).toBe(4);
     await cut();
@@ -203,30 +196,40 @@ describe("what is brought back", () => {
     ).toEqual(["c"]);
   });
 
+  it("is of several that were to be deleted on conditions, without waiting, the one that was refused and those behind", async () => {
+    const { io, channel, cut, comeBack, server } = await recoveringChannel();
+    for (const queue of ["gone", "full", "behind"]) await settled(io, channel.queueDeclare({ queue }));
+    await settled(io, channel.exchangeDeclare({ exchange: "unused" }));
+    const reason = { replyCode: 406, replyText: "PRECONDITION_FAILED - not empty", classId: 50, methodId: 40 };
+    server().on("queue.delete", ({ channel: on, fields }) => {
+      if (fields["queue"] === "full") server().method(on, "channel.close", reason);
+      else server().method(on, "queue.delete-ok", { messageCount: 0 });
+    });
+    const deletions = [
+      channel.exchangeDelete({ exchange: "unused", ifUnused: true, noWait: true }),
+      channel.queueDelete({ queue: "gone", ifEmpty: true, noWait: true }),
+      errorOf(channel.queueDelete({ queue: "full", ifEmpty: true, noWait: true })),
+      errorOf(channel.queueDelete({ queue: "behind", ifEmpty: true, noWait: true })),
+    ];
+    const [, gone, refused, behind] = await settled(io, Promise.all(deletions));
+    expect(gone).toBeUndefined();
+    expect(refused).toMatchObject({ replyCode: 406, outcome: "refused" });
+    expect(behind).toMatchObject({ replyCode: 406, outcome: "not-sent" });
+    await cut();
+    await comeBack();
+    expect(declared(server())).toEqual(["queue.declare full", "queue.declare behind"]);
+  });
+
   it("is not what was deleted on no condition, when a deletion behind it is refused", async () => {
     const { io, connection, channel, server } = await recoveringChannel();
     await settled(io, channel.queueDeclare({ queue: "gone" }));
     await settled(io, channel.queueDeclare({ queue: "full" }));
     await settled(io, channel.exchangeDeclare({ exchange: "used" }));
     await settled(io, channel.queueDelete({ queue: "gone", noWait: true }));
-    await settled(io, channel.queueDelete({ queue: "full", ifEmpty: true, noWait: true }));
     const reason = { replyCode: 406, replyText: "PRECONDITION_FAILED - not empty", classId: 50, methodId: 40 };
-    server().method(1, "channel.close", reason);
-    await io.settle();
-    expect(connection.recordedCount).toBe(2);
-  });
-
-  it("is not what was deleted without an answer, once another call was answered", async () => {
-    const { io, connection, channel, server } = await recoveringChannel();
-    await settled(io, channel.queueDeclare({ queue: "q" }));
-    await settled(io, channel.queueDelete({ queue: "q", ifEmpty: true, noWait: true }));
-    await settled(io, channel.queueDeclare({ queue: "behind" }));
-    const deleting = errorOf(channel.queueDelete({ queue: "behind", ifUnused: true }));
-    const reason = { replyCode: 406, replyText: "PRECONDITION_FAILED - in use", classId: 50, methodId: 40 };
     server().on("queue.delete", ({ channel: on }) => server().method(on, "channel.close", reason));
-    await io.settle();
-    await deleting;
-    expect(connection.recordedCount).toBe(1);
+    await failure(io, channel.queueDelete({ queue: "full", ifEmpty: true, noWait: true }));
+    expect(connection.recordedCount).toBe(2);
   });
 
   it("is what was declared without an answer so long ago that it was not refused", async () => {

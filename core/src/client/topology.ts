@@ -18,6 +18,9 @@ import type {
   QueueUnbindOptions,
 } from "./channel-options.ts";
 
+/** What a deletion may be refused for. */
+type Conditions = Pick<QueueDeleteOptions, "ifUnused" | "ifEmpty">;
+
 /**
  * The part of a channel that declares and binds.
  *
@@ -94,10 +97,12 @@ export abstract class Topology {
   async #do<M extends NoWaitName>(
     method: M,
     fields: Arguments<M>,
-    { noWait = false, signal }: NoWaitOptions,
+    { noWait = false, signal, ifUnused, ifEmpty }: NoWaitOptions & Conditions,
   ): Promise<ReplyFields<M> | undefined> {
     if (!noWait) return this.#core.call(method, fields, signal);
-    await this.#core.tell(method, fields);
+    // A refusal names the method only. Of several deletions without an answer nobody would know which it was.
+    if (ifUnused === true || ifEmpty === true) await this.#core.call(method, { ...fields, noWait: false }, signal);
+    else await this.#core.tell(method, fields);
     return undefined;
   }
 }

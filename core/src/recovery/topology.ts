@@ -40,8 +40,6 @@ export class Topology {
   readonly #bindingsOf = new Tally();
   /** What will happen to the records once their removal is decided, by their identity. */
   readonly #removing = new Map<object, () => void>();
-  /** What would bring back the records that go just now. */
-  #gone: (() => void)[] | undefined;
 
   /** What is to be declared again: records whose removal is not under way. */
   get exchanges(): ExchangeRecord[] {
@@ -111,26 +109,22 @@ export class Topology {
 
   /** `exchange.delete` was sent. */
   removeExchange(name: string): Removal {
-    const record = this.#exchanges.get(name);
-    return record === undefined ? nothingToRemove : this.#remove(record, () => this.#exchangeGone(name));
+    return this.#remove(this.#exchanges.get(name), () => this.#exchangeGone(name));
   }
 
   /** `queue.delete` was sent. */
   removeQueue(name: string): Removal {
-    const record = this.#queues.get(name);
-    return record === undefined ? nothingToRemove : this.#remove(record, () => this.#queueGone(name));
+    return this.#remove(this.#queues.get(name), () => this.#queueGone(name));
   }
 
   /** `queue.unbind` or `exchange.unbind` was sent. */
   removeBinding(binding: BindingRecord): Removal {
-    const record = this.#bindings.get(bindingKey(binding));
-    return record === undefined ? nothingToRemove : this.#remove(record, () => this.#bindingGone(record));
+    return this.#remove(this.#bindings.get(bindingKey(binding)), (record) => this.#bindingGone(record));
   }
 
   /** `basic.cancel` was sent. */
   removeConsumer(consumer: Pick<ConsumerRecord, "channelId" | "consumerTag">): Removal {
-    const record = this.#consumers.get(consumerKey(consumer));
-    return record === undefined ? nothingToRemove : this.#remove(record, () => this.#consumerGone(record));
+    return this.#remove(this.#consumers.get(consumerKey(consumer)), (record) => this.#consumerGone(record));
   }
 
   /** A channel ended for good. Its consumers are gone; what it declared is not. */
@@ -167,15 +161,6 @@ export class Topology {
     this.#consumersOf.rename(oldName, newName);
   }
 
-  /** Does what removes records; the returned function brings them back. */
-  undoable(remove: () => void): () => void {
-    const gone: (() => void)[] = [];
-    this.#gone = gone;
-    remove();
-    this.#gone = undefined;
-    return () => gone.forEach((bringBack) => bringBack());
-  }
-
   // What follows from what
 
   #consumerGone(consumer: Pick<ConsumerRecord, "channelId" | "consumerTag">): void {
@@ -185,7 +170,6 @@ export class Topology {
     if (record === undefined) return;
     const { queue } = record;
     this.#consumers.delete(key);
-    this.#gone?.push(() => this.consumerStarted(record));
     const isLast = this.#consumersOf.remove(queue) === 0;
     if (isLast && this.#queues.get(queue)?.autoDelete === true) this.#queueGone(queue);
   }
@@ -194,7 +178,6 @@ export class Topology {
     const record = this.#queues.get(name);
     if (record === undefined) return;
     this.#queues.delete(name);
-    this.#gone?.push(() => this.queueDeclared(record));
     for (const binding of [...this.#bindings.values()]) {
       if (binding.destinationKind === "queue" && binding.destination === name) this.#bindingGone(binding);
     }
@@ -203,7 +186,6 @@ export class Topology {
 
   #bindingGone(record: BindingRecord): void {
     if (!this.#bindings.delete(bindingKey(record))) return;
-    this.#gone?.push(() => this.bound(record));
     const isLast = this.#bindingsOf.remove(record.source) === 0;
     if (isLast && this.#exchanges.get(record.source)?.autoDelete === true) this.#exchangeGone(record.source);
   }
@@ -212,7 +194,6 @@ export class Topology {
     const record = this.#exchanges.get(name);
     if (record === undefined) return;
     this.#exchanges.delete(name);
-    this.#gone?.push(() => this.exchangeDeclared(record));
     for (const binding of [...this.#bindings.values()]) {
       const leadsHere = binding.destinationKind === "exchange" && binding.destination === name;
       if (leadsHere || binding.source === name) this.#bindingGone(binding);
@@ -225,11 +206,12 @@ export class Topology {
     return [...records.values()].filter((record) => !this.#removing.has(record));
   }
 
-  #remove(record: object, gone: () => void): Removal {
-    this.#removing.set(record, gone);
+  #remove<T extends object>(record: T | undefined, gone: (record: T) => void): Removal {
+    if (record === undefined) return nothingToRemove;
+    this.#removing.set(record, () => gone(record));
     return {
       done: () => {
-        if (this.#removing.delete(record)) gone();
+        if (this.#removing.delete(record)) gone(record);
       },
       refused: () => {
         this.#removing.delete(record);
