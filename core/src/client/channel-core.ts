@@ -6,11 +6,10 @@
 import type { ChannelEngine, ChannelRequestName, Farewell, OneWayName } from "../engine/channel-engine.ts";
 import { ChannelError, ConnectionError } from "../engine/errors.ts";
 import type { ChannelClosedEvent, ConnectionEvent, DeliverEvent } from "../engine/events.ts";
-import type { Outcome } from "../wire/errors.ts";
 import type { Arguments, Fields, ReplyName } from "../wire/method-types.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { ConsumerDelivery, GotMessage, LentDelivery } from "./delivery.ts";
-import { AbortError, type EndError, endedWith, type MakeEnd, TransactionError } from "./errors.ts";
+import { AbortError, type EndError, endedWith, type MakeEnd } from "./errors.ts";
 import type { Gate } from "./gate.ts";
 import type { Observer } from "./instrumentation.ts";
 import { done, Future, Milestone, rejection } from "./futures.ts";
@@ -23,7 +22,8 @@ import type { Answer, CallOptions, Replies } from "./replies.ts";
 import type { ReturnedMessage } from "./returned-message.ts";
 import { Settlement } from "./settlement.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { Transaction } from "./transaction.ts";
+import type { Transaction } from "./transaction.ts";
+import { Transactions } from "./transactions.ts";
 
 /** What the listeners of a channel are given. */
 export interface ChannelEvents {
@@ -47,7 +47,7 @@ export interface ChannelHost {
   readonly deadlines: Deadlines;
   /** Takes what a listener or a handler threw. */
   readonly report: Report;
-  /** Keeps what recovery makes again; `undefined` on a connection that does not recover, and on a channel of recovery's own. */
+  /** Keeps what recovery makes again; `undefined` on a connection that does not recover. */
   readonly recorder: Recorder | undefined;
   readonly policy: PublishingPolicy;
   /** A gate for one channel. */
@@ -68,12 +68,12 @@ export type ReplyFields<M extends ChannelRequestName> = Fields<ReplyName<M>>;
 
 const never = (): boolean => false;
 
-/** Calls without an answer that can be taken back; older ones are taken for right. */
-const maxUnproven = 1000;
-
 /** A channel that lives through several connections. What belongs to one of them is replaced by {@link attach}. */
 export class ChannelCore implements PublishingHost {
   readonly host: ChannelHost;
+  /** As the connection has them. What recovery does on a channel of its own is not recorded, and the application not told of it. */
+  readonly recorder: Recorder | undefined;
+  readonly observer: Observer | undefined;
   readonly memory: ChannelMemory;
   /** The number on the wire, which the channel keeps. */
   readonly number: number;
@@ -98,22 +98,20 @@ export class ChannelCore implements PublishingHost {
   #ownEnd: ChannelError | undefined;
   /** What the server's delivery tags begin from, since the channel was opened last. */
   #offset = 0;
-  /** Calls without an answer that nothing has proved right yet. */
-  #unproven: { readonly method: string; readonly behind: number; readonly undo: () => void }[] | undefined;
-  /** Requests that were sent. An answer to one says that the server took what was sent before it. */
-  #requests = 0;
   #listeners: Listeners<ChannelEvents> | undefined;
-  #transaction: Transaction | undefined;
-  #isTransactional = false;
+  #transactions: Transactions | undefined;
 
-  constructor(host: ChannelHost, engine: ChannelEngine, id: number, window: PublishWindow) {
+  /** @param isPrivate - Whether it is recovery's own. */
+  constructor(host: ChannelHost, engine: ChannelEngine, id: number, window: PublishWindow, isPrivate = false) {
     this.host = host;
+    this.recorder = isPrivate ? undefined : host.recorder;
+    this.observer = isPrivate ? undefined : host.observer;
     this.memory = new ChannelMemory(id);
     this.number = engine.number;
     this.gate = host.newGate();
     this.#engine = engine;
     this.#settlement = this.#newSettlement();
-    this.publishing = host.observer?.publishing(this, window, host.policy) ?? new Publishing(this, window, host.policy);
+    this.publishing = this.observer?.publishing(this, window, host.policy) ?? new Publishing(this, window, host.policy);
     this.subscriptions = new Subscriptions(this);
   }
 
@@ -148,8 +146,20 @@ export class ChannelCore implements PublishingHost {
     return this.gate.cause;
   }
 
+  /** Makes a call that nothing may follow that was settled before, where that waits for the end of a transaction. */
+  inOrder<T>(signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
+    const transactions = this.#transactions;
+    this.settlement.flush();
+    return transactions?.waits === true ? inTurn((go) => transactions.later(go), signal, call) : call();
+  }
+
+  /** Made for the first call that is about transactions. */
+  get transactions(): Transactions {
+    return (this.#transactions ??= new Transactions(this));
+  }
+
   get transaction(): Transaction | undefined {
-    return this.#transaction;
+    return this.#transactions?.work;
   }
 
   /** Settles when the channel is open, or could not be opened. */
@@ -228,32 +238,24 @@ export class ChannelCore implements PublishingHost {
     idempotent?: boolean,
   ): Promise<T> {
     this.settlement.flush();
-    const { recorder } = this.host;
+    const { recorder } = this;
     try {
       const fields = recorder?.resolve(this.memory, method, given) ?? given;
       const request = this.engine.request(method, fields);
       const sent = recorder?.sent(this.memory, method, fields);
-      this.#requests += 1;
-      const number = this.#requests;
       this.link.touch();
-      // What is published or settled from now on may belong to a transaction.
-      if (method === "tx.select") this.#beginTransactions();
       if (method === "basic.recover") this.settlement.beginRecover();
-      const result = this.host.replies.expect(request, {
+      return this.host.replies.expect(request, {
         ...options,
         again,
         idempotent,
         value: (answer) => {
           sent?.done(answer);
-          this.#unproven = this.#unproven?.filter(({ behind }) => behind >= number);
-          if (method === "tx.select") this.#isTransactional = true;
           if (method === "basic.recover") this.settlement.endRecover();
           return options.value(answer);
         },
         failed: (end) => sent?.failed(end, request.sent),
       });
-      if (method === "tx.select") result.catch((error: unknown) => this.#failedToBegin(error));
-      return result;
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -261,68 +263,17 @@ export class ChannelCore implements PublishingHost {
 
   #send<M extends OneWayName>(method: M, given: Arguments<M>): Promise<void> {
     this.settlement.flush();
-    const { recorder } = this.host;
+    const { recorder } = this;
     try {
       const fields = recorder?.resolve(this.memory, method, given) ?? given;
       this.engine.send(method, fields);
       if (method === "basic.recover-async") this.settlement.forgetAll();
-      const sent = recorder?.sent(this.memory, method as ChannelRequestName, fields as Arguments<ChannelRequestName>);
-      sent?.done(undefined);
-      if (sent?.undo !== undefined) {
-        const unproven = (this.#unproven ??= []);
-        unproven.push({ method, behind: this.#requests, undo: () => sent.undo?.() });
-        if (unproven.length > maxUnproven) unproven.shift();
-      }
+      recorder?.told(this.memory, method, fields);
     } catch (error) {
       return Promise.reject(error as Error);
     }
     this.link.touch();
     return done;
-  }
-
-  // Transactions
-
-  /** Commits, or says why that cannot be. */
-  commit(signal: AbortSignal | undefined): Promise<void> {
-    return this.#behindPublishes(signal, async () => {
-      const transaction = this.#transaction;
-      if (transaction?.aborted === true) throw transaction.problem();
-      const errorOf = (end: EndError, outcome: Outcome): Error =>
-        outcome === "unknown" && !this.live ? new TransactionError("COMMIT_UNKNOWN", end) : endedWith(end, outcome);
-      const done = transaction?.done ?? 0;
-      // What would be committed after a loss is another transaction.
-      const again = (): Promise<void> => this.commit(signal);
-      await this.ask("tx.commit", {}, { signal, errorOf, again, value: () => transaction?.finished(done) });
-    });
-  }
-
-  /** Rolls back. What was lost with a connection is rolled back already. */
-  rollback(signal: AbortSignal | undefined, upTo?: number): Promise<void> {
-    return this.#behindPublishes(signal, async () => {
-      const transaction = this.#transaction;
-      const done = upTo ?? transaction?.done ?? 0;
-      if (transaction?.aborted === true) return transaction.rolledBack(done);
-      const again = (): Promise<void> => this.rollback(signal, done);
-      await this.ask("tx.rollback", {}, { signal, again, value: () => transaction?.finished(done) });
-    });
-  }
-
-  /** Ends a transaction: with what was published before this call, also where that waits, and with nothing that comes later. */
-  #behindPublishes(signal: AbortSignal | undefined, end: () => Promise<void>): Promise<void> {
-    if (this.publishing.isIdle) return end();
-    return inTurn((go) => this.publishing.behind({ resolve: go, fail: go }), signal, end);
-  }
-
-  #beginTransactions(): void {
-    this.#transaction ??= new Transaction();
-    this.settlement.transaction = this.#transaction;
-  }
-
-  /** `tx.select` failed. Who does not wait for its answer any more may have transactions all the same. */
-  #failedToBegin(error: unknown): void {
-    if (this.#isTransactional || error instanceof AbortError) return;
-    this.#transaction = undefined;
-    this.settlement.transaction = undefined;
   }
 
   /** Closes the channel; resolves when it is closed, for whatever reason. */
@@ -365,7 +316,7 @@ export class ChannelCore implements PublishingHost {
         this.publishing.makeUseOfRoom();
         return this.#listeners?.emit("flow", { active: event.active });
       case "channel-open":
-        this.host.observer?.channelOpened(this);
+        this.observer?.channelOpened(this);
         // A channel that is recovered is open when everything on it is as it was.
         if (!this.live) return this.#isAttached();
         this.#wasOpened = true;
@@ -377,18 +328,16 @@ export class ChannelCore implements PublishingHost {
 
   /** The channel was lost, and will be recovered: calls wait from now on. */
   lost({ requests }: ChannelClosedEvent, end: EndError): void {
-    this.#blame(end.method);
-    this.#attached?.fail(() => endedWith(end, "unknown"));
-    this.#attached = undefined;
+    this.#detach(end.method, () => end);
     this.gate.shut(end);
     this.#offset = this.settlement.offset + this.settlement.highest;
     this.subscriptions.lost();
-    this.settlement.lose();
-    this.#transaction?.lost(end);
+    this.settlement.lose(end);
+    this.transaction?.lost(end);
     this.host.replies.end(requests, end, true);
     this.publishing.lost(end);
     this.#listeners?.emit("lost", { error: end });
-    this.host.observer?.channelClosed(this, end);
+    this.observer?.channelClosed(this, end);
   }
 
   /** The channel is opened anew, in a new connection or after it was closed. Resolves when it is open. */
@@ -404,11 +353,19 @@ export class ChannelCore implements PublishingHost {
   }
 
   #newSettlement(): Settlement {
-    const { observer, link } = this.host;
+    const { observer, link } = this;
+    const transactions = this.#transactions;
     return (
-      observer?.settlement(this.#engine, link, this.#offset, this.#transaction) ??
-      new Settlement(this.#engine, link, this.#offset, this.#transaction)
+      observer?.settlement(this.#engine, link, this.#offset, transactions) ??
+      new Settlement(this.#engine, link, this.#offset, transactions)
     );
+  }
+
+  /** The server has no such channel any more. It may have closed it because of a method. */
+  #detach(method: string | undefined, makeEnd: MakeEnd): void {
+    this.recorder?.blame(this.memory, method);
+    this.#attached?.fail(() => endedWith(makeEnd(), "unknown"));
+    this.#attached = undefined;
   }
 
   #isOpened(): void {
@@ -430,12 +387,6 @@ export class ChannelCore implements PublishingHost {
     this.publishing.resume(() => this.gate.admit());
   }
 
-  /** Calls without an answer that the server now complains of. */
-  #blame(method: string | undefined): void {
-    for (const unproven of this.#unproven ?? []) if (unproven.method === method) unproven.undo();
-    this.#unproven = undefined;
-  }
-
   /** The channel is closed. */
   ended({ error, requests }: Pick<ChannelClosedEvent, "error" | "requests">): void {
     const makeEnd = (): EndError => error ?? this.#closedByClient();
@@ -446,19 +397,17 @@ export class ChannelCore implements PublishingHost {
     }
     this.#makeEnd = makeEnd;
     this.host.forget(this);
-    this.#blame(error?.method);
-    this.#attached?.fail(() => endedWith(makeEnd(), "unknown"));
-    this.#attached = undefined;
+    this.#detach(error?.method, makeEnd);
     this.gate.end(makeEnd);
     this.settlement.end();
-    this.host.recorder?.topology.channelClosed(this.memory.id);
+    this.recorder?.topology.channelClosed(this.memory.id);
     if (requests.length > 0) this.host.replies.end(requests, makeEnd());
     this.publishing.end(makeEnd);
     this.subscriptions.end(reason === undefined ? { type: "closed" } : { type: "lost", error: reason });
     this.#closed.reach(reason);
     this.#over.reach();
     this.#listeners?.emit("closed", { error: reason });
-    this.host.observer?.channelClosed(this, reason);
+    this.observer?.channelClosed(this, reason);
   }
 
   /** The message of a `basic.get`, if there was one. */

@@ -27,7 +27,14 @@ import { Topology } from "./topology.ts";
 /** The requests that have no method of their own where the client has to know of their effect. */
 export type RawRequestName = Exclude<
   ChannelRequestName,
-  "basic.consume" | "basic.cancel" | "basic.get" | "basic.qos" | "basic.recover"
+  | "basic.consume"
+  | "basic.cancel"
+  | "basic.get"
+  | "basic.qos"
+  | "basic.recover"
+  | "tx.select"
+  | "tx.commit"
+  | "tx.rollback"
 >;
 
 /** @throws UsageError INVALID_ARGUMENT when it is not a channel, or one of another copy of this package. */
@@ -179,7 +186,7 @@ export class Channel extends Topology {
         },
       },
     );
-    return this.#core.host.observer?.getting(this.#core, queue, asked) ?? asked;
+    return this.#core.observer?.getting(this.#core, queue, asked) ?? asked;
   }
 
   /**
@@ -235,35 +242,37 @@ export class Channel extends Topology {
   /** Has the server put back all outstanding deliveries of the channel. RabbitMQ does not support it without requeueing. */
   async basicRecover({ requeue = true, signal }: CallerOptions & { readonly requeue?: boolean } = {}): Promise<void> {
     if (!requeue) throw notSupported("basic.recover without requeue");
-    await this.#core.call("basic.recover", { requeue }, signal);
+    await this.#core.inOrder(signal, () => this.#core.call("basic.recover", { requeue }, signal));
   }
 
   /** As {@link basicRecover}, without an answer. Deprecated in AMQP. */
   async basicRecoverAsync({ requeue = true }: { readonly requeue?: boolean } = {}): Promise<void> {
     if (!requeue) throw notSupported("basic.recover-async without requeue");
-    await this.#core.tell("basic.recover-async", { requeue });
+    await this.#core.inOrder(undefined, () => this.#core.tell("basic.recover-async", { requeue }));
   }
 
   // Transactions and flow
 
-  /** Makes the channel transactional, for good: publishes and acknowledgements count from the next commit. */
+  /**
+   * Makes the channel transactional, for good: what is published and settled from this call on counts from the next commit.
+   */
   async txSelect({ signal }: CallerOptions = {}): Promise<void> {
-    await this.#core.call("tx.select", {}, signal);
+    await this.#core.transactions.select(signal);
   }
 
   /**
-   * Commits what was published and settled since the last commit. What is published after this call belongs to the next
-   * transaction, also when messages before it have to wait for room still.
+   * Commits what was published and settled since the last commit. What is published or settled after this call belongs to
+   * the next transaction, also when messages before it have to wait for room still.
    *
    * @throws TransactionError when the transaction, or the answer, was lost with a connection; ChannelError; ConnectionError.
    */
   async txCommit({ signal }: CallerOptions = {}): Promise<void> {
-    await this.#core.commit(signal);
+    await this.#core.transactions.commit(signal);
   }
 
   /** Undoes what was published and settled since the last commit. Deliveries are not sent again. */
   async txRollback({ signal }: CallerOptions = {}): Promise<void> {
-    await this.#core.rollback(signal);
+    await this.#core.transactions.rollback(signal);
   }
 
   /** Asks the server to go on sending. RabbitMQ cannot be asked to pause: use `Consumer.pause` and a prefetch. */

@@ -5,7 +5,7 @@ import type { Delivery } from "./delivery.ts";
 import type { Reception, Settled } from "./instrumentation-hooks.ts";
 import type { Link } from "./link.ts";
 import { Settlement } from "./settlement.ts";
-import type { Transaction } from "./transaction.ts";
+import type { Transactions } from "./transactions.ts";
 
 /** What the application was given, and where. */
 interface Remembered {
@@ -23,10 +23,10 @@ export class ObservedSettlement extends Settlement {
     engine: ChannelEngine,
     link: Link,
     offset: number,
-    transaction: Transaction | undefined,
+    transactions: Transactions | undefined,
     settled: (settled: Settled) => void,
   ) {
-    super(engine, link, offset, transaction);
+    super(engine, link, offset, transactions);
     this.#settled = settled;
   }
 

@@ -131,13 +131,21 @@ export class Publisher {
    */
   async flush({ timeout, signal }: WaitOptions = {}): Promise<void> {
     if (signal?.aborted === true) throw new AbortError(signal.reason, "unknown");
-    const limit = new Future<void>();
+    const { deadlines, publishing } = this.#core;
+    const flushed = new Future<void>();
+    let leave = (): boolean => true;
+    const giveUp = (makeError: () => Error): void => {
+      if (leave()) flushed.fail(makeError);
+    };
     const late = (): Error => new TimeoutError("Messages were not confirmed in time", "unknown");
-    const cancelDeadline =
-      timeout === undefined ? undefined : this.#core.deadlines.add(timeout, { expire: () => limit.fail(late) });
-    const stopListening = onAbort(signal, (reason) => limit.fail(() => new AbortError(reason, "unknown")));
+    const cancelDeadline = timeout === undefined ? undefined : deadlines.add(timeout, { expire: () => giveUp(late) });
+    const stopListening = onAbort(signal, (reason) => giveUp(() => new AbortError(reason, "unknown")));
+    leave = publishing.behind(
+      () => flushed.resolve(),
+      (makeError) => flushed.fail(makeError),
+    );
     try {
-      await Promise.race([this.#core.publishing.flush(), limit.promise]);
+      await flushed.promise;
     } catch (error) {
       if (this.#failed === 0 || error instanceof TimeoutError || error instanceof AbortError) throw error;
     } finally {

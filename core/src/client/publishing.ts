@@ -63,12 +63,13 @@ export interface WaitOptions {
 }
 
 /** Whoever waits for the publishes before him. */
-type Follower = Pick<Future<void>, "resolve" | "fail">;
-
-/** Whoever asked for a flush: it is over when everything up to `upTo` is settled. */
-interface Flush {
-  readonly upTo: number;
-  readonly future: Follower;
+interface Follower {
+  readonly tell: () => void;
+  readonly fail: (makeError: () => Error) => void;
+  /** The last of them, once they are sent. */
+  upTo: number;
+  /** He was told, or does not wait any more. */
+  over: boolean;
 }
 
 /** The publishes of one channel. */
@@ -79,9 +80,11 @@ export class Publishing {
   readonly #unconfirmed: Unconfirmed;
   #waiting = new Deque<WaitingPublish | Follower>();
   #waitingBytes = 0;
+  /** Publishes and followers that were given up, and have kept their place. */
   #cancelled = 0;
   #ready: Future<void> | undefined;
-  #flushes: Flush[] = [];
+  /** Followers of what is sent and not settled. */
+  #flushes: Follower[] = [];
   #makeEnd: MakeEnd | undefined;
 
   constructor(host: PublishingHost, window: PublishWindow, policy: PublishingPolicy) {
@@ -171,19 +174,26 @@ export class Publishing {
     return this.#ready.promise;
   }
 
-  /** Resolves when everything that was published before this call is settled, or, without confirms, handed over. */
-  flush(): Promise<void> {
-    if (this.#makeEnd !== undefined) return this.#rejected(this.#makeEnd);
-    if (this.isIdle) return done;
-    const future = new Future<void>();
-    this.behind(future);
-    return future.promise;
-  }
-
-  /** As {@link flush}, while publishes wait, for who has to be told in his turn: ahead of whatever is published later. */
-  behind(one: Follower): void {
-    this.#waiting.push(one);
-    this.#tellFirst();
+  /**
+   * Calls `tell` when everything that was published before is settled, or, without confirms, handed over: ahead of whatever
+   * is published later. `fail` is called when that can never be; by default it makes no difference.
+   *
+   * @returns what ends the wait, and whether there was one still.
+   */
+  behind(tell: () => void, fail: (makeError: () => Error) => void = tell): () => boolean {
+    const one: Follower = { tell, fail, upTo: Infinity, over: false };
+    if (this.#makeEnd === undefined) {
+      this.#waiting.push(one);
+      this.#tellFirst();
+    } else {
+      this.#fail(one, this.#makeEnd, "not-sent");
+    }
+    return () => {
+      if (one.over) return false;
+      one.over = true;
+      this.#leftOne();
+      return true;
+    };
   }
 
   // What the server says
@@ -217,7 +227,7 @@ export class Publishing {
     const waiting = this.#waiting.drain();
     this.#waitingBytes = 0;
     for (const one of waiting) {
-      if (!(one instanceof WaitingPublish)) one.fail(() => endedWith(makeEnd(), "unknown"));
+      if (!(one instanceof WaitingPublish)) this.#fail(one, makeEnd, "unknown");
       else if (!one.over) this.#failWaiting(one, (outcome) => endedWith(makeEnd(), outcome));
     }
     this.#ready?.fail(() => endedWith(makeEnd(), "not-sent"));
@@ -228,8 +238,7 @@ export class Publishing {
   end(makeEnd: MakeEnd): void {
     this.stop(makeEnd);
     this.#unconfirmed.end(() => endedWith(makeEnd(), "unknown"));
-    for (const flush of this.#flushes) flush.future.fail(() => endedWith(makeEnd(), "unknown"));
-    this.#flushes = [];
+    for (const flush of this.#flushes.splice(0)) this.#fail(flush, makeEnd, "unknown");
   }
 
   // Recovery
@@ -241,19 +250,19 @@ export class Publishing {
   lost(end: EndError): void {
     const hadUnconfirmed = this.#unconfirmed.count > 0;
     const again = this.#unconfirmed.lose(() => endedWith(end, "unknown"));
-    let flushes = this.#flushes;
+    const flushes = this.#flushes;
     const before = this.#waiting.drain();
-    // What was given up does not wait again.
-    this.#cancelled = 0;
     this.#flushes = [];
     for (const lost of again) {
-      for (const flush of flushes) if (flush.upTo < lost.sequence) this.#waiting.push(flush.future);
-      flushes = flushes.filter(({ upTo }) => upTo >= lost.sequence);
+      while (flushes[0] !== undefined && flushes[0].upTo < lost.sequence)
+        this.#waiting.push(flushes.shift() as Follower);
       this.#waitAgain(lost, end);
     }
-    for (const one of [...flushes.map(({ future }) => future), ...before]) {
-      if (one instanceof WaitingPublish) this.#waitOn(one);
-      else if (hadUnconfirmed && !this.#policy.republish) one.fail(() => endedWith(end, "unknown"));
+    for (const one of [...flushes, ...before]) {
+      // What was given up does not wait again.
+      if (one.over) this.#cancelled -= 1;
+      else if (one instanceof WaitingPublish) this.#waitOn(one);
+      else if (hadUnconfirmed && !this.#policy.republish) this.#fail(one, () => end, "unknown");
       else this.#waiting.push(one);
     }
     this.#tellFirst();
@@ -284,7 +293,6 @@ export class Publishing {
 
   /** A publish that waited for room now waits for a connection. */
   #waitOn(publish: WaitingPublish): void {
-    if (publish.over) return;
     this.#waiting.push(publish);
     if (publish.resends > 0 || publish.allowance !== undefined) return;
     const { allowance } = this.#policy;
@@ -318,13 +326,24 @@ export class Publishing {
       return;
     }
     if (publish.waits) this.#waitingBytes -= publish.cost;
-    this.#cancelled += 1;
     this.#failWaiting(publish, makeError);
+    this.#leftOne();
+  }
+
+  /** Of those who wait one does so no longer. When that is most of them, their places are given up. */
+  #leftOne(): void {
+    this.#cancelled += 1;
     this.#tellFirst();
-    if (this.#cancelled <= this.#waiting.size / 2) return;
-    const waiting = this.#waiting.drain();
+    if (this.#cancelled <= (this.#waiting.size + this.#flushes.length) / 2) return;
     this.#cancelled = 0;
-    for (const one of waiting) if (!(one instanceof WaitingPublish && one.over)) this.#waiting.push(one);
+    for (const one of this.#waiting.drain()) if (!one.over) this.#waiting.push(one);
+    this.#flushes = this.#flushes.filter(({ over }) => !over);
+  }
+
+  #fail(one: Follower, makeEnd: MakeEnd, outcome: Outcome): void {
+    if (one.over) return;
+    one.over = true;
+    one.fail(() => endedWith(makeEnd(), outcome));
   }
 
   // Inside
@@ -383,10 +402,6 @@ export class Publishing {
   }
 
   #sendNow(publish: WaitingPublish): void {
-    if (publish.over) {
-      this.#cancelled -= 1;
-      return;
-    }
     if (publish.waits) this.#waitingBytes -= publish.cost;
     publish.connected();
     let sequence: number;
@@ -412,8 +427,14 @@ export class Publishing {
 
   #sendFirstWaiting(): void {
     const next = this.#waiting.shift() as WaitingPublish | Follower;
-    if (next instanceof WaitingPublish) this.#sendNow(next);
-    else this.#flushes.push({ upTo: this.#unconfirmed.latest, future: next });
+    if (next.over) {
+      this.#cancelled -= 1;
+    } else if (next instanceof WaitingPublish) {
+      this.#sendNow(next);
+    } else {
+      next.upTo = this.#unconfirmed.latest;
+      this.#flushes.push(next);
+    }
     // Whoever waits for nothing that is unconfirmed is told before more is sent.
     this.#endFlushes();
   }
@@ -428,7 +449,13 @@ export class Publishing {
 
   #endFlushes(): void {
     while (this.#flushes[0] !== undefined && this.#flushes[0].upTo < this.#unconfirmed.lowest) {
-      this.#flushes.shift()?.future.resolve();
+      const first = this.#flushes.shift() as Follower;
+      if (first.over) {
+        this.#cancelled -= 1;
+      } else {
+        first.over = true;
+        first.tell();
+      }
     }
   }
 

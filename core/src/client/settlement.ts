@@ -8,9 +8,9 @@
 
 import type { ChannelEngine } from "../engine/channel-engine.ts";
 import { LazyMap } from "../engine/lazy-map.ts";
-import { SettlementError } from "./errors.ts";
+import { type EndError, SettlementError } from "./errors.ts";
 import type { Link, TurnEnd } from "./link.ts";
-import type { Transaction } from "./transaction.ts";
+import type { Settle, Transactions } from "./transactions.ts";
 
 /**
  * What became of settling a delivery: `"settled"`, or `"stale"` when its connection or channel was lost meanwhile and
@@ -46,20 +46,23 @@ export class Settlement implements TurnEnd {
   readonly #acknowledged: number[] = [];
   #turnEndAsked = false;
   #ended = false;
-  #stale = false;
+  /** What the channel was lost by, if it was, and comes back. */
+  lostBy: EndError | undefined;
   #recovering = false;
+  /** How often everything was forgotten that had arrived. */
+  generation = 0;
   /** What acknowledgements and refusals are part of, on a channel in transactions. */
-  transaction: Transaction | undefined;
+  transactions: Transactions | undefined;
 
   /**
    * @param offset - What is added to the server's tags in errors, so that tags are never used twice on a channel that
    * was recovered.
    */
-  constructor(engine: ChannelEngine, link: Link, offset = 0, transaction?: Transaction) {
+  constructor(engine: ChannelEngine, link: Link, offset = 0, transactions?: Transactions) {
     this.#engine = engine;
     this.#link = link;
     this.offset = offset;
-    this.transaction = transaction;
+    this.transactions = transactions;
   }
 
   /** The highest tag that was received. */
@@ -72,7 +75,7 @@ export class Settlement implements TurnEnd {
    * will; or the channel is closing, and nothing can be sent on it any more.
    */
   get isStale(): boolean {
-    return this.#stale || this.#isClosing();
+    return this.lostBy !== undefined || this.#isClosing();
   }
 
   /** A delivery arrived. With `noAck` the server considers it settled. */
@@ -96,7 +99,7 @@ export class Settlement implements TurnEnd {
   /** @throws SettlementError */
   ack(tag: number): void {
     if (this.#ended || this.#state(tag) !== outstanding) return this.#ackStraggler(tag);
-    if (this.transaction !== undefined) work(this.transaction);
+    this.transactions?.work?.settled();
     this.#states[tag & (this.#states.length - 1)] = acknowledged;
     this.#acknowledged.push(tag);
     this.#askForTurnEnd();
@@ -113,10 +116,9 @@ export class Settlement implements TurnEnd {
   /** @throws SettlementError */
   refuse(tag: number, requeue: boolean, method: "nack" | "reject"): void {
     if (!this.isOutstanding(tag)) throw this.#problem(tag);
-    if (this.transaction !== undefined) work(this.transaction);
+    this.transactions?.work?.settled();
     this.flush();
-    if (method === "nack") this.#engine.nack(tag, false, requeue);
-    else this.#engine.reject(tag, requeue);
+    this.#send((engine) => (method === "nack" ? engine.nack(tag, false, requeue) : engine.reject(tag, requeue)));
     this.#link.touch();
     if (!this.#stragglers.delete(tag)) this.#settle(tag);
   }
@@ -127,8 +129,8 @@ export class Settlement implements TurnEnd {
     this.flush();
     const last = this.#highestOutstanding(tag === 0 ? this.#high : tag);
     if (last === undefined) return;
-    if (this.transaction !== undefined) work(this.transaction);
-    this.#engine.nack(last, true, requeue);
+    this.transactions?.work?.settled();
+    this.#send((engine) => engine.nack(last, true, requeue));
     this.#link.touch();
     for (const straggler of this.#stragglers.keys()) if (straggler <= last) this.#stragglers.delete(straggler);
     for (let t = this.#low; t <= last; t += 1) this.#states[t & (this.#states.length - 1)] = settled;
@@ -152,6 +154,7 @@ export class Settlement implements TurnEnd {
 
   /** Nothing that arrived so far is to be settled any more. */
   forgetAll(): void {
+    this.generation += 1;
     this.#states.fill(settled);
     this.#stragglers.clear();
     this.#acknowledged.length = 0;
@@ -165,8 +168,8 @@ export class Settlement implements TurnEnd {
   }
 
   /** The connection was lost, or the channel was, and it comes back: with new deliveries, and a new settlement. */
-  lose(): void {
-    this.#stale = true;
+  lose(cause: EndError): void {
+    this.lostBy = cause;
     this.end();
   }
 
@@ -187,7 +190,7 @@ export class Settlement implements TurnEnd {
     for (let i = 0; i < tags.length; i += 1) {
       const tag = tags[i] as number;
       if (this.#state(tag) !== acknowledged) continue;
-      this.#engine.ack(tag, false);
+      this.#ack(tag, false);
       this.#settle(tag);
     }
     tags.length = 0;
@@ -208,7 +211,7 @@ export class Settlement implements TurnEnd {
       count += 1;
     }
     if (count === 0) return;
-    this.#engine.ack(last, count > 1);
+    this.#ack(last, count > 1);
     for (let t = this.#low; t < tag; t += 1) states[t & mask] = settled;
     this.#low = tag;
   }
@@ -221,10 +224,21 @@ export class Settlement implements TurnEnd {
 
   #ackStraggler(tag: number): void {
     if (this.#ended || !this.#stragglers.has(tag)) throw this.#problem(tag);
-    if (this.transaction !== undefined) work(this.transaction);
-    this.#engine.ack(tag, false);
+    this.transactions?.work?.settled();
+    this.#ack(tag, false);
     this.#link.touch();
     this.#stragglers.delete(tag);
+  }
+
+  #ack(tag: number, multiple: boolean): void {
+    if (this.transactions?.waits !== true) this.#engine.ack(tag, multiple);
+    else this.#send((engine) => engine.ack(tag, multiple));
+  }
+
+  /** Settles now, or where the end of a transaction waits behind that. */
+  #send(settle: Settle): void {
+    if (this.transactions?.waits !== true) settle(this.#engine);
+    else this.transactions.settle(settle);
   }
 
   // The window of tags
@@ -289,10 +303,4 @@ export class Settlement implements TurnEnd {
     const known = Number.isSafeInteger(tag) && tag >= 1 && tag <= this.#high;
     return new SettlementError(known ? "ALREADY_SETTLED" : "UNKNOWN_DELIVERY", shown);
   }
-}
-
-/** Something is added to a transaction; to one whose work was lost nothing can be. */
-function work(transaction: Transaction): void {
-  if (transaction.aborted) throw transaction.problem();
-  transaction.worked();
 }

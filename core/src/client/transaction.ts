@@ -1,7 +1,7 @@
 /** What becomes of a transaction when its channel is lost: the server undoes it, and the application has to know. */
 
-import type { EndError } from "./errors.ts";
-import { TransactionError } from "./errors.ts";
+import type { Outcome } from "../wire/errors.ts";
+import { type EndError, endedWith, TransactionError } from "./errors.ts";
 
 /** The transactions of one channel, one after the other. */
 export class Transaction {
@@ -16,6 +16,17 @@ export class Transaction {
     return this.#done;
   }
 
+  /** Whether the server has work of it. */
+  get isOpen(): boolean {
+    return this.#done > this.#finished;
+  }
+
+  /** Something is settled. To a transaction whose work was lost nothing can be added. */
+  settled(): void {
+    if (this.aborted) throw this.problem();
+    this.worked();
+  }
+
   /** Something was published or settled. */
   worked(): void {
     this.#done += 1;
@@ -28,8 +39,13 @@ export class Transaction {
 
   /** The channel was lost. A transaction without work cannot be missed. */
   lost(cause: EndError): void {
-    if (this.#done > this.#finished) this.#cause = cause;
+    if (this.isOpen) this.missed(cause);
     this.#finished = this.#done;
+  }
+
+  /** Something was lost that would have been part of it. */
+  missed(cause: EndError | undefined): void {
+    this.#cause = cause;
   }
 
   /** Whether work was lost, and nobody has rolled it back yet. */
@@ -45,5 +61,10 @@ export class Transaction {
   /** Why nothing can be added to the transaction, and nothing of it committed. */
   problem(): TransactionError {
     return new TransactionError("TRANSACTION_ABORTED", this.#cause);
+  }
+
+  /** What is said of a commit that was not answered. Where the channel comes back, the application may ask again. */
+  commitError(end: EndError, outcome: Outcome, comesBack: boolean): Error {
+    return outcome === "unknown" && comesBack ? new TransactionError("COMMIT_UNKNOWN", end) : endedWith(end, outcome);
   }
 }

@@ -27,6 +27,8 @@ export class PublishWindow {
   readonly #waiting = new Deque<Turn>();
   #waitingBytes = 0;
   #waitingPublishes = 0;
+  /** Turns that were given up, and keep their place. */
+  #givenUp = 0;
   #inFlight = 0;
   #bytes = 0;
 
@@ -61,19 +63,38 @@ export class PublishWindow {
     return turn;
   }
 
-  /** Calls `go` behind the publishes that wait: now, where there are none. */
-  behind(go: () => void): void {
-    if (this.#waiting.size === 0) go();
-    else this.#waiting.push({ bytes: 0, go });
+  /** Calls `go` behind the publishes that wait: now, where there are none. What is returned ends the wait. */
+  behind(go: () => void): () => void {
+    const turn: Turn = { bytes: 0, go };
+    if (this.#waiting.size === 0) {
+      turn.go = undefined;
+      go();
+    } else {
+      this.#waiting.push(turn);
+    }
+    return () => {
+      if (turn.go !== undefined) this.#forget(turn);
+    };
+  }
+
+  #forget(turn: Turn): void {
+    turn.go = undefined;
+    this.#givenUp += 1;
+    if (this.#givenUp <= this.#waiting.size / 2) return;
+    this.#givenUp = 0;
+    for (const one of this.#waiting.drain()) {
+      if (one.go === undefined) this.#waitingBytes -= one.bytes;
+      else this.#waiting.push(one);
+    }
   }
 
   /** Gives up a turn of a publish, which goes on counting a little until then. Returns false when it has come already. */
   giveUp(turn: Turn): boolean {
     if (turn.go === undefined) return false;
-    turn.go = undefined;
     this.#waitingBytes -= turn.bytes - overhead;
     this.#waitingPublishes -= 1;
     turn.bytes = overhead;
+    this.#forget(turn);
     return true;
   }
 
@@ -86,7 +107,10 @@ export class PublishWindow {
       if (next === undefined) return;
       this.#waitingBytes -= next.bytes;
       const { go } = next;
-      if (go === undefined) continue;
+      if (go === undefined) {
+        this.#givenUp -= 1;
+        continue;
+      }
       next.go = undefined;
       if (next.bytes > 0) {
         this.#waitingPublishes -= 1;

@@ -14,7 +14,7 @@ export const clientMutations: readonly Mutation[] = [
   client(
     "acknowledgements of a turn are forgotten",
     "settlement.ts",
-    "    if (count === 0) return;\n    this.#engine.ack(last, count > 1);\n",
+    "    if (count === 0) return;\n    this.#ack(last, count > 1);\n",
     "    if (count === 0) return;\n",
   ),
   client(
@@ -81,8 +81,8 @@ export const clientMutations: readonly Mutation[] = [
   client(
     "a publish that was given up while it waited is sent",
     "publishing.ts",
-    "    if (publish.over) {\n      this.#cancelled -= 1;\n      return;\n    }\n    if (publish.waits) this",
-    "    if (publish.waits) this",
+    "    if (next.over) {\n      this.#cancelled -= 1;\n    } else if (next instanceof WaitingPublish) {\n",
+    "    if (next instanceof WaitingPublish) {\n",
   ),
   client(
     "a flush ends one confirm too early",

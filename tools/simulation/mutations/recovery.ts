@@ -50,7 +50,7 @@ export const recoveryMutations: readonly Mutation[] = [
   recovery(
     "lost work counts as committed",
     "client/transaction.ts",
-    "    if (this.#done > this.#finished) this.#cause = cause;\n",
+    "    if (this.isOpen) this.missed(cause);\n",
     "    void cause;\n",
   ),
   recovery(
@@ -61,9 +61,9 @@ export const recoveryMutations: readonly Mutation[] = [
   ),
   recovery(
     "a commit that waited for the connection commits another transaction",
-    "client/channel-core.ts",
-    "{ signal, errorOf, again, value: () => transaction",
-    "{ signal, errorOf, value: () => transaction",
+    "client/transactions.ts",
+    "          again: () => this.commit(signal),\n",
+    "",
   ),
   recovery(
     "what was unconfirmed at a loss counts as confirmed",
