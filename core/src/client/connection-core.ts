@@ -240,7 +240,7 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
     this.#renewCredentials(dialed);
     this.#mechanism = mechanism;
     if (isFirst) {
-      this.recovery?.begin(this.io.now());
+      this.recovery?.begin();
       this.observer?.event("connected", { epoch: 1 });
     } else {
       this.recovery?.adopted(link);

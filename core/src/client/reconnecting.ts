@@ -25,11 +25,11 @@ export class Reconnector {
   #dialing: AbortController | undefined;
   #stopped = false;
 
-  /** @param openedAt - when the connection was open for the first time. */
-  constructor(host: RecoveryHost, plan: RecoveryPlan, openedAt: Millis) {
+  /** The connection is open, for the first time. */
+  constructor(host: RecoveryHost, plan: RecoveryPlan) {
     this.#host = host;
     this.#plan = plan;
-    this.#backoff = opened(neverOpened, openedAt);
+    this.#backoff = opened(neverOpened, host.io.now());
   }
 
   /** The connection is usable again. Whether the outage is over shows when it stays so. */

@@ -64,10 +64,8 @@ export class Recovery {
   readonly #allowance: Allowance;
   readonly #host: RecoveryHost;
   readonly #plan: RecoveryPlan;
-  /** Made when it is needed: most connections are never lost. */
-  #madeReconnector: Reconnector | undefined;
-  /** When the first link was open. */
-  #openedAt: Millis = 0;
+  /** Made when the first link is open. */
+  #reconnector: Reconnector | undefined;
   readonly #reopenings = new LazyMap<ChannelCore, Reopening>();
   #restoration: Restoration | undefined;
   #state: "open" | "connecting" | "recovering" = "open";
@@ -113,8 +111,8 @@ export class Recovery {
   }
 
   /** The first link is open. */
-  begin(now: Millis): void {
-    this.#openedAt = now;
+  begin(): void {
+    this.#reconnector = new Reconnector(this.#host, this.#plan);
   }
 
   /** The connection was lost. Its channels know already. */
@@ -126,12 +124,12 @@ export class Recovery {
     this.#host.gate.shut(cause);
     this.#host.emit("disconnected", { cause, willRecover: true });
     // A listener may have closed the connection.
-    if (!this.#stopped) this.#reconnector.lost(cause);
+    if (!this.#stopped) this.#reconnector?.lost(cause);
   }
 
   /** See {@link Reconnector.hurry}. */
   hurry(): void {
-    this.#madeReconnector?.hurry();
+    this.#reconnector?.hurry();
   }
 
   /** There is a link again. */
@@ -151,7 +149,7 @@ export class Recovery {
   /** Nobody needs recovery any more: no dial, no timer, nothing. */
   stop(): void {
     this.#stopped = true;
-    this.#madeReconnector?.stop();
+    this.#reconnector?.stop();
     this.#endAttempts();
   }
 
@@ -171,7 +169,7 @@ export class Recovery {
     this.#lostAt = undefined;
     this.#state = "open";
     this.#restoration = undefined;
-    this.#reconnector.opened();
+    this.#reconnector?.opened();
     this.#host.reopened();
     for (const core of this.#host.channels) this.#restored(core);
     this.#host.emit("recovered", { epoch, took, failures: restoration.failures });
@@ -217,15 +215,8 @@ export class Recovery {
 
   // Inside
 
-  get #reconnector(): Reconnector {
-    this.#madeReconnector ??= new Reconnector(this.#host, this.#plan, this.#openedAt);
-    return this.#madeReconnector;
-  }
-
   #newRestoration(link: Link): Restoration {
-    const queueRenamed = (oldName: string, newName: string): void => this.#queueRenamed(oldName, newName);
-    const { topology } = this.recorder;
-    return new Restoration({ connection: this.#host, plan: this.#plan, topology, queueRenamed }, link);
+    return new Restoration({ connection: this.#host, plan: this.#plan, topology: this.recorder.topology }, link);
   }
 
   #isWanted(error: ConnectionError): boolean {
@@ -254,15 +245,6 @@ export class Recovery {
 
   #forgetClosed(): void {
     for (const core of [...this.#reopenings.keys()]) if (core.state === "closed") this.#reopenings.delete(core);
-  }
-
-  #queueRenamed(oldName: string, newName: string): void {
-    this.recorder.topology.queueRenamed(oldName, newName);
-    for (const core of this.#host.channels) {
-      core.subscriptions.queueRenamed(oldName, newName);
-      if (core.memory.lastDeclared === oldName) core.memory.lastDeclared = newName;
-    }
-    this.#host.emit("queue-renamed", { oldName, newName });
   }
 }
 

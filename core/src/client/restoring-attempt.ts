@@ -5,7 +5,7 @@
 
 import { ChannelError, ConnectionError } from "../engine/errors.ts";
 import type { Millis } from "../engine/config.ts";
-import { type ItemVerdict, judgeFailure } from "../recovery/causes.ts";
+import { judgeFailure } from "../recovery/causes.ts";
 import { exchangesToDeclare, queuesToDeclare, type ReplayOptions } from "../recovery/replay.ts";
 import type { Topology } from "../recovery/topology.ts";
 import { Future } from "./futures.ts";
@@ -21,19 +21,23 @@ export const itemTimeout: Millis = 20_000;
 /** The wait before an item that is tried again because the application says so. */
 export const askedRetryDelay: Millis = 1_000;
 
-/** What a restoration needs. */
-export interface RestoringHost {
+/** What a restoration is of. */
+export interface Lost {
   readonly connection: RecoveryHost;
   readonly plan: RecoveryPlan;
   readonly topology: Topology;
-  queueRenamed(oldName: string, newName: string): void;
 }
+
+/** What comes after a failure. */
+type Step = "skip" | "retry" | "restore-dependency";
 
 /** Ends a restoration that nobody needs any more. It does not reach the application. */
 export class Stopped extends Error {}
 
 export class RestoringAttempt {
-  readonly host: RestoringHost;
+  readonly connection: RecoveryHost;
+  readonly topology: Topology;
+  readonly #plan: RecoveryPlan;
   readonly link: Link;
   readonly failures: TopologyFailure[] = [];
   /** Queues and exchanges that could not be declared, with the reason. */
@@ -43,10 +47,12 @@ export class RestoringAttempt {
   readonly #wakers = new Set<() => void>();
   #stopped = false;
 
-  constructor(host: RestoringHost, link: Link) {
-    this.host = host;
+  constructor({ connection, plan, topology }: Lost, link: Link) {
+    this.connection = connection;
+    this.topology = topology;
+    this.#plan = plan;
     this.link = link;
-    this.options = { mode: host.plan.topology, filter: this.#safeFilter() };
+    this.options = { mode: plan.topology, filter: this.#safeFilter() };
   }
 
   get stopped(): boolean {
@@ -60,34 +66,34 @@ export class RestoringAttempt {
   }
 
   /** What follows from a failure. Resolves when it is time for it; rejects when the attempt is over. */
-  async decide(item: TopologyItem, error: unknown, attempt: number, elapsed: Millis): Promise<ItemVerdict> {
+  async decide(item: TopologyItem, error: unknown, attempt: number, elapsed: Millis): Promise<Step> {
     if (error instanceof ConnectionError) throw error;
     const verdict = judgeFailure({
       kind: item.kind,
       error,
       attempt,
       elapsed,
-      heartbeat: this.#heartbeat,
+      heartbeat: this.link.engine.heartbeat,
       dependencyRecorded: this.#isDependencyRecorded(item, error),
     });
     const action = verdict.action === "restore-dependency" ? "retry" : verdict.action;
-    const ask = (): TopologyAction | undefined => this.host.plan.onTopologyError?.({ item, error, attempt, action });
-    const asked = answerOf(ask, undefined, this.host.connection.report);
+    const ask = (): TopologyAction | undefined => this.#plan.onTopologyError?.({ item, error, attempt, action });
+    const asked = answerOf(ask, undefined, this.connection.report);
     switch (asked ?? action) {
       case "close":
-        void this.host.connection.close();
+        void this.connection.close();
         throw new Stopped();
       case "abort":
         this.link.abort();
         throw error;
       case "skip":
         this.skip(item, error, attempt);
-        return { action: "skip" };
+        return "skip";
       case "retry":
-        this.host.connection.emit("topology-error", { item, error, attempt, action: "retry" });
-        if (verdict.action === "restore-dependency") return verdict;
+        this.connection.emit("topology-error", { item, error, attempt, action: "retry" });
+        if (verdict.action === "restore-dependency") return verdict.action;
         await this.sleep(verdict.action === "retry" ? verdict.delay : askedRetryDelay);
-        return verdict.action === "retry" ? verdict : { action: "retry", delay: 0 };
+        return "retry";
     }
   }
 
@@ -95,13 +101,13 @@ export class RestoringAttempt {
     const failure: TopologyFailure = { item, error, attempt, action: "skip" };
     this.missing.set(keyOf(item), error);
     this.failures.push(failure);
-    this.host.connection.emit("topology-error", failure);
+    this.connection.emit("topology-error", failure);
   }
 
   /** The server ended the connection for what this item sent. */
   suspect(item: TopologyItem, error: unknown): void {
     if (!(error instanceof ConnectionError) || error.replyCode === undefined) return;
-    if (methodsOf[item.kind].includes(error.method ?? "")) this.host.topology.suspects.add(keyOf(item));
+    if (methodsOf[item.kind].includes(error.method ?? "")) this.topology.suspects.add(keyOf(item));
   }
 
   /** Why the queue or exchange that a binding needs could not be declared. */
@@ -126,14 +132,14 @@ export class RestoringAttempt {
     names: readonly string[],
   ): T[] {
     if (names.length === 0) return [];
-    return select(this.host.topology, this.options).filter(({ name }) => names.includes(name));
+    return select(this.topology, this.options).filter(({ name }) => names.includes(name));
   }
 
   /** A filter of the application's that throws leaves nothing out. */
   #safeFilter(): RecoveryPlan["filter"] {
-    const { filter } = this.host.plan;
+    const { filter } = this.#plan;
     const safe = <T, Answer>(test: ((record: T) => Answer | boolean) | undefined) =>
-      test && ((record: T) => answerOf(() => test(record), true, this.host.connection.report));
+      test && ((record: T) => answerOf(() => test(record), true, this.connection.report));
     return {
       exchange: safe(filter.exchange),
       queue: safe(filter.queue),
@@ -145,11 +151,7 @@ export class RestoringAttempt {
   // Time
 
   get now(): Millis {
-    return this.host.connection.io.now();
-  }
-
-  get #heartbeat(): number {
-    return this.link.engine.heartbeat;
+    return this.connection.io.now();
   }
 
   check(): void {
@@ -158,7 +160,7 @@ export class RestoringAttempt {
 
   /** Waits for an answer, but not for ever. A server that has blocked the connection reads nothing, and may take its time. */
   async timed(answer: Promise<unknown>): Promise<void> {
-    const { deadlines } = this.host.connection;
+    const { deadlines } = this.connection;
     const expire = (): void => {
       if (this.link.engine.blocked === undefined) this.link.abort();
       else cancel = deadlines.add(itemTimeout, { expire });
@@ -175,7 +177,7 @@ export class RestoringAttempt {
     this.check();
     const over = new Future<void>();
     const wake = (): void => over.resolve();
-    const cancel = this.host.connection.io.setTimer(delay, wake);
+    const cancel = this.connection.io.setTimer(delay, wake);
     this.#wakers.add(wake);
     await over.promise;
     this.#wakers.delete(wake);

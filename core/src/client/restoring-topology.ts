@@ -23,8 +23,7 @@ export class TopologyRestoration {
 
   /** Restores all of it. */
   async run(): Promise<void> {
-    const { options } = this.#attempt;
-    const { topology } = this.#attempt.host;
+    const { options, topology } = this.#attempt;
     for (const exchange of exchangesToDeclare(topology, options)) {
       await this.#item({ kind: "exchange", exchange }, () => this.#declareExchange(exchange));
     }
@@ -50,7 +49,7 @@ export class TopologyRestoration {
   }
 
   get #declaring(): ChannelCore {
-    const { connection } = this.#attempt.host;
+    const { connection } = this.#attempt;
     if (this.#private === undefined || this.#private.state === "closed")
       this.#private = connection.registry.openPrivate(connection, this.#channelsHaveNumbers);
     return this.#private;
@@ -65,7 +64,7 @@ export class TopologyRestoration {
 
   /** @param isOfQueue - Whether it is a binding of a queue that was declared again just now: what else there is of that is made. */
   async #declareDependency(item: TopologyItem, isOfQueue = false): Promise<void> {
-    const { topology } = this.#attempt.host;
+    const { topology } = this.#attempt;
     for (const exchange of this.#attempt.dependencies(exchangesToDeclare, neededExchanges(item))) {
       await this.#item({ kind: "exchange", exchange }, () => this.#declareExchange(exchange));
     }
@@ -91,7 +90,7 @@ export class TopologyRestoration {
     // A binding that was left out with its queue is left out once.
     if (item.kind === "binding" && this.#attempt.missing.has(keyOf(item))) return;
     const since = this.#attempt.now;
-    if (this.#attempt.host.topology.suspects.isPoison(keyOf(item))) {
+    if (this.#attempt.topology.suspects.isPoison(keyOf(item))) {
       return this.#attempt.skip(item, new Error("The server closed the connection for it, twice"));
     }
     for (let attempt = 1; ; attempt += 1) {
@@ -99,16 +98,16 @@ export class TopologyRestoration {
       const missing = this.#attempt.missingFor(item);
       if (missing !== undefined) return this.#attempt.skip(item, missing);
       // Under another name it is made already.
-      if (item.kind === "binding" && !this.#attempt.host.topology.holdsBinding(item.binding)) return;
+      if (item.kind === "binding" && !this.#attempt.topology.holdsBinding(item.binding)) return;
       try {
         await this.#attempt.timed(make());
         return;
       } catch (error) {
         this.#attempt.suspect(item, error);
         this.#attempt.check();
-        const verdict = await this.#attempt.decide(item, error, attempt, this.#attempt.now - since);
-        if (verdict.action === "skip") return;
-        if (verdict.action === "restore-dependency") await this.#declareDependency(item, isOfQueue);
+        const next = await this.#attempt.decide(item, error, attempt, this.#attempt.now - since);
+        if (next === "skip") return;
+        if (next === "restore-dependency") await this.#declareDependency(item, isOfQueue);
       }
     }
   }
@@ -125,8 +124,18 @@ export class TopologyRestoration {
     const queue = serverNamed ? "" : name;
     const fields = { queue, durable, exclusive, autoDelete, arguments: table };
     const { queue: newName } = await this.#declaring.restore("queue.declare", fields);
-    if (newName !== name) this.#attempt.host.queueRenamed(name, newName);
+    if (newName !== name) this.#queueRenamed(name, newName);
     return newName;
+  }
+
+  #queueRenamed(oldName: string, newName: string): void {
+    const { connection, topology } = this.#attempt;
+    topology.queueRenamed(oldName, newName);
+    for (const core of connection.channels) {
+      core.subscriptions.queueRenamed(oldName, newName);
+      if (core.memory.lastDeclared === oldName) core.memory.lastDeclared = newName;
+    }
+    connection.emit("queue-renamed", { oldName, newName });
   }
 
   async #bind(binding: BindingRecord): Promise<void> {

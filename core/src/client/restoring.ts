@@ -13,7 +13,7 @@ import { type ChannelStep, channelSetup, consumersToStart } from "../recovery/re
 import { UsageError } from "../wire/errors.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import type { Link } from "./link.ts";
-import { askedRetryDelay, itemTimeout, RestoringAttempt, type RestoringHost } from "./restoring-attempt.ts";
+import { askedRetryDelay, itemTimeout, type Lost, RestoringAttempt } from "./restoring-attempt.ts";
 import { keyOf } from "./restoring-items.ts";
 import { TopologyRestoration } from "./restoring-topology.ts";
 import type { TopologyFailure, TopologyItem } from "./recovery-options.ts";
@@ -24,8 +24,8 @@ export class Restoration {
   readonly #topology: TopologyRestoration;
   readonly #restoring = new Set<ChannelCore>();
 
-  constructor(host: RestoringHost, link: Link) {
-    this.#attempt = new RestoringAttempt(host, link);
+  constructor(lost: Lost, link: Link) {
+    this.#attempt = new RestoringAttempt(lost, link);
     this.#topology = new TopologyRestoration(this.#attempt);
   }
 
@@ -53,13 +53,13 @@ export class Restoration {
    * The topology comes before the channels: its private channel then finds a free number whatever the application uses.
    */
   async run(): Promise<void> {
-    const { host } = this.#attempt;
+    const { connection, topology } = this.#attempt;
     this.#attempt.check();
     await this.#topology.run();
     await this.#topology.closePrivate();
     this.#topology.numbersAreTaken();
-    const channels = host.connection.channels;
-    if (host.topology.suspects.any) for (const core of channels) await this.#channel(core);
+    const channels = connection.channels;
+    if (topology.suspects.any) for (const core of channels) await this.#channel(core);
     else await Promise.all(channels.map((core) => this.#channel(core)));
     await this.#topology.closePrivate();
     this.#attempt.check();
@@ -98,9 +98,9 @@ export class Restoration {
       tried.attempt += 1;
       tries.set(key, tried);
       const elapsed = this.#attempt.now - tried.since;
-      const verdict = await this.#attempt.decide(item, error, tried.attempt, elapsed);
-      if (verdict.action === "restore-dependency") await this.#topology.restoreDependency(item);
-      if (verdict.action !== "skip") continue;
+      const next = await this.#attempt.decide(item, error, tried.attempt, elapsed);
+      if (next === "restore-dependency") await this.#topology.restoreDependency(item);
+      if (next !== "skip") continue;
       left.add(key);
       if (item.kind !== "consumer") return core.ended({ error, requests: [] });
       core.subscriptions.notRecovered(item.consumer.consumerTag, error);
@@ -123,7 +123,7 @@ export class Restoration {
       this.#attempt.link.touch();
       for (const step of channelSetup(record)) await this.#attempt.timed(this.#take(core, step));
       // Consumers whose cancellation was asked for meanwhile are not among them.
-      const consumerSteps = consumersToStart(this.#attempt.host.topology, record, this.#attempt.options);
+      const consumerSteps = consumersToStart(this.#attempt.topology, record, this.#attempt.options);
       endOthers(core, consumerSteps);
       for (const step of consumerSteps) {
         if (step.type === "basic.consume") {
@@ -140,7 +140,7 @@ export class Restoration {
       }
       await this.#attempt.timed(opened);
       this.#attempt.check();
-      this.#attempt.host.connection.emit("channel-recovered", { channel: core.number });
+      this.#attempt.connection.emit("channel-recovered", { channel: core.number });
       return undefined;
     } catch (error) {
       this.#attempt.suspect(item, error);
@@ -183,7 +183,7 @@ export class Restoration {
   #problemOf(consumer: ConsumerRecord, left: ReadonlySet<string>): unknown {
     const key = `consumer ${consumerKey(consumer)}`;
     if (left.has(key)) return new Error("It was left out");
-    if (this.#attempt.host.topology.suspects.isPoison(key))
+    if (this.#attempt.topology.suspects.isPoison(key))
       return new Error("The server closed the connection for it, twice");
     return this.#attempt.missing.get(`queue ${consumer.queue}`);
   }

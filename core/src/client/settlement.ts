@@ -230,15 +230,16 @@ export class Settlement implements TurnEnd {
     this.#stragglers.delete(tag);
   }
 
+  /** Not as a function to be called later, where that is not needed: this is done for every message. */
   #ack(tag: number, multiple: boolean): void {
-    if (this.transactions?.waits !== true) this.#engine.ack(tag, multiple);
-    else this.#send((engine) => engine.ack(tag, multiple));
+    if (this.transactions?.waits === true) this.transactions.settle((engine) => engine.ack(tag, multiple));
+    else this.#engine.ack(tag, multiple);
   }
 
   /** Settles now, or where the end of a transaction waits behind that. */
   #send(settle: Settle): void {
-    if (this.transactions?.waits !== true) settle(this.#engine);
-    else this.transactions.settle(settle);
+    if (this.transactions?.waits === true) this.transactions.settle(settle);
+    else settle(this.#engine);
   }
 
   // The window of tags
