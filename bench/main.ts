@@ -9,7 +9,7 @@
  *     npm run bench -- --on null                 or rabbitmq
  *     npm run bench -- --sources                 Leveret as in its sources, not as built
  *     npm run bench -- --rounds 5 --warm-up 400 --measure 500       at most so many; milliseconds of CPU time
- *     npm run bench -- --node-options "--cpu-prof --cpu-prof-dir=/tmp/profiles"
+ *     npm run bench -- --node-options="--cpu-prof --cpu-prof-dir=/tmp/profiles"
  *     npm run bench -- --no-allocations          saves a round that counts what is allocated
  *     npm run bench -- --long 120                also a long run, of so many seconds
  *     npm run bench -- --add                     keeps what earlier runs left there and this one does not measure
