@@ -78,7 +78,7 @@ export function holdAnswers({ proxy }: Recovering): Promise<void> {
   return proxy.silence("to-client");
 }
 
-/** Whether a promise has settled. */
+/** Whether a promise has not settled yet. */
 export async function isPending(scene: Scene, promise: Promise<unknown>): Promise<boolean> {
   const pending = Symbol("pending");
   const later = new Promise<symbol>((resolve) => scene.io.post(() => resolve(pending)));

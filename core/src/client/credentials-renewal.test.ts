@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { ConnectOptions } from "./parameters.ts";
+import type { ConnectOptions, ExpiringCredentials } from "./parameters.ts";
 import type { FakeServer } from "./testing/fake-server.ts";
 import { bytes, connected, failure, settled } from "./testing/fixture.ts";
 import { recovering } from "./testing/recovering.ts";
@@ -20,6 +20,24 @@ function tokens(validFor: number | undefined = minute): { asked: number; options
     },
   };
   return all;
+}
+
+/** Credentials of which the first are good for a minute, and the next come when the test gives them. */
+function heldCredentials(): {
+  readonly credentials: () => ExpiringCredentials | Promise<ExpiringCredentials>;
+  readonly give: (password: string) => void;
+  readonly asked: () => number;
+} {
+  let give: (password: string) => void = () => {};
+  let asked = 0;
+  const credentials = (): ExpiringCredentials | Promise<ExpiringCredentials> => {
+    asked += 1;
+    if (asked === 1) return { username: "u", password: "first", validFor: minute };
+    return new Promise((resolve) => {
+      give = (password) => resolve({ username: "u", password });
+    });
+  };
+  return { credentials, give: (password) => give(password), asked: () => asked };
 }
 
 const secrets = (server: FakeServer): unknown[] =>
@@ -74,27 +92,17 @@ describe("credentials that expire", () => {
   });
 
   it("may take so long, and no longer; late ones are not used", async () => {
-    let give: (credentials: { username: string; password: string }) => void = () => {};
-    let asked = 0;
-    const { io, server, connection } = await connected({
-      openTimeout: 5_000,
-      credentials: () => {
-        asked += 1;
-        if (asked === 1) return { username: "u", password: "first", validFor: minute };
-        return new Promise((resolve) => {
-          give = resolve;
-        });
-      },
-    });
+    const { credentials, give } = heldCredentials();
+    const { io, server, connection } = await connected({ openTimeout: 5_000, credentials });
     const failures: unknown[] = [];
     connection.on("credentials-failed", ({ error }) => failures.push(error));
     await io.advance(0.7 * minute + 5_000);
     expect(failures).toMatchObject([{ code: "TIMEOUT", outcome: "not-sent" }]);
-    give({ username: "u", password: "late" });
+    give("late");
     await io.settle();
     expect(secrets(server)).toEqual([]);
     await io.advance(2_000);
-    give({ username: "u", password: "in time" });
+    give("in time");
     await io.settle();
     expect(secrets(server)).toEqual([bytes("in time")]);
     await settled(io, connection.close());
@@ -102,24 +110,15 @@ describe("credentials that expire", () => {
   });
 
   it("that are given when the connection is closed are not sent", async () => {
-    let give: (credentials: { username: string; password: string }) => void = () => {};
-    let asked = 0;
-    const { io, server, connection } = await connected({
-      credentials: () => {
-        asked += 1;
-        if (asked === 1) return { username: "u", password: "first", validFor: minute };
-        return new Promise((resolve) => {
-          give = resolve;
-        });
-      },
-    });
+    const { credentials, give, asked } = heldCredentials();
+    const { io, server, connection } = await connected({ credentials });
     const failures: unknown[] = [];
     connection.on("credentials-failed", ({ error }) => failures.push(error));
     await io.advance(0.7 * minute);
     await settled(io, connection.close());
-    give({ username: "u", password: "late" });
+    give("late");
     await io.advance(10 * minute);
-    expect(asked).toBe(2);
+    expect(asked()).toBe(2);
     expect(secrets(server)).toEqual([]);
     expect(failures).toEqual([]);
     expect(io.timers).toBe(0);
