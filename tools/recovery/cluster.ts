@@ -20,14 +20,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type RabbitMQCluster, startCluster } from "../rabbitmq/index.ts";
-import { poll } from "../rabbitmq/poll.ts";
 import { Application } from "./lib/applications.ts";
 import { chooseFault, type Fault, type FaultName, healthy, inflict } from "./cluster-faults.ts";
-import { Ledger } from "./lib/ledger.ts";
-import type { ConsumerRole, Notice, PublisherRole, Role } from "./lib/protocol.ts";
-import type { QueuePlan } from "./lib/topology.ts";
-import { spreadOf, Timeline } from "./lib/timeline.ts";
+import type { ConsumerRole, PublisherRole, Role } from "./lib/protocol.ts";
 import { randomFrom } from "./lib/random.ts";
+import { RunRecord, say } from "./lib/run-record.ts";
+import { spreadOf } from "./lib/timeline.ts";
+import type { QueuePlan } from "./lib/topology.ts";
 
 const { values } = parseArgs({
   options: {
@@ -42,8 +41,7 @@ const { values } = parseArgs({
 
 /** How long the cluster may take to be one again after a fault. */
 const healsWithin = 120_000;
-/** How long it may take in the end until everything has arrived, and until a process has ended. */
-const arrivesWithin = 120_000;
+/** How long it may take in the end until a process has ended. */
 const endsWithin = 40_000;
 
 const rate = Number(values.rate);
@@ -65,10 +63,9 @@ const consumers: readonly ConsumerRole[] = [
   { type: "consumer", name: "second consumer", from: [shared] },
 ];
 
-const ledger = new Ledger(queues.map(({ queue, inOrder }) => ({ name: queue, inOrder })));
-const timeline = new Timeline();
-const counts = new Map<string, number>();
-const problems: string[] = [];
+const record = new RunRecord(queues);
+/** Nodes that were hit, by what hit them; and how often the cluster had to be helped. */
+const hits = new Map<FaultName | "repair", number>();
 
 process.exitCode = await main();
 
@@ -86,7 +83,9 @@ async function main(): Promise<number> {
   try {
     const urls = cluster.nodes.map(({ url }) => url);
     const start = async (role: Role): Promise<void> => {
-      const application = new Application({ roles: [role], urls, heartbeat: 4, weighEvery: 0 }, hear);
+      const application = new Application({ roles: [role], urls, heartbeat: 4, weighEvery: 0 }, (notice) =>
+        record.hear(notice),
+      );
       applications.push(application);
       await application.told("ready");
     };
@@ -95,18 +94,18 @@ async function main(): Promise<number> {
     await faults(cluster);
     await finish(applications);
   } catch (error) {
-    problems.push(String(error));
+    record.problems.push(String(error));
   } finally {
     await stopAll();
   }
   report((performance.now() - began) / 1000);
-  return problems.length === 0 ? 0 : 1;
+  return record.conclude("nothing lost, nothing invented, everything in order");
 }
 
 async function faults(cluster: RabbitMQCluster): Promise<void> {
   const random = randomFrom(Number(values.seed));
   const until = performance.now() + (values.kills === "Infinity" ? Number(values.minutes) * 60_000 : Infinity);
-  while (performance.now() < until && (counts.get("kill") ?? 0) < Number(values.kills)) {
+  while (performance.now() < until && hitsOf("kill") < Number(values.kills)) {
     await delay(random() * 2 * Number(values.rest));
     const fault = chooseFault(random, cluster.nodes.length);
     await suffer(cluster, fault);
@@ -115,17 +114,17 @@ async function faults(cluster: RabbitMQCluster): Promise<void> {
 
 async function suffer(cluster: RabbitMQCluster, fault: Fault): Promise<void> {
   const where = fault.nodes.map((index) => index + 1).join(" and ");
-  say(`${fault.name} of node ${where}, for ${fault.lasts} ms; ${JSON.stringify(ledger.totals)}`);
-  count(fault.name, fault.nodes.length);
+  say(`${fault.name} of node ${where}, for ${fault.lasts} ms; ${JSON.stringify(record.totals)}`);
+  hit(fault.name, fault.nodes.length);
   const takesMajority = fault.nodes.length * 2 > cluster.nodes.length;
   const inflicting = inflict(cluster, fault);
-  const watching = takesMajority ? delay(200).then(() => timeline.watchReturn(cluster.nodes, names)) : undefined;
+  const watching = takesMajority ? delay(200).then(() => record.timeline.watchReturn(cluster.nodes, names)) : undefined;
   await inflicting;
   await watching;
   await healthy(cluster, names, healsWithin).catch(async (error: unknown) => {
     // The cluster's own trouble: it is told, and the nodes that the fault was for are started anew.
     say(String(error));
-    count("repair", 1);
+    hit("repair", 1);
     for (const index of fault.nodes) {
       // One that waits for others to agree does not end otherwise.
       await cluster.nodes[index]?.kill();
@@ -141,72 +140,31 @@ async function finish(applications: readonly Application[]): Promise<void> {
   const publishing = of("publisher");
   for (const application of publishing) application.stopPublishing();
   await Promise.all(publishing.map((application) => application.told("finished")));
-  await poll(() => (ledger.isBalanced ? true : undefined), {
-    within: arrivesWithin,
-    every: 500,
-    late: () => new Error(`${ledger.missing} confirmed messages did not arrive within ${arrivesWithin / 1000} s`),
-  }).catch((error: unknown) => problems.push(String(error)));
+  await record.everythingArrived();
   for (const application of applications) application.finish();
-  const ends = await Promise.all(applications.map((application) => application.ended(endsWithin)));
-  problems.push(...ends.filter((end) => end !== undefined), ...ledger.problems);
-}
-
-function hear(notice: Notice): void {
-  switch (notice.type) {
-    case "published": {
-      for (const [sequence, outcome] of notice.outcomes) ledger.settled(notice.queue, sequence, outcome);
-      const confirmed = notice.outcomes.filter(([, outcome]) => outcome === "confirmed");
-      return timeline.confirmed(
-        notice.queue,
-        confirmed.map(([, , at]) => at),
-      );
-    }
-    case "finished":
-      return ledger.finished(notice.queue, notice.published);
-    case "consumed":
-      count("redelivered", notice.redelivered);
-      for (const body of notice.bodies) ledger.consumed(notice.queue, body);
-      return;
-    case "lost":
-      return count("lost", 1);
-    case "recovered":
-      timeline.outages.push(notice.took);
-      for (const failure of notice.failures) say(`${notice.role}, not recovered: ${failure}`);
-      return count("failures", notice.failures.length);
-    case "replaced":
-      say(`${notice.role}, consumer ended: ${notice.why}`);
-      return count("replaced", 1);
-    case "ready":
-    case "churned":
-    case "weight":
-      return;
-  }
+  record.close(await Promise.all(applications.map((application) => application.ended(endsWithin))));
 }
 
 function report(seconds: number): void {
-  const { published, confirmed, unknown, notSent, refused, consumed, duplicates } = ledger.totals;
-  const of = (name: FaultName | "lost" | "failures" | "replaced" | "repair" | "redelivered"): number =>
-    counts.get(name) ?? 0;
-  const outages = spreadOf(timeline.outages);
-  const returns = spreadOf(timeline.returns);
+  const { published, confirmed, unknown, notSent, refused, consumed, duplicates } = record.totals;
+  const outages = spreadOf(record.timeline.outages);
+  const returns = spreadOf(record.timeline.returns);
   console.log(`
 seed ${values.seed}, RabbitMQ ${values.release}, ${Math.round(seconds)} s
-faults         ${of("kill")} kills, ${of("pause")} pauses, ${of("partition")} partitions, ${of("restart")} restarts; ${of("repair")} times the cluster needed help
+faults         ${hitsOf("kill")} kills, ${hitsOf("pause")} pauses, ${hitsOf("partition")} partitions, ${hitsOf("restart")} restarts; ${hitsOf("repair")} times the cluster needed help
 messages       ${published} published: ${confirmed} confirmed, ${unknown} unknown, ${notSent} not sent, ${refused} refused
-               ${consumed} consumed, ${duplicates} duplicates (${of("redelivered")} deliveries were marked as redelivered)
-clients        ${of("lost")} connections lost, ${outages.count} recovered; outage ${outages.median} ms (median), ${outages.longest} ms (longest)
-               ${of("failures")} items not recovered, ${of("replaced")} consumers opened anew by the application
-confirms       longest time without one: ${Math.round(timeline.longestGap)} ms
+               ${consumed} consumed, ${duplicates} duplicates (${record.countOf("redelivered")} deliveries were marked as redelivered)
+clients        ${record.countOf("lost")} connections lost, ${outages.count} recovered; outage ${outages.median} ms (median), ${outages.longest} ms (longest)
+               ${record.countOf("failures")} items not recovered, ${record.countOf("replaced")} consumers opened anew by the application
+confirms       longest time without one: ${Math.round(record.timeline.longestGap)} ms
                after the majority's return, the first one of a publisher: ${returns.median} ms (median), ${returns.longest} ms (longest), ${returns.count} times
 `);
-  for (const problem of problems) console.log(`PROBLEM: ${problem}`);
-  console.log(problems.length === 0 ? "nothing lost, nothing invented, everything in order" : "FAILED");
 }
 
-function count(what: string, by: number): void {
-  counts.set(what, (counts.get(what) ?? 0) + by);
+function hit(by: FaultName | "repair", nodes: number): void {
+  hits.set(by, hitsOf(by) + nodes);
 }
 
-function say(text: string): void {
-  console.log(`${new Date().toISOString().slice(11, 19)} ${text}`);
+function hitsOf(by: FaultName | "repair"): number {
+  return hits.get(by) ?? 0;
 }

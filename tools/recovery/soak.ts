@@ -16,12 +16,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { FaultProxy } from "../../conformance/src/testing/fault-proxy.ts";
 import { startRabbitMQ } from "../rabbitmq/index.ts";
-import { poll } from "../rabbitmq/poll.ts";
 import { Application } from "./lib/applications.ts";
-import { Ledger } from "./lib/ledger.ts";
 import type { Notice, Role } from "./lib/protocol.ts";
 import { randomFrom } from "./lib/random.ts";
-import { spreadOf, Timeline } from "./lib/timeline.ts";
+import { RunRecord, say } from "./lib/run-record.ts";
+import { spreadOf } from "./lib/timeline.ts";
 import type { QueuePlan } from "./lib/topology.ts";
 import { trendOf, type Weight } from "./lib/weights.ts";
 import { chooseFault, inflict } from "./soak-faults.ts";
@@ -36,7 +35,6 @@ const { values } = parseArgs({
   },
 });
 
-const arrivesWithin = 120_000;
 const endsWithin = 40_000;
 const progressEvery = 60_000;
 const weighings = 200;
@@ -56,12 +54,9 @@ const roles: readonly Role[] = [
   { type: "churn", name: "churn" },
 ];
 
-const ledger = new Ledger(queues.map(({ queue, inOrder }) => ({ name: queue, inOrder })));
-const timeline = new Timeline();
-const counts = new Map<string, number>();
+const record = new RunRecord(queues);
 const faultCounts = new Map<string, number>();
 const weights: Weight[] = [];
-const problems: string[] = [];
 const began = performance.now();
 let churned = { rounds: 0, lost: 0, at: began };
 
@@ -89,74 +84,39 @@ async function main(): Promise<number> {
     while (performance.now() - began < duration) {
       await delay(random() * 2 * Number(values.rest));
       const fault = chooseFault(random);
-      add(faultCounts, fault, 1);
+      faultCounts.set(fault, (faultCounts.get(fault) ?? 0) + 1);
       await inflict(fault, { proxy, node, random });
       if (performance.now() - churned.at > stallsAfter) throw new Error(`nothing goes on since ${fault}`);
       if (performance.now() - toldAt < progressEvery) continue;
       toldAt = performance.now();
-      say(`${sum(faultCounts)} faults; ${JSON.stringify(ledger.totals)}; heap ${mebibytes(weights.at(-1)?.heap)} MiB`);
+      say(`${sum(faultCounts)} faults; ${JSON.stringify(record.totals)}; heap ${mebibytes(weights.at(-1)?.heap)} MiB`);
     }
     application.stopPublishing();
-    await poll(() => (ledger.isBalanced ? true : undefined), {
-      within: arrivesWithin,
-      every: 500,
-      late: () => new Error(`${ledger.missing} confirmed messages did not arrive within ${arrivesWithin / 1000} s`),
-    }).catch((error: unknown) => problems.push(String(error)));
+    await record.everythingArrived();
     application.finish();
-    const end = await application.ended(endsWithin);
-    if (end !== undefined) problems.push(end);
-    problems.push(...ledger.problems);
+    record.close([await application.ended(endsWithin)]);
   } catch (error) {
-    problems.push(String(error));
+    record.problems.push(String(error));
   } finally {
     await stopAll();
   }
   report();
-  return problems.length === 0 ? 0 : 1;
+  return record.conclude("nothing lost, nothing invented, everything in order, memory flat");
 }
 
 function hear(notice: Notice): void {
-  switch (notice.type) {
-    case "published": {
-      for (const [sequence, outcome] of notice.outcomes) ledger.settled(notice.queue, sequence, outcome);
-      const confirmed = notice.outcomes.filter(([, outcome]) => outcome === "confirmed");
-      return timeline.confirmed(
-        notice.queue,
-        confirmed.map(([, , at]) => at),
-      );
-    }
-    case "finished":
-      return ledger.finished(notice.queue, notice.published);
-    case "consumed":
-      for (const body of notice.bodies) ledger.consumed(notice.queue, body);
-      return;
-    case "lost":
-      return add(counts, "lost", 1);
-    case "recovered":
-      timeline.outages.push(notice.took);
-      for (const failure of notice.failures) say(`${notice.role}, not recovered: ${failure}`);
-      return add(counts, "failures", notice.failures.length);
-    case "replaced":
-      say(`${notice.role}, consumer ended: ${notice.why}`);
-      return add(counts, "replaced", 1);
-    case "churned":
-      churned = {
-        rounds: churned.rounds + notice.rounds,
-        lost: churned.lost + notice.lost,
-        at: performance.now(),
-      };
-      return;
-    case "weight":
-      weights.push({ at: performance.now() - began, rss: notice.rss, heap: notice.heap, records: notice.records });
-      return;
-    case "ready":
-      return;
+  const at = performance.now();
+  record.hear(notice);
+  if (notice.type === "churned") {
+    churned = { rounds: churned.rounds + notice.rounds, lost: churned.lost + notice.lost, at };
+  } else if (notice.type === "weight") {
+    weights.push({ at: at - began, rss: notice.rss, heap: notice.heap, records: notice.records });
   }
 }
 
 function report(): void {
-  const { published, confirmed, unknown, notSent, refused, consumed, duplicates } = ledger.totals;
-  const outages = spreadOf(timeline.outages);
+  const { published, confirmed, unknown, notSent, refused, consumed, duplicates } = record.totals;
+  const outages = spreadOf(record.timeline.outages);
   const kinds = [...faultCounts].map(([name, count]) => `${count} ${name}`).join(", ");
   console.log(`
 seed ${values.seed}, RabbitMQ ${values.release}, ${Math.round((performance.now() - began) / 1000)} s
@@ -164,8 +124,8 @@ faults         ${sum(faultCounts)}: ${kinds}
 messages       ${published} published: ${confirmed} confirmed, ${unknown} unknown, ${notSent} not sent, ${refused} refused
                ${consumed} consumed, ${duplicates} duplicates
 churn          ${churned.rounds} rounds, ${churned.lost} of them lost with their connection
-clients        ${counts.get("lost") ?? 0} connections lost, ${outages.count} recovered; outage ${outages.median} ms (median), ${outages.longest} ms (longest)
-               ${counts.get("failures") ?? 0} items not recovered, ${counts.get("replaced") ?? 0} consumers opened anew by the application`);
+clients        ${record.countOf("lost")} connections lost, ${outages.count} recovered; outage ${outages.median} ms (median), ${outages.longest} ms (longest)
+               ${record.countOf("failures")} items not recovered, ${record.countOf("replaced")} consumers opened anew by the application`);
   for (const measure of ["heap", "rss"] as const) {
     const trend = trendOf(weights, measure);
     if (trend === undefined) {
@@ -177,17 +137,11 @@ clients        ${counts.get("lost") ?? 0} connections lost, ${outages.count} rec
       `${measure.padEnd(15)}${mebibytes(first)} MiB in the first third, ${mebibytes(last)} MiB in the last; ` +
         `${Math.round(slope / 1024)} KiB a minute, of ${weights.length} samples`,
     );
-    if (!isFlat) problems.push(`${measure} grows`);
+    if (!isFlat) record.problems.push(`${measure} grows`);
   }
   console.log(
     `records        ${weights.at(-1)?.records ?? 0} in the end, ${Math.max(0, ...weights.map((w) => w.records))} at most\n`,
   );
-  for (const problem of problems) console.log(`PROBLEM: ${problem}`);
-  console.log(problems.length === 0 ? "nothing lost, nothing invented, everything in order, memory flat" : "FAILED");
-}
-
-function add(to: Map<string, number>, what: string, by: number): void {
-  to.set(what, (to.get(what) ?? 0) + by);
 }
 
 function sum(of: ReadonlyMap<string, number>): number {
@@ -196,8 +150,4 @@ function sum(of: ReadonlyMap<string, number>): number {
 
 function mebibytes(bytes: number | undefined): string {
   return ((bytes ?? 0) / (1024 * 1024)).toFixed(1);
-}
-
-function say(text: string): void {
-  console.log(`${new Date().toISOString().slice(11, 19)} ${text}`);
 }
