@@ -81,6 +81,7 @@ export class Broker {
       schedule: (queue) => this.#turns.schedule(queue),
       defer: (task) => this.#turns.defer(task),
       heldBytes: (bodies, overhead) => this.#countBytes(bodies, overhead),
+      limits: this.settings.limits,
     };
     this.#host = this.#createHost();
     for (const [name, user] of Object.entries(this.settings.users)) this.addUser(name, user);

@@ -42,6 +42,72 @@ describe("headers that fit no frame of whoever gets them", () => {
   });
 });
 
+describe("more than the broker is to hold", () => {
+  const limited = (limits: BrokerOptions["limits"]) => new World(new Broker({ limits, virtualHosts: ["/", "other"] }));
+
+  it("queues: with a further one the channel ends, in RabbitMQ's words", () => {
+    const world = limited({ maxQueues: 2 });
+    const client = world.client();
+    client.send(1, "queue.declare", { queue: "a" });
+    client.send(1, "queue.declare", { queue: "mine", exclusive: true });
+    client.send(1, "queue.declare", { queue: "a" });
+    expect(client.heard().at(-1)).toContain("queue.declare-ok");
+    client.send(1, "queue.declare", { queue: "c" });
+    const words = "PRECONDITION_FAILED - cannot declare queue 'c': queue limit in vhost '/' (2) is reached";
+    expect(client.heard().at(-1)).toContain(words);
+    expect(client.connection.phase).toBe("running");
+    const other = world.client();
+    other.send(1, "queue.delete", { queue: "a" });
+    other.send(1, "queue.declare", { queue: "c" });
+    expect(other.heard().at(-1)).toContain("queue.declare-ok");
+  });
+
+  it("exchanges: those that are there from the beginning count", () => {
+    const predeclared = new Broker().exchanges().length;
+    const client = limited({ maxExchanges: predeclared + 1 }).client();
+    for (const exchange of ["x", "x"]) client.send(1, "exchange.declare", { exchange, type: "fanout" });
+    expect(client.heard().at(-1)).toContain("exchange.declare-ok");
+    client.send(1, "exchange.declare", { exchange: "y", type: "fanout" });
+    const words = `cannot declare exchange 'y' in vhost '/': exchange limit of ${predeclared + 1} is reached`;
+    expect(client.heard().at(-1)).toContain(words);
+  });
+
+  it("a virtual host has what it has from the beginning, whatever the limit", () => {
+    expect(limited({ maxExchanges: 1 }).broker.exchanges()).toEqual(new Broker().exchanges());
+  });
+
+  it("bindings, of queues and of exchanges: what goes with a queue or an exchange counts no more", () => {
+    const world = limited({ maxBindings: 3 });
+    const client = world.client();
+    client.send(1, "exchange.declare", { exchange: "x", type: "topic" });
+    client.send(1, "exchange.declare", { exchange: "y", type: "fanout" });
+    client.send(1, "queue.declare", { queue: "q" });
+    const bind = (routingKey: string) => client.send(1, "queue.bind", { queue: "q", exchange: "x", routingKey });
+    const fill = (): void => {
+      for (const key of ["a", "b", "a"]) bind(key);
+      client.send(1, "exchange.bind", { source: "x", destination: "y", routingKey: "c" });
+      expect(world.broker.bindings().filter(({ source }) => source === "x")).toHaveLength(3);
+    };
+    fill();
+    client.send(1, "queue.delete", { queue: "q" });
+    client.send(1, "exchange.unbind", { source: "x", destination: "y", routingKey: "c" });
+    client.send(1, "queue.declare", { queue: "q" });
+    fill();
+    client.send(1, "exchange.delete", { exchange: "x" });
+    client.send(1, "exchange.declare", { exchange: "x", type: "topic" });
+    fill();
+    client.send(1, "exchange.delete", { exchange: "y" });
+    client.send(1, "exchange.declare", { exchange: "y", type: "fanout" });
+    bind("d");
+    client.heard();
+    client.send(1, "exchange.bind", { source: "x", destination: "y", routingKey: "" });
+    expect(client.heard().at(-1)).toContain("cannot bind exchange 'y' in vhost '/': binding limit of 3 is reached");
+    const other = world.client();
+    other.send(1, "queue.bind", { queue: "q", exchange: "x", routingKey: "e" });
+    expect(other.heard().at(-1)).toContain("cannot bind queue 'q' in vhost '/': binding limit of 3 is reached");
+  });
+});
+
 describe("options that make no sense", () => {
   it.each<[BrokerOptions, string]>([
     [{ confirms: { delay: Number.NaN } }, "confirms.delay"],

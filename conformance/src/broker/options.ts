@@ -9,6 +9,12 @@ import type { UserOptions } from "./users.ts";
 export interface BrokerLimits {
   /** Connections at a time; a further one is refused with 530. Default 65,535. */
   readonly maxConnections: number;
+  /** Queues of a virtual host; a further one is refused with 406. Default 65,536. */
+  readonly maxQueues: number;
+  /** Exchanges of a virtual host, with those that it has from the beginning; a further one is refused with 406. Default 65,536. */
+  readonly maxExchanges: number;
+  /** Bindings of a virtual host; a further one is refused with 406, which RabbitMQ never does. Default 262,144. */
+  readonly maxBindings: number;
   /** The largest message body in bytes; a larger one is refused with 406. Default: the version's, 16 MiB for 4.0. */
   readonly maxMessageSize: number;
   /** Milliseconds that a delivery may stay unsettled before its channel is closed, or its consumer cancelled. Default 30 minutes. */
@@ -75,6 +81,9 @@ const defaultTuning: TuningOptions = { channelMax: 2047, frameMax: 131_072, hear
 
 const defaultLimits: Omit<BrokerLimits, "maxMessageSize"> = {
   maxConnections: 65_535,
+  maxQueues: 65_536,
+  maxExchanges: 65_536,
+  maxBindings: 262_144,
   consumerTimeout: 30 * 60 * 1000,
   memoryHighWater: 512 * mib,
   overheadHighWater: 512 * mib,

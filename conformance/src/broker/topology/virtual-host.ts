@@ -3,6 +3,7 @@
 import type { Fields } from "../codec/fields.ts";
 import { describe, Refusal } from "../failures.ts";
 import type { Message } from "../message.ts";
+import type { BrokerLimits } from "../options.ts";
 import type { Profile } from "../profile.ts";
 import { deadLetter, isCycle } from "../queues/dead-letters.ts";
 import { MessageQueue } from "../queues/message-queue.ts";
@@ -22,6 +23,8 @@ import { route } from "./route.ts";
 export type VirtualHostServices = Pick<QueueHost, "timers" | "profile" | "now" | "schedule" | "heldBytes"> & {
   /** Runs a task before the turn ends, not now. */
   defer(task: () => void): void;
+  /** How much each virtual host may have. */
+  readonly limits: Pick<BrokerLimits, "maxQueues" | "maxExchanges" | "maxBindings">;
 };
 
 /** A virtual host of a broker. */
@@ -35,6 +38,7 @@ export class VirtualHost {
   readonly #owned = new Map<object, Set<Queue>>();
   /** Exchanges that are removed just now. */
   readonly #ending: Exchange[] = [];
+  #bindingCount = 0;
   readonly #services: VirtualHostServices;
   readonly #host: QueueHost;
 
@@ -50,7 +54,7 @@ export class VirtualHost {
       bury: (queue, message, reason) => services.defer(() => this.#bury(queue, message, reason)),
       deleteQueue: (queue) => services.defer(() => void this.deleteQueue(queue)),
     };
-    for (const declaration of predeclaredExchanges) this.addExchange(declaration);
+    for (const declaration of predeclaredExchanges) this.#addExchange(declaration);
   }
 
   get exchanges(): ReadonlyMap<string, Exchange> {
@@ -79,15 +83,37 @@ export class VirtualHost {
     return queue;
   }
 
-  /** Adds an exchange whose name is free. */
+  /**
+   * Adds an exchange whose name is free.
+   *
+   * @throws Refusal PRECONDITION_FAILED when there are too many.
+   */
   addExchange(declaration: ExchangeDeclaration): Exchange {
+    const { maxExchanges } = this.#services.limits;
+    if (this.#exchanges.size >= maxExchanges) {
+      const what = describe("exchange", declaration.name, this.name);
+      throw new Refusal("PRECONDITION_FAILED", `cannot declare ${what}: exchange limit of ${maxExchanges} is reached`);
+    }
+    return this.#addExchange(declaration);
+  }
+
+  #addExchange(declaration: ExchangeDeclaration): Exchange {
     const exchange = new Exchange(declaration, this.profile);
     this.#exchanges.set(exchange.name, exchange);
     return exchange;
   }
 
-  /** Adds a queue whose name is free. */
+  /**
+   * Adds a queue whose name is free.
+   *
+   * @throws Refusal PRECONDITION_FAILED when there are too many.
+   */
   addQueue(declaration: Omit<QueueDeclaration, "virtualHost">): Queue {
+    const { maxQueues } = this.#services.limits;
+    if (this.#queues.size >= maxQueues) {
+      const limit = `queue limit in vhost '${this.name}' (${maxQueues})`;
+      throw new Refusal("PRECONDITION_FAILED", `cannot declare queue '${declaration.name}': ${limit} is reached`);
+    }
     const whole = { ...declaration, virtualHost: this.name };
     const type = declaration.settings.type;
     const queue = type === "stream" ? new StreamQueue(whole, this.#host) : new MessageQueue(whole, this.#host);
@@ -114,6 +140,7 @@ export class VirtualHost {
     this.#exchanges.delete(exchange.name);
     for (const [destination, bindings] of exchange.outbound) {
       for (const binding of bindings.values()) destination.inbound.delete(binding);
+      this.#bindingCount -= bindings.size;
     }
     exchange.outbound.clear();
     this.#unbindAll(exchange);
@@ -137,15 +164,25 @@ export class VirtualHost {
     for (const queue of owned ?? []) this.deleteQueue(queue);
   }
 
-  /** Adds a binding, unless there is the same one. */
+  /**
+   * Adds a binding, unless there is the same one.
+   *
+   * @throws Refusal PRECONDITION_FAILED when there are too many.
+   */
   bind(source: Exchange, destination: Destination, routingKey: string, bindingArguments: Fields): void {
+    const identity = bindingIdentity(routingKey, bindingArguments);
     let bindings = source.outbound.get(destination);
+    if (bindings?.has(identity) === true) return;
+    const { maxBindings } = this.#services.limits;
+    if (this.#bindingCount >= maxBindings) {
+      const what = describe(destination instanceof Exchange ? "exchange" : "queue", destination.name, this.name);
+      throw new Refusal("PRECONDITION_FAILED", `cannot bind ${what}: binding limit of ${maxBindings} is reached`);
+    }
     if (bindings === undefined) {
       bindings = new Map();
       source.outbound.set(destination, bindings);
     }
-    const identity = bindingIdentity(routingKey, bindingArguments);
-    if (bindings.has(identity)) return;
+    this.#bindingCount += 1;
     const binding: TopologyBinding = { source, destination, routingKey, arguments: bindingArguments };
     bindings.set(identity, binding);
     destination.inbound.add(binding);
@@ -192,6 +229,7 @@ export class VirtualHost {
     const { source, destination } = binding;
     source.table.remove(binding);
     destination.inbound.delete(binding);
+    this.#bindingCount -= 1;
     const bindings = source.outbound.get(destination);
     bindings?.delete(bindingIdentity(binding.routingKey, binding.arguments));
     if (bindings?.size === 0) source.outbound.delete(destination);
