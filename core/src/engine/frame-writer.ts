@@ -1,23 +1,21 @@
 /** Everything that leaves the engine goes through here, and is counted. */
 
 import { frameOverhead, maxFramePayload, protocolHeader } from "../wire/constants.ts";
-import { writeAck, writeHeartbeat, writeMethod, writeNack, writePublish, writeReject } from "../wire/encode.ts";
+import {
+  type Publication,
+  writeAck,
+  writeHeartbeat,
+  writeMethod,
+  writeNack,
+  writePublish,
+  writeReject,
+} from "../wire/encode.ts";
 import type { Arguments, MethodName } from "../wire/method-types.ts";
 import { Output } from "../wire/output.ts";
-import type { BasicProperties, EncodedProperties } from "../wire/properties.ts";
 import type { RepeatedProperties } from "../wire/repeated-properties.ts";
 import { LazyMap } from "./lazy-map.ts";
 
-/** A message to publish. A body of some KiB or more is sent without a copy: it may not change until it has left. */
-export interface Publication {
-  readonly exchange: string;
-  readonly routingKey: string;
-  /** Whether the server hands the message back when no queue takes it. Default false. */
-  readonly mandatory?: boolean | undefined;
-  /** Encode them once where many messages share them. Default: none. */
-  readonly properties?: BasicProperties | EncodedProperties | undefined;
-  readonly body: Uint8Array;
-}
+export type { Publication };
 
 /** What was sent and received, since the connection began. */
 export interface EngineCounters {

@@ -15,10 +15,11 @@ export interface Publication {
   /** `""` is the default exchange. */
   readonly exchange: string;
   readonly routingKey: string;
-  /** Whether the broker returns the message when it cannot be routed to any queue; no unless told. */
+  /** Whether the server hands the message back when no queue takes it. Default false. */
   readonly mandatory?: boolean | undefined;
+  /** Encode them once where many messages share them. Default: none. */
   readonly properties?: BasicProperties | EncodedProperties | undefined;
-  /** From {@link Output.referenceThreshold} bytes on it is queued as it is: do not change it before it has left. */
+  /** From some KiB on ({@link Output.referenceThreshold}) it is sent without a copy: it may not change until it has left. */
   readonly body: Uint8Array;
 }
 
