@@ -44,6 +44,21 @@ describe("without confirms", () => {
     expect(server.sent.map(({ body }) => String.fromCharCode(body?.[0] ?? 0))).toEqual(["a", "b", "c", "d"]);
   });
 
+  it("lets some large messages gather for one write while output is congested", async () => {
+    const { io, server, channel } = await withChannel();
+    server.stream.congested = true;
+    await settled(io, channel.basicPublish(message("a".repeat(100_000))));
+    const before = server.stream.writes;
+    const publishes = Array.from({ length: 5 }, () =>
+      channel.basicPublish({ ...message(""), body: new Uint8Array(1024 * 1024) }),
+    );
+    await io.settle();
+    expect(await Promise.all(publishes.map(stateOf))).toEqual([...new Array(4).fill("resolved"), "pending"]);
+    server.stream.congested = false;
+    await settled(io, Promise.all(publishes));
+    expect(server.stream.writes - before).toBe(2);
+  });
+
   it("refuses to hold more than so much", async () => {
     const { io, server, channel } = await withChannel({ limits: { outputHighWater: 1000 } });
     server.stream.congested = true;

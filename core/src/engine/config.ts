@@ -13,7 +13,7 @@ export interface EngineLimits {
   readonly maxBodySize: number;
   /** Bytes that were received and not yet parsed, beyond which `receive` refuses more. Default 16 MiB. */
   readonly maxUnparsedInput: number;
-  /** Bytes of output from which `writable` is false. Default 1 MiB, and `maxOutput` at most. */
+  /** Bytes of output from which `writable` is false. Default 4 MiB, so that large messages share a write; `maxOutput` at most. */
   readonly outputHighWater: number;
   /**
    * Bytes of output from which publishes and requests are refused; `basic.cancel` is not, nor are acks, nacks and rejects.

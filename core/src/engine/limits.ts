@@ -9,7 +9,7 @@ const mib = 1024 * 1024;
 export const defaultLimits: EngineLimits = {
   maxBodySize: 128 * mib,
   maxUnparsedInput: 16 * mib,
-  outputHighWater: mib,
+  outputHighWater: 4 * mib,
   maxOutput: 64 * mib,
   maxWaitingRequests: 1024,
   maxUnconfirmed: mib,
