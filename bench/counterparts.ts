@@ -7,11 +7,11 @@ import { type Channel, type Connection, connect } from "@leveret/node";
 import { startRabbitMQ } from "../tools/rabbitmq/index.ts";
 import type { Assignment, Report } from "./assignment.ts";
 import { bodiesOf, cycle, echoKey, exchange, richProperties, routingKey, type Shape } from "./messages.ts";
-import type { Workload } from "./workloads.ts";
+import type { TimedWorkload, Work, Workload } from "./workloads.ts";
 
 export interface Counterpart {
   readonly name: string;
-  /** Gets ready for one run, and says what its client is to be told. */
+  /** Gets ready for one run, and says what its client is to be told. `slices` are those that queues are filled for. */
   prepare(workload: Workload, slices: Slices): Promise<Assignment["broker"]>;
   /** @throws Error when it does not have what the run should have left. */
   verify(workload: Workload, report: Report): Promise<void>;
@@ -120,6 +120,13 @@ async function answerCalls(connection: Connection, channel: Channel): Promise<()
   };
 }
 
+type Taking = TimedWorkload & { readonly work: Extract<Work, { kind: "consume" | "ack" | "get" }> };
+
+/** Whether a workload takes messages out of queues, which on RabbitMQ are filled before. */
+export function takesMessages(workload: Workload): workload is Taking {
+  return "work" in workload && ["consume", "ack", "get"].includes(workload.work.kind);
+}
+
 /** Queues with a slice of messages each, where the workload takes messages out. */
 async function fill(
   connection: Connection,
@@ -127,9 +134,8 @@ async function fill(
   workload: Workload,
   { warmUp, measure }: Slices,
 ): Promise<string[]> {
-  if (!("work" in workload)) return [];
+  if (!takesMessages(workload)) return [];
   const { work, slice } = workload;
-  if (work.kind !== "consume" && work.kind !== "ack" && work.kind !== "get") return [];
   // Each message is sent once, and goes into all queues.
   await channel.exchangeDeclare({ exchange: filling, type: "fanout" });
   const queues = Array.from({ length: warmUp + measure }, (_, index) => `bench.${index}`);

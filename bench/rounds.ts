@@ -4,7 +4,7 @@ import { run } from "../tools/lib/process.ts";
 import { can } from "./abilities.ts";
 import type { Assignment, Report } from "./assignment.ts";
 import { type Client, commandOf, warmUpFactor } from "./clients.ts";
-import type { Counterpart, Slices } from "./counterparts.ts";
+import { type Counterpart, type Slices, takesMessages } from "./counterparts.ts";
 import { type Comparison, type Pace, type Run, runsOf } from "./pace.ts";
 import type { Progress } from "./progress.ts";
 import { type Cell, nullBroker, summarise } from "./results.ts";
@@ -19,6 +19,9 @@ export interface Plan {
   /** Ends it early, with what was measured until then. */
   readonly signal?: AbortSignal;
 }
+
+/** Milliseconds that pass at most while warming up on RabbitMQ, and while measuring: there clients mostly wait. */
+const longestOnReal = 2000;
 
 /** What RabbitMQ is given, where queues are filled before: slices in place of milliseconds. */
 function realSlicesOf(workload: Workload, pace: Pace): Slices {
@@ -83,6 +86,7 @@ async function measure(plan: Plan, counterpart: Counterpart, { workload, client,
   const { measure: milliseconds } = pace;
   const warmUp = pace.warmUp * (warmUpFactor[client.runtime] ?? 1);
   const real = counterpart.name !== nullBroker;
+  const longest = "work" in workload ? (workload.longest ?? (real ? longestOnReal : undefined)) : undefined;
   const realSlices = realSlicesOf(workload, pace);
   const warmUpOperations = warmUpOperationsOf(workload, pace);
   const assignment: Assignment = {
@@ -91,9 +95,9 @@ async function measure(plan: Plan, counterpart: Counterpart, { workload, client,
     broker: await counterpart.prepare(workload, realSlices),
     warmUp,
     measure: milliseconds,
-    ...("work" in workload && workload.longest !== undefined ? { longest: workload.longest } : {}),
+    ...(longest === undefined ? {} : { longest }),
     ...(warmUpOperations === undefined ? {} : { warmUpOperations }),
-    ...(real ? { slices: realSlices } : {}),
+    ...(real && takesMessages(workload) ? { slices: realSlices } : {}),
     ...(countsAllocations ? { allocations: true } : {}),
   };
   const { program, args } = commandOf(client, sources, nodeOptions);
