@@ -225,18 +225,18 @@ export class Channel implements ChannelEngine, RequestSender {
   /** A delivery begins. Mostly all of it is there already, and is taken in one go. */
   #deliver(reader: FrameReader): ConnectionEvent | undefined {
     const { frameByFrame, counters, delivers } = this.#host;
-    delivers.read(reader);
-    const lends = this.#borrowers.size > 0 && this.#borrowers.has(delivers.consumerTag);
+    const fields = delivers.read(reader);
+    const lends = this.#borrowers.size > 0 && this.#borrowers.has(fields.consumerTag);
     if (!frameByFrame && !this.#reported && reader.peekContent()) {
       const content = this.#assembler().whole(reader, lends);
       if (content !== undefined) {
         reader.takeContent();
         counters.framesReceived += 2;
         counters.messagesReceived += 1;
-        return deliverEvent(this.number, delivers, content);
+        return deliverEvent(this.number, fields, content);
       }
     }
-    this.#assembler().begin({ name: "basic.deliver", fields: delivers.fields() }, lends);
+    this.#assembler().begin({ name: "basic.deliver", fields: { ...fields } }, lends);
     return undefined;
   }
 
@@ -295,10 +295,8 @@ export class Channel implements ChannelEngine, RequestSender {
     switch (method.name) {
       case "basic.deliver":
         return deliverEvent(channel, method.fields, content);
-      case "basic.return": {
-        const { replyCode, replyText, exchange, routingKey } = method.fields;
-        return { type: "basic.return", channel, replyCode, replyText, exchange, routingKey, content };
-      }
+      case "basic.return":
+        return { type: "basic.return", channel, ...method.fields, content };
       case "basic.get-ok": {
         const request = this.#requests.reply(method.name) as PendingRequest<"basic.get">;
         return { type: "basic.get-ok", channel, request, ...method.fields, content };

@@ -18,6 +18,9 @@ const contentHeaderSize = 12;
 const propertyFlagsSize = 2;
 const emptyBody = new Uint8Array(0);
 
+/** A message of more is copied by itself, so that a small part of a chunk keeps no large one alive. */
+const largestOfRun = 8 * 1024;
+
 /** The memory that a body gets before any of it arrived. The size that a peer announces is a claim, not a fact. */
 const largestFirstAllocation = 1024 * 1024;
 
@@ -81,23 +84,28 @@ export class ContentAssembler {
    * Takes the whole content that the reader found behind its method: the short way, for what is correct. `undefined` when
    * it has to be taken frame by frame, for the error that this gives.
    */
-  whole({ bytes, view, headerStart, headerEnd, bodyStart, bodyEnd }: FrameReader, lends: boolean): Content | undefined {
-    const isBasic = readLong(bytes, headerStart) === basicClass << 16;
-    if (!isBasic || bodyEnd - bodyStart > this.#maxBodySize) return undefined;
+  whole(reader: FrameReader, lends: boolean): Content | undefined {
+    const { bytes, view, headerStart, headerEnd, bodyStart, bodyEnd } = reader;
+    const size = bodyEnd - bodyStart;
+    if (size > this.#maxBodySize || readLong(bytes, headerStart) !== basicClass << 16) return undefined;
     const slab = this.#slab;
     const propertiesStart = headerStart + contentHeaderSize;
     const bare = isBare(bytes, propertiesStart, headerEnd);
-    if (lends || bare || bodyEnd - propertiesStart > largestShared) {
+    const large = bodyEnd - propertiesStart > largestOfRun;
+    // Of a small message, memory that many share has room for what there is, or for what no other will follow.
+    const fits = size <= largestShared && (bare || bodyEnd + 1 === bytes.length);
+    if (lends || large || fits) {
       const body = lends ? partOf(bytes, bodyStart, bodyEnd) : slab.copy(bytes, bodyStart, bodyEnd, view);
       return new Content(body, bare ? undefined : slab.copy(bytes, propertiesStart, headerEnd, view));
     }
-    // Properties, the few octets between the frames, and the body: one copy for all, and one view less.
-    const apart = bodyEnd - bodyStart <= slab.cheapArraySize;
-    const at = slab.put(bytes, propertiesStart, apart ? headerEnd : bodyEnd, view);
-    const body = apart
-      ? slab.copy(bytes, bodyStart, bodyEnd)
-      : new Uint8Array(slab.buffer, at + bodyStart - propertiesStart, bodyEnd - bodyStart);
-    return new Content(body, slab.memory, at, at + headerEnd - propertiesStart);
+    // Properties, the few octets between the frames, and the body: one copy for all.
+    reader.copyRun(propertiesStart);
+    const { run, runBuffer, runStart } = reader;
+    const body =
+      size <= slab.cheapArraySize
+        ? slab.copy(bytes, bodyStart, bodyEnd)
+        : new Uint8Array(runBuffer, bodyStart - runStart, size);
+    return new Content(body, run, propertiesStart - runStart, headerEnd - runStart);
   }
 
   /**

@@ -7,7 +7,7 @@ const smallestSlab = 1024;
 const largestSlab = 64 * 1024;
 
 /** A copy of more than this gets memory of its own, so that no slab is wasted on it or kept alive by it. */
-export const largestShared: number = largestSlab / 8;
+export const largestShared = 512;
 
 /** Up to this many bytes a loop beats the call into the runtime. */
 const loopCopyLimit = 160;
@@ -19,11 +19,10 @@ const smallLoopLimit = 32;
 
 /** Hands out copies, front to back. Memory that was handed out is never written again. */
 export class Slab {
-  /** What {@link put} copies to. */
-  memory: Uint8Array = new Uint8Array(smallestSlab);
+  #memory: Uint8Array = new Uint8Array(smallestSlab);
   /** The buffer of all of that memory: to ask an array for its buffer is a call into the runtime. */
-  buffer: ArrayBufferLike = this.memory.buffer;
-  #view: DataView = viewOf(this.memory);
+  #buffer: ArrayBufferLike = this.#memory.buffer;
+  #view: DataView = viewOf(this.#memory);
   #used = 0;
   /** Copies of up to so many bytes get memory of their own. */
   readonly cheapArraySize: number;
@@ -39,20 +38,9 @@ export class Slab {
    */
   copy(bytes: Uint8Array, start: number, end: number, view?: DataView): Uint8Array {
     const size = end - start;
-    if (size > largestShared) return copyOf(bytes, start, end);
     if (size <= this.cheapArraySize) return smallCopyOf(bytes, start, size);
-    const at = this.put(bytes, start, end, view);
-    // Half the cost of `subarray`.
-    return new Uint8Array(this.buffer, at, size);
-  }
-
-  /**
-   * As {@link copy}, of up to {@link largestShared} bytes. Returns where in {@link memory} they are: a view of each copy
-   * would cost more than the bytes of a small one.
-   */
-  put(bytes: Uint8Array, start: number, end: number, view?: DataView): number {
-    const size = end - start;
-    if (size + stride > this.memory.length - this.#used) this.#renew(size + stride);
+    if (size > largestShared) return copyOf(bytes, start, end);
+    if (size + stride > this.#memory.length - this.#used) this.#renew();
     const at = this.#used;
     this.#used += size;
     if (view !== undefined && size <= loopCopyLimit && end + stride <= bytes.length) {
@@ -61,15 +49,16 @@ export class Slab {
         this.#view.setInt32(at + i + 4, view.getInt32(start + i + 4));
       }
     } else {
-      this.memory.set(bytes.subarray(start, end), at);
+      this.#memory.set(bytes.subarray(start, end), at);
     }
-    return at;
+    // Half the cost of `subarray`.
+    return new Uint8Array(this.#buffer, at, size);
   }
 
-  #renew(least: number): void {
-    this.memory = new Uint8Array(Math.min(largestSlab, Math.max(4 * this.memory.length, least)));
-    this.buffer = this.memory.buffer;
-    this.#view = viewOf(this.memory);
+  #renew(): void {
+    this.#memory = new Uint8Array(Math.min(largestSlab, 4 * this.#memory.length));
+    this.#buffer = this.#memory.buffer;
+    this.#view = viewOf(this.#memory);
     this.#used = 0;
   }
 }

@@ -18,14 +18,11 @@ const octetsBehind = 3;
 /** The longest payload that is remembered. Names are mostly short, and with long ones decoding is not what costs. */
 const longestRemembered = 256;
 
-/** Does what {@link decodeDeliver} does. Its fields are those of the delivery that was read last. */
-export class DeliverDecoder implements Fields<"basic.deliver"> {
-  consumerTag = "";
-  deliveryTag = 0;
-  redelivered = false;
-  exchange = "";
-  routingKey = "";
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** Does what {@link decodeDeliver} does, with one object for all deliveries that are alike. */
+export class DeliverDecoder {
+  #fields: Writable<Fields<"basic.deliver">> | undefined;
   readonly #strings: ShortStrings;
   /** The payload that was decoded last. */
   readonly #payload = viewOf(new Uint8Array(longestRemembered + octetsBehind));
@@ -38,22 +35,18 @@ export class DeliverDecoder implements Fields<"basic.deliver"> {
   }
 
   /**
-   * Reads the payload of a `basic.deliver`, at which the reader stands.
+   * Reads the payload of a `basic.deliver`, at which the reader stands. Its fields are good until the next one.
    *
    * @throws ProtocolError as {@link decodeDeliver}.
    */
-  read({ bytes, view, start, end }: Pick<FrameReader, "bytes" | "view" | "start" | "end">): void {
+  read({ bytes, view, start, end }: Pick<FrameReader, "bytes" | "view" | "start" | "end">): Fields<"basic.deliver"> {
+    const fields = this.#fields;
     const isComparable = view !== undefined && end - start === this.#size && end + octetsBehind <= bytes.length;
-    if (!isComparable || !this.#repeats(view, start)) return this.#decode(bytes, start, end);
+    if (fields === undefined || !isComparable || !this.#repeats(view, start)) return this.#decode(bytes, start, end);
     const tagAt = start + this.#tagAt;
-    this.deliveryTag = checkTag(longlong(view.getUint32(tagAt), view.getUint32(tagAt + 4)));
-    this.redelivered = (bytes[tagAt + 8]! & 1) !== 0;
-  }
-
-  /** The delivery that was read last, for keeps. */
-  fields(): Fields<"basic.deliver"> {
-    const { consumerTag, deliveryTag, redelivered, exchange, routingKey } = this;
-    return { consumerTag, deliveryTag, redelivered, exchange, routingKey };
+    fields.deliveryTag = checkTag(longlong(view.getUint32(tagAt), view.getUint32(tagAt + 4)));
+    fields.redelivered = (bytes[tagAt + 8]! & 1) !== 0;
+    return fields;
   }
 
   /** Whether all but the delivery tag is as it was; so is what comes behind, where a content header of the channel does. */
@@ -66,18 +59,15 @@ export class DeliverDecoder implements Fields<"basic.deliver"> {
     return true;
   }
 
-  #decode(bytes: Uint8Array, start: number, end: number): void {
+  #decode(bytes: Uint8Array, start: number, end: number): Fields<"basic.deliver"> {
     const fields = decodeDeliver(bytes, start, end, this.#strings);
-    this.consumerTag = fields.consumerTag;
-    this.deliveryTag = fields.deliveryTag;
-    this.redelivered = fields.redelivered;
-    this.exchange = fields.exchange;
-    this.routingKey = fields.routingKey;
+    this.#fields = fields;
     this.#size = 0;
-    if (end - start > longestRemembered) return;
+    if (end - start > longestRemembered) return fields;
     const size = end - start;
     for (let i = 0; i < size + octetsBehind; i++) this.#payload.setUint8(i, bytes[start + i] ?? 0);
     this.#size = size;
     this.#tagAt = methodIdSize + 1 + bytes[start + methodIdSize]!;
+    return fields;
   }
 }

@@ -10,6 +10,9 @@ const viewOfNothing = viewOf(nothing);
 /** Frames of up to this size that cross chunks are put together in one buffer that is used again and again. */
 const scratchSize = 4096;
 
+/** What is copied of a chunk at a time, for messages that lie one behind the other. */
+const largestRun = 64 * 1024;
+
 /** The payload of a content header without properties; and where in it the size of the body is. */
 const smallestHeader = 14;
 const bodySizeAt = 4;
@@ -48,6 +51,10 @@ export class FrameReader {
   headerEnd = 0;
   bodyStart = 0;
   bodyEnd = 0;
+  /** What {@link copyRun} copied, its buffer, and where in `bytes` it begins. */
+  run: Uint8Array = nothing;
+  runBuffer: ArrayBufferLike = nothing.buffer;
+  runStart = 0;
 
   #chunk: Uint8Array = nothing;
   #chunkView: DataView = viewOfNothing;
@@ -174,6 +181,17 @@ export class FrameReader {
   }
 
   /**
+   * Sees to it that all of the content that {@link peekContent} found, from `start` on, is in `run`. What lies behind is
+   * copied with it, as the next contents are mostly there already: that takes half the time of a copy for each.
+   */
+  copyRun(start: number): void {
+    if (this.bodyEnd <= this.runStart + this.run.length) return;
+    this.runStart = start;
+    this.run = copyOf(this.#chunk, start, start + largestRun);
+    this.runBuffer = this.run.buffer;
+  }
+
+  /**
    * Copies what is unparsed, so that the caller may reuse the chunks. Bytes are copied at most once, however often this is
    * called. What `bytes` refers to is no longer valid.
    */
@@ -285,6 +303,8 @@ export class FrameReader {
     this.#chunk = chunk;
     this.#chunkView = view;
     this.#offset = 0;
+    this.run = nothing;
+    this.runStart = 0;
     this.#chunkOwned = owned;
   }
 
