@@ -20,8 +20,9 @@ export function tlsConnectOptions(options: TlsOptions, host: string): TlsConnect
   const name = options.serverName ?? host;
   return {
     secureContext: secureContext(options),
-    // RFC 6066 has no server name for addresses; they are verified all the same, against those in the certificate.
-    servername: isIP(name) === 0 ? name : "",
+    // RFC 6066 has no server name for addresses; they are verified all the same, against those in the certificate. Nor has
+    // it the final dot of a complete name.
+    servername: isIP(name) === 0 ? name.replace(/\.$/, "") : "",
     checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(name, certificate),
     // Said in either case: an environment variable of Node's could turn verification off otherwise.
     rejectUnauthorized: options.verify ?? true,

@@ -86,12 +86,14 @@ export const tlsCases: readonly BenchCase[] = [
     },
   },
   {
-    name: "serverName is asked for and verified in place of the host",
+    name: "serverName is asked for and verified in place of the host, without a final dot",
     needs: ["tls"],
     async run(bench, context) {
       const { peer, endpoint } = await tlsPeer(bench, context);
       await echoes(bench, endpoint({ serverName: "localhost" }, "127.0.0.1"));
-      equalLists((await peer.report()).serverNames, ["localhost"], "server names");
+      // RFC 6066: the name is sent without the dot that says that it is complete.
+      await echoes(bench, endpoint({ serverName: "localhost." }, "127.0.0.1"));
+      equalLists((await peer.report()).serverNames, ["localhost", "localhost"], "server names");
     },
   },
   {
