@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import net from "node:net";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type SilentPort, silentPort } from "../../adapter-bun/src/testing/silent-port.ts";
 import { type ByteStream, denoIo, type Endpoint, type TcpOptions, UsageError } from "./index.ts";
 import { runProgram } from "./testing/programs.ts";
@@ -45,6 +45,21 @@ describe("what cannot be an address", () => {
     const cause = await new Promise((resolve) => denoIo().connect(endpoint, { ...ignore, closed: resolve }));
     expect(cause).toMatchObject({ code, phase });
   });
+});
+
+it("leaves no connection open that cannot be set up", async () => {
+  // As macOS says it of a connection that the peer has reset meanwhile.
+  const mistake = Object.assign(new Error("Invalid argument (os error 22)"), { code: "EINVAL" });
+  const close = vi.fn<() => void>();
+  const setNoDelay = (): never => {
+    throw mistake;
+  };
+  vi.spyOn(Deno, "connect").mockResolvedValue({ setNoDelay, close } as never);
+  const endpoint = { transport: "tcp", host: "127.0.0.1", port: 1 } as const;
+  const cause = await new Promise((resolve) => denoIo().connect(endpoint, { ...ignore, closed: resolve }));
+  vi.restoreAllMocks();
+  expect(cause).toMatchObject({ code: "TRANSPORT_FAILED", phase: "tcp", cause: mistake });
+  expect(close).toHaveBeenCalledOnce();
 });
 
 describe("certificates and keys", () => {

@@ -69,15 +69,17 @@ async function openTcp(
   signal: AbortSignal,
 ): Promise<Socket> {
   let phase: TransportPhase = "tcp";
+  let socket: DenoSocket | undefined;
   try {
     // The name goes to Deno as it is: only then do `--allow-net=name:port` and happy eyeballs count for it.
     const conn = await Deno.connect({ hostname: host, port, signal });
+    socket = new DenoSocket(conn);
     conn.setNoDelay(true);
     conn.setKeepAlive(tcp?.keepAlive !== 0);
     phase = "tls";
-    const socket = new DenoSocket(conn);
     return secure === undefined ? socket : await openTls(socket, secure, signal);
   } catch (error) {
+    socket?.close();
     if (!(error instanceof Deno.errors.NotCapable)) throw transportError(error, where, phase);
     throw permissionError(error, where, `--allow-net=${where}`);
   }
