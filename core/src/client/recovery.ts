@@ -29,7 +29,7 @@ import { Reconnector } from "./reconnecting.ts";
 import { Recorder } from "./recording.ts";
 import type { RecoveryPart } from "./connect-parts.ts";
 import { checkRecovery, planRecovery, type RecoveryPlan } from "./recovery-options.ts";
-import { Restoration } from "./restoring.ts";
+import { isOver, Restoration } from "./restoring.ts";
 
 /** What recovery needs of its connection. */
 export interface RecoveryHost extends ChannelHost {
@@ -246,10 +246,6 @@ export class Recovery {
   #forgetClosed(): void {
     for (const core of [...this.#reopenings.keys()]) if (core.state === "closed") this.#reopenings.delete(core);
   }
-}
-
-function isOver({ state }: ChannelCore): boolean {
-  return state === "closed" || state === "closing";
 }
 
 /** Recovery, for the `connect` that is to have it. */

@@ -88,7 +88,7 @@ export class Restoration {
     const tries = new Map<string, { attempt: number; readonly since: Millis }>();
     for (;;) {
       this.#attempt.check();
-      if (core.state === "closing" || core.state === "closed") return;
+      if (isOver(core)) return;
       const failed = await this.#tryChannel(core, left);
       if (failed === undefined) return;
       const { item, error } = failed;
@@ -145,7 +145,7 @@ export class Restoration {
     } catch (error) {
       this.#attempt.suspect(item, error);
       this.#attempt.check();
-      if (core.state === "closing" || core.state === "closed") return undefined;
+      if (isOver(core)) return undefined;
       return { item, error };
     }
   }
@@ -225,6 +225,11 @@ function endOthers({ subscriptions }: ChannelCore, steps: readonly ChannelStep[]
     if (!isStarted || state !== "consuming" || tags.has(info.consumerTag)) continue;
     subscriptions.notRecovered(info.consumerTag, new Error("Its queue was deleted, or the filter left it out"));
   }
+}
+
+/** Whether nobody needs a channel any more. */
+export function isOver({ state }: ChannelCore): boolean {
+  return state === "closed" || state === "closing";
 }
 
 function recordOf(core: ChannelCore): ChannelRecord {

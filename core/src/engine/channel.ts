@@ -337,6 +337,7 @@ export class Channel implements ChannelEngine, RequestSender {
 
   /** The connection ended, and the channel with it. */
   connectionClosed(error: ConnectionError): ChannelClosedEvent | undefined {
+    this.#held?.discard();
     this.#phase = "closed";
     return this.#report(this.#error ?? error);
   }
@@ -359,7 +360,11 @@ export class Channel implements ChannelEngine, RequestSender {
   /** Tells of the end, once. Opening and closing are not requests of the caller's. */
   #report(error: ChannelError | ConnectionError | undefined): ChannelClosedEvent | undefined {
     const unanswered = this.#requests.drain();
+    const { writer, limits, events } = this.#host;
+    const before = writer.totalSize;
     this.#held?.discard();
+    const mark = limits.outputHighWater;
+    if (before >= mark && writer.totalSize < mark) events.push({ type: "writable" });
     if (this.#reported) return undefined;
     this.#reported = true;
     const requests = unanswered.filter(({ method }) => method !== "channel.open" && method !== "channel.close");
@@ -420,7 +425,7 @@ export class Channel implements ChannelEngine, RequestSender {
 
   /** Where publishes and settlements are written at this moment. */
   #output(): FrameWriter {
-    return this.#held === undefined ? this.#host.writer : this.#held.writer;
+    return this.#held?.writer ?? this.#host.writer;
   }
 
   #beginHold(): void {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../wire/errors.ts";
+import type { ChannelEngine } from "./channel-engine.ts";
 import { ConnectionEngine } from "./connection-engine.ts";
 import { plain } from "./sasl.ts";
 import { closedBy, Driver, only, start, types } from "./testing/driver.ts";
@@ -234,6 +235,53 @@ describe("output", () => {
     const driver = new Driver({ limits: { outputHighWater: one.engine.outputSize } }).open();
     driver.channel().ack(1, false);
     expect(driver.engine.writable).toBe(false);
+  });
+
+  describe("that waits behind a commit counts", () => {
+    function behindCommit(): { readonly driver: Driver; readonly channel: ChannelEngine } {
+      const driver = new Driver({ limits: { outputHighWater: 100 } }).open();
+      const channel = driver.channel();
+      channel.request("tx.select", {});
+      driver.sent();
+      driver.method(1, "tx.select-ok", {});
+      channel.request("tx.commit", {});
+      driver.sent();
+      for (let i = 0; i < 10; i += 1) channel.publish(oneByte);
+      driver.sent();
+      expect(driver.engine).toMatchObject({ writable: false, outputSize: 0 });
+      expect(driver.events()).toEqual([]);
+      return { driver, channel };
+    }
+
+    it("until it is taken", () => {
+      const { driver } = behindCommit();
+      expect(types(driver.method(1, "tx.commit-ok", {}))).toEqual(["reply"]);
+      expect(driver.engine.writable).toBe(false);
+      driver.sent();
+      expect(driver.engine.writable).toBe(true);
+      expect(driver.events()).toEqual([{ type: "writable" }]);
+    });
+
+    it("until its channel ends", () => {
+      const { driver } = behindCommit();
+      expect(
+        types(driver.method(1, "channel.close", { replyCode: 406, replyText: "", classId: 0, methodId: 0 })),
+      ).toEqual(["channel-closed", "writable"]);
+      expect(driver.engine.writable).toBe(true);
+      driver.sent();
+      expect(driver.events()).toEqual([]);
+    });
+
+    it("until its channel is given up, because the commit was not answered in time", () => {
+      const { driver } = behindCommit();
+      driver.pass(0);
+      expect(types(driver.pass(60_000))).toEqual(["writable", "channel-closed"]);
+    });
+
+    it("and is not told of when everything is over", () => {
+      const { driver } = behindCommit();
+      expect(types(driver.hangUp())).toEqual(["channel-closed", "closed"]);
+    });
   });
 
   it("asks to be woken for the event, when nobody asked for it", () => {

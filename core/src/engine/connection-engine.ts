@@ -217,8 +217,9 @@ export class ConnectionEngine {
   /** Takes what there is to send, in order. It belongs to the caller; the engine never writes to it again. */
   takeOutput(): Uint8Array[] {
     if (this.#writer.size === 0) return [];
-    if (!this.writable && this.state !== "closed") this.#events.push({ type: "writable" });
+    const { writable } = this;
     const output = this.#writer.take();
+    if (!writable && this.writable && this.state !== "closed") this.#events.push({ type: "writable" });
     this.#connection.sent();
     this.#tap?.sent(output);
     return output;
@@ -230,11 +231,11 @@ export class ConnectionEngine {
   }
 
   /**
-   * False from the high-water mark of output on: producers should wait for the `writable` event, which follows when the
-   * output was taken. Nothing is refused before `limits.maxOutput`.
+   * False from the high-water mark of output on, with what waits behind a commit: producers should wait for the `writable`
+   * event, which follows when the output was taken. Nothing is refused before `limits.maxOutput`.
    */
   get writable(): boolean {
-    return this.#writer.size < this.#limits.outputHighWater;
+    return this.#writer.totalSize < this.#limits.outputHighWater;
   }
 
   /** Whether the engine is done with the transport: send what is left of the output, and end it. */

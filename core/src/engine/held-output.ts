@@ -12,31 +12,30 @@ export class HeldOutput {
   readonly #direct: FrameWriter;
   /** One for each of these that is to come, in order. */
   readonly #holds: FrameWriter[] = [];
-  /** Where output goes at this moment. */
-  writer: FrameWriter;
 
   /** @param direct - The output of the connection. */
   constructor(direct: FrameWriter) {
     this.#direct = direct;
-    this.writer = direct;
+  }
+
+  /** Where output goes at this moment. */
+  get writer(): FrameWriter {
+    return this.#holds.at(-1) ?? this.#direct;
   }
 
   /** One of these is to come. What is written from now on comes behind it. */
   begin(): void {
-    this.writer = this.#direct.hold();
-    this.#holds.push(this.writer);
+    this.#holds.push(this.#direct.hold());
   }
 
   /** The first of these was sent, or answered: what was held behind it may leave. */
   release(): void {
     const hold = this.#holds.shift();
     if (hold !== undefined) this.#direct.release(hold);
-    if (this.#holds.length === 0) this.writer = this.#direct;
   }
 
   /** The channel has ended. */
   discard(): void {
     for (const hold of this.#holds.splice(0)) this.#direct.discard(hold);
-    this.writer = this.#direct;
   }
 }
