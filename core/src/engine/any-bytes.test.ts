@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { joined } from "../wire/bytes.ts";
 import type { MethodName } from "../wire/method-types.ts";
 import { methods } from "../wire/methods.ts";
 import { ConnectionEngine } from "./connection-engine.ts";
@@ -9,7 +10,7 @@ import type { ConnectionEvent } from "./events.ts";
 import { plain } from "./sasl.ts";
 import { start, tune } from "./testing/driver.ts";
 import { sampleFields } from "./testing/sample-fields.ts";
-import { join, ServerBytes } from "./testing/server.ts";
+import { ServerBytes } from "./testing/server.ts";
 
 const published = 20;
 const limits = { maxBodySize: 200_000 };
@@ -45,7 +46,7 @@ class Puppet {
   }
 
   get outcome(): Outcome {
-    return { events: this.events.map(describeEvent), output: join(this.#output) };
+    return { events: this.events.map(describeEvent), output: joined(this.#output) };
   }
 
   #drain(): void {
@@ -238,13 +239,13 @@ function mutate(
   const [before, after] = [bytes.subarray(0, at), bytes.subarray(at)];
   switch (what) {
     case "overwrite":
-      return join([before, change, after.subarray(change.length)]);
+      return joined([before, change, after.subarray(change.length)]);
     case "insert":
-      return join([before, change, after]);
+      return joined([before, change, after]);
     case "remove":
-      return join([before, after.subarray(change.length)]);
+      return joined([before, after.subarray(change.length)]);
     default:
-      return join([before, after.subarray(0, 100), after]);
+      return joined([before, after.subarray(0, 100), after]);
   }
 }
 
@@ -281,7 +282,7 @@ describe("bytes that no server would send", () => {
     const server = new ServerBytes();
     handshake(server);
     const beginning = server.take();
-    const random = fc.uint8Array({ maxLength: 500, size: "max" }).map((bytes) => join([beginning, bytes]));
+    const random = fc.uint8Array({ maxLength: 500, size: "max" }).map((bytes) => joined([beginning, bytes]));
     fc.assert(fc.property(random, sizes, survive), { numRuns: 500 });
   });
 

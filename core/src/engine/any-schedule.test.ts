@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type NumberedStep, Play, type Step } from "./testing/play.ts";
-import { join } from "./testing/server.ts";
+import { joined } from "../wire/bytes.ts";
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.constant({ client: "open" } as const) },
@@ -55,7 +55,7 @@ describe("whatever happens", () => {
       fc.property(schedule, (steps) => {
         const [without, withMistakes] = [new Play(false).play(steps), new Play(true).play(steps)];
         expect(withMistakes.events.map(({ type }) => type)).toEqual(without.events.map(({ type }) => type));
-        expect(join(withMistakes.output)).toEqual(join(without.output));
+        expect(joined(withMistakes.output)).toEqual(joined(without.output));
         expect(withMistakes.engine.counters).toEqual(without.engine.counters);
       }),
       { numRuns: 200 },

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { joined } from "../wire/bytes.ts";
 import { writeContent } from "../wire/encode.ts";
 import { FrameReader } from "../wire/frame-reader.ts";
 import { frameType } from "../wire/constants.ts";
@@ -8,7 +9,6 @@ import type { BasicProperties } from "../wire/properties.ts";
 import type { Content } from "./content.ts";
 import { ContentAssembler, type ContentMethod } from "./content-assembler.ts";
 import { Slab } from "./slab.ts";
-import { join } from "./testing/server.ts";
 
 const method: ContentMethod = {
   name: "basic.deliver",
@@ -28,7 +28,7 @@ function assemble(
 ): Content[] {
   const output = new Output();
   writeContent(output, 1, properties, body, frameMax);
-  const bytes = join(output.take());
+  const bytes = joined(output.take());
   const reader = new FrameReader(frameMax);
   const target = assembler();
   target.begin(method);

@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ConnectionEvent } from "./events.ts";
 import { Driver } from "./testing/driver.ts";
-import { join, ServerBytes } from "./testing/server.ts";
+import { ServerBytes } from "./testing/server.ts";
+import { joined } from "../wire/bytes.ts";
 
 const frameMax = 4096;
 const largeFrame = 40_000;
@@ -200,7 +201,7 @@ describe("bodies that are read to where they belong", () => {
     };
     const [one, other] = [content(1, 3), content(2, 5)];
     const heartbeat = Uint8Array.of(8, 0, 0, 0, 0, 0, 0, 0xce);
-    const bytes = join(one.flatMap((frame, index) => [frame, heartbeat, other[index]!]));
+    const bytes = joined(one.flatMap((frame, index) => [frame, heartbeat, other[index]!]));
     const plain = readWhole(borrowing(), bytes);
     expect(plain).toHaveLength(2);
     const got = readInPlace(borrowing(), bytes, [30_000]);

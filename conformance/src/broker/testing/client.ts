@@ -12,6 +12,7 @@ import {
   writeMethod,
 } from "@leveret/core/wire";
 import type { Broker } from "../broker.ts";
+import { concat } from "../codec/octets.ts";
 import type { BrokerConnection } from "../connection/connection.ts";
 import type { PeerOptions } from "../connection/host.ts";
 import { Transcriber } from "./transcript.ts";
@@ -136,13 +137,6 @@ export class TestClient {
 
   #sendAll(output: Output): void {
     // In one chunk: what happens within one turn is part of what is tested.
-    const pieces = output.take();
-    const whole = new Uint8Array(pieces.reduce((size, piece) => size + piece.length, 0));
-    let offset = 0;
-    for (const piece of pieces) {
-      whole.set(piece, offset);
-      offset += piece.length;
-    }
-    this.bytes(whole);
+    this.bytes(concat(output.take()));
   }
 }

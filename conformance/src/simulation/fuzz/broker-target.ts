@@ -2,9 +2,10 @@
 
 import { decodeMethod, FrameReader, frameType } from "@leveret/core/wire";
 import { Broker, type BrokerConnection } from "../../broker/index.ts";
+import { concat } from "../../broker/codec/octets.ts";
 import { Random } from "../random.ts";
 import { invariant } from "../violation.ts";
-import { chunksOf, hashOf, join } from "./frames.ts";
+import { chunksOf, hashOf } from "./frames.ts";
 import { clientFrames, clientStream } from "./grammar.ts";
 import type { FuzzOutcome, FuzzTarget } from "./target.ts";
 
@@ -71,7 +72,7 @@ class Ear {
   hear(connection: BrokerConnection): void {
     const output = connection.takeOutput();
     if (output.length === 0) return;
-    const bytes = join(output);
+    const bytes = concat(output);
     // A client that speaks another protocol is told so with a protocol header.
     if (!this.#isGreeted && bytes[0] !== frameType.method) {
       this.signature.add("protocol header");

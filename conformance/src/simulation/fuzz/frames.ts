@@ -1,6 +1,7 @@
 /** Streams of frames, and what can be done to them that no peer would do. */
 
 import { frameHeaderSize, frameOverhead, protocolHeader } from "@leveret/core/wire";
+import { concat } from "../../broker/codec/octets.ts";
 import type { Random } from "../random.ts";
 
 /** Inputs do not grow beyond this. */
@@ -20,16 +21,6 @@ export function splitFrames(bytes: Uint8Array): Uint8Array[] {
     at = end;
   }
   return pieces;
-}
-
-export function join(pieces: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
 }
 
 const weights = {
@@ -108,17 +99,17 @@ export function mutate(
       case "insert-octets": {
         const place = random.int(0, frame.length);
         const octets = Uint8Array.from({ length: random.int(1, mostOctets) }, () => random.int(0, 255));
-        frames[at] = join([frame.subarray(0, place), octets, frame.subarray(place)]);
+        frames[at] = concat([frame.subarray(0, place), octets, frame.subarray(place)]);
         break;
       }
       case "remove-octets": {
         const place = random.int(0, frame.length);
-        frames[at] = join([frame.subarray(0, place), frame.subarray(place + random.int(1, mostOctets))]);
+        frames[at] = concat([frame.subarray(0, place), frame.subarray(place + random.int(1, mostOctets))]);
         break;
       }
     }
   }
-  return join(frames).slice(0, largestInput);
+  return concat(frames).slice(0, largestInput);
 }
 
 function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {

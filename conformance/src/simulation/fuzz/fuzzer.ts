@@ -1,7 +1,8 @@
 /** Makes inputs for a target, and keeps those that made it do something new. */
 
+import { concat } from "../../broker/codec/octets.ts";
 import type { Random } from "../random.ts";
-import { join, largestInput, mutate, splitFrames } from "./frames.ts";
+import { largestInput, mutate, splitFrames } from "./frames.ts";
 import type { FuzzOutcome, FuzzTarget } from "./target.ts";
 
 /** Kept inputs, at most; a new one takes the place of any. */
@@ -90,10 +91,10 @@ export function shrinkInput(target: FuzzTarget, bytes: Uint8Array): Uint8Array {
   for (let size = smallest.length >> 1; size > 0; size >>= 1) {
     for (let at = smallest.length - size; at >= 0; at -= size) {
       const smaller = smallest.filter((_, index) => index < at || index >= at + size);
-      if (kindOf(findingOf(target, join(smaller))) === kind) smallest = smaller;
+      if (kindOf(findingOf(target, concat(smaller))) === kind) smallest = smaller;
     }
   }
-  return join(smallest);
+  return concat(smallest);
 }
 
 function kindOf(finding: string | undefined): string | undefined {

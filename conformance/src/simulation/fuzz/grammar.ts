@@ -15,8 +15,8 @@ import {
   writeHeartbeat,
   writeMethod,
 } from "@leveret/core/wire";
+import { concat } from "../../broker/codec/octets.ts";
 import type { Random } from "../random.ts";
-import { join } from "./frames.ts";
 
 const names = Object.keys(methods) as MethodName[];
 const fromClient = names.filter((name) => methods[name].from !== "server");
@@ -72,7 +72,7 @@ export function clientStream(random: Random): Uint8Array {
   say(1, "queue.declare", { queue: "q", durable: true, arguments: table(random) });
   if (random.chance(0.5)) say(2, "confirm.select", {});
   for (let left = random.int(0, longestStream); left > 0; left -= 1) frames.push(...clientFrames(random));
-  return join(frames);
+  return concat(frames);
 }
 
 /** Some frames that a client may send once it is connected. */
@@ -115,7 +115,7 @@ export function serverStream(random: Random): Uint8Array {
   ];
   for (const answer of answers) if (random.chance(0.8)) answer();
   for (let left = random.int(0, longestStream); left > 0; left -= 1) frames.push(...serverFrames(random));
-  return join(frames);
+  return concat(frames);
 }
 
 /** Some frames that a server may send once a client is connected. */
@@ -133,7 +133,7 @@ function anyFrames(random: Random, senders: readonly MethodName[], carrier: Meth
 function method<M extends MethodName>(channel: number, name: M, fields: Arguments<M>): Uint8Array {
   const output = new Output();
   writeMethod(output, channel, name, fields, 0);
-  return join(output.take());
+  return concat(output.take());
 }
 
 function anyMethod(random: Random, channel: number, name: MethodName): Uint8Array {
@@ -142,7 +142,7 @@ function anyMethod(random: Random, channel: number, name: MethodName): Uint8Arra
   const values = Object.fromEntries(visible.map(([field, type]) => [field, value(random, type)]));
   const output = new Output();
   writeMethod(output, channel, name, values as never, 0);
-  return join(output.take());
+  return concat(output.take());
 }
 
 function content(random: Random, channel: number): Uint8Array[] {
@@ -159,13 +159,13 @@ function content(random: Random, channel: number): Uint8Array[] {
     ...(random.chance(0.2) && { deliveryMode: random.int(0, 3) }),
   };
   writeContent(output, channel, properties, body, random.pick([0, 4096]));
-  return [join(output.take())];
+  return [concat(output.take())];
 }
 
 function heartbeat(): Uint8Array {
   const output = new Output();
   writeHeartbeat(output);
-  return join(output.take());
+  return concat(output.take());
 }
 
 function value(random: Random, type: FieldType): unknown {

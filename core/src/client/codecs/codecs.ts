@@ -1,6 +1,6 @@
 /** The codecs that are ready to use. */
 
-import { isBytes } from "../../wire/bytes.ts";
+import { isBytes, joined } from "../../wire/bytes.ts";
 import { UsageError } from "../../wire/errors.ts";
 import { decodeStrictText, encodeText } from "../../wire/text.ts";
 import { illegal } from "../option-checks.ts";
@@ -157,11 +157,5 @@ async function through(
     }
     chunks.push(value);
   }
-  const whole = new Uint8Array(size);
-  let position = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, position);
-    position += chunk.length;
-  }
-  return whole;
+  return joined(chunks);
 }

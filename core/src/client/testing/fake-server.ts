@@ -1,9 +1,10 @@
 /** A server in a test's hands. It shakes hands and answers requests by itself, and does what the test says beyond that. */
 
+import { joined } from "../../wire/bytes.ts";
 import type { Arguments, Method, MethodName } from "../../wire/method-types.ts";
 import type { BasicProperties } from "../../wire/properties.ts";
 import { encodeText } from "../../wire/text.ts";
-import { join, type SentFrame, SentFrames, ServerBytes } from "../../engine/testing/server.ts";
+import { type SentFrame, SentFrames, ServerBytes } from "../../engine/testing/server.ts";
 import type { VirtualIo, VirtualStream } from "./virtual-io.ts";
 
 /** What the client sent: a method, and the content that came with it. */
@@ -168,7 +169,7 @@ export class FakeServer {
       case "body": {
         const last = this.sent.at(-1);
         if (last?.body === undefined) return;
-        last.body = join([last.body, frame.bytes]);
+        last.body = joined([last.body, frame.bytes]);
         return;
       }
     }

@@ -2,8 +2,8 @@
 
 import { setImmediate as macrotask } from "node:timers/promises";
 import type { Millis } from "../../engine/config.ts";
-import { join } from "../../engine/testing/server.ts";
 import type { ByteStream, Endpoint, IoServices, StreamHandler, TransportError } from "../io-services.ts";
+import { joined } from "../../wire/bytes.ts";
 
 interface Timer {
   readonly at: Millis;
@@ -119,7 +119,7 @@ export class VirtualStream implements ByteStream {
   write(chunks: readonly Uint8Array[]): boolean {
     if (this.ended || this.aborted || this.over) return true;
     this.writes += 1;
-    const bytes = join(chunks);
+    const bytes = joined(chunks);
     this.#io.post(() => this.written(bytes));
     if (this.#congested) this.#owesWritable = true;
     return !this.#congested;

@@ -1,5 +1,6 @@
 /** A caller, a strict server, a network and a clock, and what an engine promises whatever they do. */
 
+import { joined } from "../../wire/bytes.ts";
 import { UsageError } from "../../wire/errors.ts";
 import type { MethodName } from "../../wire/method-types.ts";
 import { methods } from "../../wire/methods.ts";
@@ -11,7 +12,6 @@ import type { Request } from "../request.ts";
 import { plain } from "../sasl.ts";
 import { ModelServer } from "./model-server.ts";
 import { sampleFields } from "./sample-fields.ts";
-import { join } from "./server.ts";
 
 const requestNames = (Object.keys(methods) as MethodName[]).filter(isChannelRequest);
 const noWaitNames = requestNames.filter((name) => "noWait" in methods[name].fields);
@@ -209,7 +209,7 @@ export class Play {
   }
 
   #in(size: number): void {
-    this.#onTheWay = join([this.#onTheWay, this.#server.take()]);
+    this.#onTheWay = joined([this.#onTheWay, this.#server.take()]);
     const chunk = this.#onTheWay.slice(0, size);
     this.#onTheWay = this.#onTheWay.subarray(chunk.length);
     this.engine.receive(chunk, this.#now);

@@ -1,5 +1,6 @@
 /** The other side of an engine, for tests: writes what a server would, and reads what the engine sent. */
 
+import { joined } from "../../wire/bytes.ts";
 import { frameType } from "../../wire/constants.ts";
 import { decodeContentHeader, decodeMethod } from "../../wire/decode.ts";
 import { writeContent, writeHeartbeat, writeMethod } from "../../wire/encode.ts";
@@ -52,7 +53,7 @@ export class ServerBytes {
 
   /** Everything so far, in one piece. */
   take(): Uint8Array {
-    return join(this.#output.take());
+    return joined(this.#output.take());
   }
 }
 
@@ -63,7 +64,7 @@ export class SentFrames {
 
   read(segments: readonly Uint8Array[]): SentFrame[] {
     const frames: SentFrame[] = [];
-    let bytes = join(segments);
+    let bytes = joined(segments);
     if (!this.#headerSeen && bytes.length > 0) {
       frames.push({ type: "protocol-header", bytes: bytes.slice(0, 8) });
       bytes = bytes.subarray(8);
@@ -89,15 +90,4 @@ export class SentFrames {
         return { type: "heartbeat" };
     }
   }
-}
-
-/** One array of all bytes. */
-export function join(segments: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(segments.reduce((size, { length }) => size + length, 0));
-  let offset = 0;
-  for (const segment of segments) {
-    joined.set(segment, offset);
-    offset += segment.length;
-  }
-  return joined;
 }
