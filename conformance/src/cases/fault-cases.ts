@@ -71,7 +71,7 @@ export const faultCases: readonly ConformanceCase[] = [
     needs: ["proxy"],
     async run(scene) {
       const proxy = await scene.proxy();
-      const { connection, channel } = await scene.openThrough(proxy, { requestTimeout: 200 });
+      const { connection, channel } = await scene.openThrough(proxy, { requestTimeout: 1_500 });
       await proxy.silence("to-client");
       const expected = { name: "ChannelError", code: "REQUEST_TIMEOUT", outcome: "unknown", retryable: true };
       await fails(scene.soon(channel.queueDeclare(), "the timeout"), expected, "the call");

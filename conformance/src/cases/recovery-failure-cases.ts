@@ -29,7 +29,7 @@ export const recoveryFailureCases: readonly ConformanceCase[] = [
       const failures: unknown[] = [];
       const connection = await scene.connect({
         endpoints,
-        openTimeout: 1_000,
+        openTimeout: 2_000,
         recovery: { backoff, acquireTimeout: 10_000 },
       });
       connection.on("reconnect-failed", (failure) => failures.push(failure));
@@ -47,7 +47,9 @@ export const recoveryFailureCases: readonly ConformanceCase[] = [
     name: "hosts that all accept and never answer are asked again and again, with longer and longer waits",
     needs: ["proxy"],
     async run(scene) {
-      const all = await recovering(scene, { backoff: { base: 20, max: 200 } }, { openTimeout: 150 });
+      // The first connection is made within the same time.
+      const options = { openTimeout: 150, connectionAttempts: 100, retryDelay: 10 };
+      const all = await recovering(scene, { backoff: { base: 20, max: 200 } }, options);
       const delays: number[] = [];
       const errors: unknown[] = [];
       all.connection.on("reconnecting", ({ delay }) => delays.push(delay));
