@@ -1,7 +1,8 @@
 /** A channel whose calls block until they are answered. */
 
 import type { RawRequestName } from "../client/channel.ts";
-import type { ChannelEvents, ReplyFields } from "../client/channel-core.ts";
+import type { ReplyFields } from "../client/channel-core.ts";
+import type { ChannelEvents } from "../client/channel-host.ts";
 import type {
   BasicAckOptions,
   BasicCancelOptions,

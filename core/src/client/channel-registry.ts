@@ -3,7 +3,8 @@
 import type { ChannelEngine } from "../engine/channel-engine.ts";
 import type { ConnectionEngine } from "../engine/connection-engine.ts";
 import { UsageError } from "../wire/errors.ts";
-import { ChannelCore, type ChannelHost } from "./channel-core.ts";
+import { ChannelCore } from "./channel-core.ts";
+import type { ChannelHost } from "./channel-host.ts";
 import type { PublishWindow } from "./publishing.ts";
 
 /** Of any connection. */

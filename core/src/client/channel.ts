@@ -3,7 +3,8 @@
 import type { ChannelRequestName, Farewell } from "../engine/channel-engine.ts";
 import type { Arguments } from "../wire/method-types.ts";
 import { UsageError } from "../wire/errors.ts";
-import type { ChannelCore, ChannelEvents, ChannelState, ReplyFields } from "./channel-core.ts";
+import type { ChannelCore, ReplyFields } from "./channel-core.ts";
+import type { ChannelEvents, ChannelState } from "./channel-host.ts";
 import type {
   BasicAckOptions,
   BasicCancelOptions,

@@ -14,7 +14,8 @@ export type {
 } from "./arguments.ts";
 export { BatchError, type BatchFailure, type BatchMessage, type BatchOptions, publishBatch } from "./batch.ts";
 export type { Channel, RawRequestName } from "./channel.ts";
-export type { ChannelEvents, ChannelState, ReplyFields } from "./channel-core.ts";
+export type { ReplyFields } from "./channel-core.ts";
+export type { ChannelEvents, ChannelState } from "./channel-host.ts";
 export type * from "./channel-options.ts";
 export {
   type Codec,

@@ -12,7 +12,8 @@ import { type BackoffState, lost, neverOpened, nextAttempt, opened } from "../re
 import { isRecoverable } from "../recovery/causes.ts";
 import { mayRepeat } from "../recovery/idempotence.ts";
 import type { Arguments } from "../wire/method-types.ts";
-import type { ChannelCore, ChannelHost } from "./channel-core.ts";
+import type { ChannelCore } from "./channel-core.ts";
+import type { ChannelHost } from "./channel-host.ts";
 import type { ChannelRegistry } from "./channel-registry.ts";
 import type { ConnectionEvents } from "./connection-events.ts";
 import type { Deadlines } from "./deadlines.ts";

@@ -1,49 +1,27 @@
 /** One channel's machine: phases, requests, contents, confirms. */
 
 import { decodeAck, decodeMethod, methodId } from "../wire/decode.ts";
-import type { DeliverDecoder } from "../wire/deliver-decoder.ts";
 import { ProtocolError, UsageError } from "../wire/errors.ts";
 import type { FrameReader } from "../wire/frame-reader.ts";
 import { frameType } from "../wire/constants.ts";
 import type { Arguments, Fields, Method, ServerMethodName } from "../wire/method-types.ts";
 import { methods } from "../wire/methods.ts";
 import { RepeatedProperties } from "../wire/repeated-properties.ts";
-import type { ShortStrings } from "../wire/short-strings.ts";
 import type { ChannelEngine, ChannelMode, ChannelRequestName, Farewell, OneWayName } from "./channel-engine.ts";
+import type { ChannelHost } from "./channel-host.ts";
 import { isChannelRequest, isNeverAnswered } from "./channel-methods.ts";
 import { closeFields, closeReason } from "./close-reason.ts";
-import type { EngineLimits } from "./config.ts";
 import { Confirms } from "./confirms.ts";
 import type { Content } from "./content.ts";
 import { ContentAssembler, type ContentMethod } from "./content-assembler.ts";
-import type { Deque } from "./deque.ts";
 import { ChannelError, type ConnectionError } from "./errors.ts";
 import type { ChannelClosedEvent, ConnectionEvent, DeliverEvent, ReplyEvent } from "./events.ts";
-import type { FrameWriter, MutableCounters, Publication } from "./frame-writer.ts";
+import type { FrameWriter, Publication } from "./frame-writer.ts";
 import { HeldOutput } from "./held-output.ts";
 import { LazyMap } from "./lazy-map.ts";
 import { type ChannelPhase, channelPhases, nextPhase } from "./phases.ts";
 import { asksForNoReply, PendingRequest, type Request } from "./request.ts";
 import { RequestQueue, type RequestSender } from "./request-queue.ts";
-import type { Slab } from "./slab.ts";
-
-/** What a channel needs of its connection. */
-export interface ChannelHost {
-  readonly writer: FrameWriter;
-  readonly limits: EngineLimits;
-  readonly counters: MutableCounters;
-  readonly slab: Slab;
-  readonly strings: ShortStrings;
-  readonly delivers: DeliverDecoder;
-  /** Whether somebody wants to see every frame, so that no short cut past the reader is taken. */
-  readonly frameByFrame: boolean;
-  /** Those that wait to be handed over. */
-  readonly events: Deque<ConnectionEvent>;
-  /** A request that will be answered was put into the output: its time runs. */
-  requestWritten(request: PendingRequest): void;
-  /** Both peers agree that the channel is closed. */
-  numberFreed(number: number): void;
-}
 
 const deliverId = methods["basic.deliver"].id;
 const ackId = methods["basic.ack"].id;

@@ -1,6 +1,6 @@
 /** What the thread with the connection says first. */
 
-import type { ChannelState } from "../client/channel-core.ts";
+import type { ChannelState } from "../client/channel-host.ts";
 import { AbortError } from "../client/errors.ts";
 import { Future, onAbort } from "../client/futures.ts";
 import { unpack } from "./pack.ts";

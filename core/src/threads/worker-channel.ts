@@ -3,7 +3,8 @@
 import type { Farewell } from "../engine/channel-engine.ts";
 import type { Arguments } from "../wire/method-types.ts";
 import type { RawRequestName } from "../client/channel.ts";
-import type { ChannelEvents, ChannelState, ReplyFields } from "../client/channel-core.ts";
+import type { ReplyFields } from "../client/channel-core.ts";
+import type { ChannelEvents, ChannelState } from "../client/channel-host.ts";
 import type {
   BasicAckOptions,
   BasicGetOptions,
