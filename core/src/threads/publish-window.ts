@@ -63,8 +63,8 @@ export class PublishWindow {
     return turn;
   }
 
-  /** Calls `go` behind the publishes that wait: now, where there are none. What is returned ends the wait. */
-  behind(go: () => void): () => void {
+  /** Calls `go` behind the publishes that wait: now, where there are none. What is returned ends the wait, if there is one still. */
+  behind(go: () => void): () => boolean {
     const turn: Turn = { bytes: 0, go };
     if (this.#waiting.size === 0) {
       turn.go = undefined;
@@ -73,7 +73,9 @@ export class PublishWindow {
       this.#waiting.push(turn);
     }
     return () => {
-      if (turn.go !== undefined) this.#forget(turn);
+      if (turn.go === undefined) return false;
+      this.#forget(turn);
+      return true;
     };
   }
 

@@ -142,6 +142,33 @@ describe("the end of a transaction in another thread", () => {
   });
 });
 
+describe("what is called in another thread while publishes wait there", () => {
+  it("keeps its order where a transaction begins and ends: settlements too", async () => {
+    const { io, server, worker } = await apart();
+    const consumed: number[] = [];
+    const options = { queue: "q", consumerTag: "c", settle: "manual" } as const;
+    await result(
+      io,
+      worker.basicConsume(options, ({ deliveryTag }) => void consumed.push(deliveryTag)),
+    );
+    server.deliver(1, "c", ["a", "b", "c"]);
+    await until(io, () => consumed.length === 3);
+    server.method(0, "connection.blocked", { reason: "memory" });
+    await io.settle();
+    const message = { exchange: "", routingKey: "q", body: bytes("m") };
+    const calls: Promise<unknown>[] = Array.from({ length: 1001 }, () => worker.basicPublish(message));
+    calls.push(worker.txSelect(), worker.basicAck({ deliveryTag: 1 }), worker.basicPublish(message), worker.txCommit());
+    calls.push(worker.basicNack({ deliveryTag: 2 }));
+    calls.push(worker.basicRecover());
+    await io.settle();
+    server.method(0, "connection.unblocked", {});
+    await result(io, Promise.all(calls));
+    const since = server.log.slice(server.log.lastIndexOf("1 tx.select") - 1);
+    const select = ["1 basic.publish", "1 tx.select", "1 basic.publish", "1 basic.ack 1", "1 tx.commit"];
+    expect(since).toEqual([...select, "1 basic.nack 2 requeue", "1 basic.recover"]);
+  });
+});
+
 describe("the time of a publish", () => {
   /** A worker's channel whose window is full, in confirm mode. */
   async function full(): Promise<Apart & { readonly running: () => Promise<void> }> {

@@ -48,7 +48,8 @@ export interface WorkerChannelEvents extends Omit<ChannelEvents, "lost"> {
 /**
  * A channel of a connection that lives in another thread. Its methods are those of `Channel`, and reject with the same
  * errors; with `ThreadError` PORT_CLOSED when the other thread is gone. Calls, settlements and publishes arrive there in
- * the order in which they are made here, but that publishes may wait for room: only commits and rollbacks wait with them.
+ * the order in which they are made here, but that publishes may wait for room: what begins or ends a transaction waits with
+ * them, and settlements behind that.
  */
 export class WorkerChannel extends WorkerTopology {
   readonly #guest: PortGuest;
@@ -58,6 +59,8 @@ export class WorkerChannel extends WorkerTopology {
   readonly #outstanding = new Outstanding();
   readonly #deliveryLane: DeliveryLane;
   readonly #window = new PublishWindow();
+  /** Calls that begin or end a transaction, and what was settled behind them, that wait for publishes before them. */
+  #waiting = 0;
   readonly #consumers: WorkerConsumers;
   readonly #listeners = new Listeners<WorkerChannelEvents>((error) => this.report(error));
   readonly #closed = new Future<Error | undefined>();
@@ -75,7 +78,8 @@ export class WorkerChannel extends WorkerTopology {
     this.#number = facts.number;
     this.#mode = facts.mode;
     this.#state = facts.state;
-    this.#deliveryLane = { guest, lane, outstanding: this.#outstanding, allowsMultiple: true };
+    const inOrder = (send: () => void): void => void (this.#waiting > 0 ? this.#later(send) : send());
+    this.#deliveryLane = { guest, lane, outstanding: this.#outstanding, allowsMultiple: true, inOrder };
     this.#consumers = new WorkerConsumers(this.#deliveryLane, (error) => this.report(error));
     guest.addLane(lane, { handle: (item) => this.#handle(item), closed: (error) => this.#portClosed(error) });
   }
@@ -212,7 +216,9 @@ export class WorkerChannel extends WorkerTopology {
 
   /** Has the server put back all outstanding deliveries of the channel. */
   async basicRecover(options: CallerOptions & { readonly requeue?: boolean } = {}): Promise<void> {
-    const last = await this.#guest.call(this.#lane, "basicRecover", options, { signal: options.signal });
+    const recover = (): Promise<unknown> =>
+      this.#guest.call(this.#lane, "basicRecover", options, { signal: options.signal });
+    const last = await (this.#waiting > 0 ? inTurn((go) => this.#later(go), options.signal, recover) : recover());
     if (typeof last === "number" && last > 0) this.#outstanding.settled(last, true);
   }
 
@@ -220,7 +226,7 @@ export class WorkerChannel extends WorkerTopology {
 
   /** Makes the channel transactional, as `Channel.txSelect`. */
   async txSelect(options: CallerOptions = {}): Promise<void> {
-    await this.#call("txSelect", options);
+    await this.#behindPublishes("txSelect", options);
     this.#mode = "tx";
   }
 
@@ -275,10 +281,22 @@ export class WorkerChannel extends WorkerTopology {
   /** A call that is of the publishes before it, also where they wait for room. */
   #behindPublishes(method: PlainCall, options: CallerOptions): Promise<unknown> {
     return inTurn(
-      (go) => this.#window.behind(go),
+      (go) => this.#later(go),
       options.signal,
       () => this.#call(method, options),
     );
+  }
+
+  /** Does something behind the publishes that wait. What is returned gives it up. */
+  #later(go: () => void): () => void {
+    this.#waiting += 1;
+    const leave = this.#window.behind(() => {
+      this.#waiting -= 1;
+      go();
+    });
+    return () => {
+      if (leave()) this.#waiting -= 1;
+    };
   }
 
   #handle(item: HostItem): void {

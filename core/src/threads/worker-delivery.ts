@@ -14,6 +14,8 @@ export interface DeliveryLane {
   readonly outstanding: Outstanding;
   /** Whether `multiple` means something there: not where other threads have deliveries of the same channel. */
   readonly allowsMultiple: boolean;
+  /** Sends a settlement in its turn, where such things wait. */
+  readonly inOrder?: (send: () => void) => void;
 }
 
 /** What settling can be told. */
@@ -107,14 +109,14 @@ export class WorkerGotMessage extends WorkerDelivery {
 
 /** Settles by tag, whatever this thread knows of it. */
 export function sendSettlement(
-  { guest, lane, outstanding }: DeliveryLane,
+  { guest, lane, outstanding, inOrder = atOnce }: DeliveryLane,
   verb: Verb,
   tag: number,
   { multiple = false, requeue = true }: SettleOptions,
 ): Promise<SettleResult> {
   outstanding.settled(tag, multiple);
   const settling = guest.ask(
-    (id) => guest.outbox.post({ type: "settle", lane, id, verb, tag, multiple, requeue }),
+    (id) => inOrder(() => guest.outbox.post({ type: "settle", lane, id, verb, tag, multiple, requeue })),
     lane,
     { unlimited: true },
   );
@@ -123,4 +125,8 @@ export function sendSettlement(
     if (error instanceof UsageError && !multiple) outstanding.add(tag, false);
   });
   return settling as Promise<SettleResult>;
+}
+
+function atOnce(send: () => void): void {
+  send();
 }
