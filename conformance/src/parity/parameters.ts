@@ -63,7 +63,7 @@ export const parameterRows: ParitySection = {
       "authorities, certificates, keys, the name to verify; verification is on",
       "TLS: connects to a server whose authority is trusted, and carries messages",
       "TLS: refuses a server that is not who it should be",
-      "io: tls: serverName is asked for and verified in place of the host",
+      "io: tls: serverName is asked for and verified in place of the host, without a final dot",
       "TLS: logs in with the client's certificate",
     ),
     row("`URLParameters`: schemes", "amqp and amqps", uri("tells TLS from plain TCP by the scheme")),

@@ -125,15 +125,15 @@ export const engineMutations: readonly Mutation[] = [
   engine(
     "the properties of a short message get lost",
     "content-assembler.ts",
-    "return new Content(body, slab.memory, at, at + headerEnd - propertiesStart);",
+    "return new Content(body, run, propertiesStart - runStart, headerEnd - runStart);",
     "return new Content(body);",
   ),
   engine("copies share their memory", "slab.ts", "    this.#used += size;\n", "    this.#used = at;\n"),
   engine(
     "borrowed memory is kept",
     "slab.ts",
-    "    const at = this.put(bytes, start, end, view);\n",
-    "    if (end > start) return bytes.subarray(start, end);\n    const at = this.put(bytes, start, end, view);\n",
+    "    if (size > largestShared) return copyOf(bytes, start, end);\n",
+    "    if (size > 0) return bytes.subarray(start, end);\n",
   ),
 
   // Time and tuning
