@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { runInNewContext } from "node:vm";
 import { type Endpoint, type IoServices, type StreamHandler, TransportError, UsageError } from "@leveret/core/client";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { heldLimit } from "./holding.ts";
@@ -269,6 +270,20 @@ describe("a stream on WebSocket", () => {
     expect(told.calls).toEqual(["opened", "closed"]);
     expect(told.cause?.message).toBe(message);
     if (message !== undefined) expect(told.cause).toMatchObject({ code: "WEBSOCKET_CLOSED", phase: undefined });
+  });
+
+  it("takes bytes of another realm, as where tests have a page of jsdom", async () => {
+    const { told, socket } = opened();
+    socket.emit("message", { data: runInNewContext("new ArrayBuffer(3)") });
+    expect(told.calls).toEqual(["opened", "received"]);
+    expect(told.bytes).toBe(3);
+  });
+
+  it("ends with an error for a Blob, where a class does not give what was asked for", async () => {
+    const { told, socket } = opened();
+    socket.emit("message", { data: new Blob(["AMQP"]) });
+    expect(told.calls).toEqual(["opened", "closed"]);
+    expect(told.cause).toMatchObject({ code: "TRANSPORT_FAILED" });
   });
 
   it("is over after an error, also where no close follows", async () => {
