@@ -159,6 +159,12 @@ export const engineMutations: readonly Mutation[] = [
 
   // The wire
   wire(
+    "what was copied of a chunk is taken for a part of the next one",
+    "frame-reader.ts",
+    "    this.run = nothing;\n    this.runStart = 0;\n",
+    "",
+  ),
+  wire(
     "body frames are a little too large",
     "encode-content.ts",
     "const pieceMax = payloadMax(frameMax);",
