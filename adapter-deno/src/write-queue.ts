@@ -1,15 +1,18 @@
 /**
  * What waits to be sent.
  *
- * Deno sends one piece of memory per call, and a call costs about as much as copying 32 KiB: chunks that follow each
- * other are copied together while they are smaller, and large ones are sent from where they are. Measured with frames of
- * 64 bytes and bodies of 4 KiB in turn, this doubles the throughput.
+ * Deno sends one piece of memory per call. A call costs as much as copying tens of KiB, and mostly wakes the peer as well: so
+ * chunks that follow each other are copied together, and only large ones are sent from where they are. With frames of 64
+ * bytes and bodies of 4 KiB in turn this doubles the throughput, and with bodies of 64 KiB it saves a quarter of the CPU
+ * time. The frames of a body of 1 MiB, of 128 KiB each, are as cheap or cheaper by themselves.
  */
 
-/** Bytes of the memory that small chunks are copied into: what one call sends at most of them. */
-export const batchSize = 65_536;
+/** Bytes that one call sends at most of chunks that are copied: four bodies of 64 KiB, with what is around them. */
+export const batchSize: number = 264 * 1024;
 /** The largest chunk that is copied. */
-export const largestCopied = 32_768;
+export const largestCopied = 65_536;
+/** The memory that chunks are copied into, at first. */
+const smallestBatch = 4096;
 
 /** See the file's comment. */
 export class WriteQueue {
@@ -17,6 +20,7 @@ export class WriteQueue {
   #sending: readonly Uint8Array[] = [];
   #next = 0;
   #waiting: Uint8Array[] = [];
+  /** What chunks are copied into: as large as was needed yet. */
   #batch: Uint8Array | undefined;
   #size = 0;
 
@@ -44,16 +48,7 @@ export class WriteQueue {
     const end = this.#batchEnd(start);
     this.#next = end;
     if (end - start <= 1) return this.#sending[start];
-
-    this.#batch ??= new Uint8Array(batchSize);
-    let length = 0;
-    for (let index = start; index < end; index += 1) {
-      const chunk = this.#sending[index];
-      if (chunk === undefined) break;
-      this.#batch.set(chunk, length);
-      length += chunk.length;
-    }
-    return this.#batch.subarray(0, length);
+    return this.#join(start, end);
   }
 
   /** So many bytes of what `next` gave out were sent. */
@@ -68,6 +63,19 @@ export class WriteQueue {
     this.#size = 0;
   }
 
+  /** Copies the chunks together, which are no longer than a batch. */
+  #join(start: number, end: number): Uint8Array {
+    const chunks = this.#sending.slice(start, end);
+    const needed = chunks.reduce((sum, { length }) => sum + length, 0);
+    if (this.#batch === undefined || this.#batch.length < needed) this.#batch = new Uint8Array(batchFor(needed));
+    let length = 0;
+    for (const chunk of chunks) {
+      this.#batch.set(chunk, length);
+      length += chunk.length;
+    }
+    return this.#batch.subarray(0, length);
+  }
+
   /** Where the chunks end that are sent together, the first of which is at `start`: a large one goes alone. */
   #batchEnd(start: number): number {
     let length = 0;
@@ -78,4 +86,9 @@ export class WriteQueue {
     }
     return this.#sending.length;
   }
+}
+
+/** Room for so many bytes and some more, so that memory is made few times. */
+function batchFor(needed: number): number {
+  return Math.min(batchSize, Math.max(smallestBatch, 2 * needed));
 }
