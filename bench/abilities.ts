@@ -7,6 +7,8 @@ import type { Work, Workload } from "./workloads.ts";
 const abilities: Readonly<Record<string, (work: Work) => boolean>> = {
   "hand-written": (work) => work.kind === "rpc" || work.kind === "get" || isPlain(work),
   "bare-socket": isPlain,
+  "hand-written-deno": isLarge,
+  "bare-socket-deno": isLarge,
   /** It waits for each confirm, and calls its handlers one by one. */
   pika_client: (work) => {
     if (work.kind === "confirm") return work.window === 1;
@@ -21,6 +23,11 @@ function isPlain(work: Work): boolean {
   if (work.kind === "ack") return work.order !== "batch";
   if (work.kind === "consume") return work.by === "handler";
   return work.kind === "publish" || work.kind === "confirm";
+}
+
+/** Bodies for which it matters how a runtime reads and writes. */
+function isLarge(work: Work): boolean {
+  return isPlain(work) && work.shape.size >= 65_536;
 }
 
 /** What a library does that has no loop: it blocks until an operation is done. */

@@ -37,7 +37,13 @@ const elsewhere = javascript
     { name: `hand-written on ${runtime}`, runtime, role: "limit", driver: "hand-written" },
   ]);
 
-export const clients: readonly Client[] = [...onNode, ...elsewhere];
+/** The same limits over Deno's own API, which Leveret uses there: elsewhere they are those of `node:net`. */
+const overDenoConn: readonly Client[] = [
+  { name: "hand-written over Deno.Conn on deno", runtime: "deno", role: "limit", driver: "hand-written-deno" },
+  { name: "bare socket over Deno.Conn on deno", runtime: "deno", role: "limit", driver: "bare-socket-deno" },
+];
+
+export const clients: readonly Client[] = [...onNode, ...elsewhere, ...overDenoConn];
 
 /**
  * How much longer than on Node a client warms up. Compilers have threads of their own, whose time counts too: a confirm one

@@ -1,7 +1,7 @@
 /** A socket that got through AMQP's handshake, with one channel open: what the limits are measured on. */
 
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 import { type Fields, type MethodName, methods, Output, writeMethod } from "@leveret/core/wire";
 import type { Shape } from "../messages.ts";
 
@@ -10,6 +10,18 @@ import type { Shape } from "../messages.ts";
  * are good for the length of the call, and a body frame may come in pieces.
  */
 export type OnFrame = (type: number, bytes: Buffer, start: number, end: number) => void;
+
+/** As much of a socket as is used. */
+export interface PlainSocket {
+  write(bytes: Uint8Array): boolean;
+  cork(): void;
+  uncork(): void;
+  once(event: "drain", listener: () => void): unknown;
+  end(): unknown;
+}
+
+/** Connects. With `borrowed`, what is received is good for the length of the call only. */
+export type Dial = (port: number, borrowed: boolean, receive: (chunk: Buffer) => void) => Promise<PlainSocket>;
 
 const protocolHeader = Buffer.from("AMQP\0\0\x09\x01", "latin1");
 export const channelNumber = 1;
@@ -20,6 +32,19 @@ const nothing = Buffer.alloc(0);
 /** Bodies from this size on are read with one buffer that is used again and again. */
 const large = 16 * 1024;
 const readBufferSize = 512 * 1024;
+
+export const dialNode: Dial = async (port, borrowed, receive) => {
+  const target = { port, host: "127.0.0.1", noDelay: true };
+  const buffer = Buffer.allocUnsafeSlow(borrowed ? readBufferSize : 0);
+  const callback = (size: number): boolean => {
+    receive(buffer.subarray(0, size));
+    return true;
+  };
+  const socket = connect(borrowed ? { ...target, onread: { buffer, callback } } : target);
+  if (!borrowed) socket.on("data", receive);
+  await once(socket, "connect");
+  return socket;
+};
 
 export function encode<M extends MethodName>(method: M, fields: Fields<M>, channel = channelNumber): Buffer {
   const out = new Output();
@@ -34,7 +59,6 @@ function encodeCount(queue: string): Buffer {
 }
 
 export class BareConnection {
-  readonly socket: Socket;
   onFrame: OnFrame = () => {};
   /** Called when a chunk was looked through. */
   onChunk: () => void = () => {};
@@ -46,25 +70,20 @@ export class BareConnection {
   #awaited = 0;
   #answered: ((payload: Buffer) => void) | undefined;
 
-  private constructor(port: number, borrowed: boolean) {
-    const target = { port, host: "127.0.0.1", noDelay: true };
+  #socket: PlainSocket | undefined;
+
+  private constructor(borrowed: boolean) {
     this.borrowed = borrowed;
-    if (!borrowed) {
-      this.socket = connect(target);
-      this.socket.on("data", (chunk) => this.#receive(chunk));
-      return;
-    }
-    const buffer = Buffer.allocUnsafeSlow(readBufferSize);
-    const callback = (size: number): boolean => {
-      this.#receive(buffer.subarray(0, size));
-      return true;
-    };
-    this.socket = connect({ ...target, onread: { buffer, callback } });
   }
 
-  static async open(port: number, { size }: Shape): Promise<BareConnection> {
-    const connection = new BareConnection(port, size >= large);
-    await once(connection.socket, "connect");
+  get socket(): PlainSocket {
+    if (this.#socket === undefined) throw new Error("not open yet");
+    return this.#socket;
+  }
+
+  static async open(dial: Dial, port: number, { size }: Shape): Promise<BareConnection> {
+    const connection = new BareConnection(size >= large);
+    connection.#socket = await dial(port, connection.borrowed, (chunk) => connection.#receive(chunk));
     await connection.ask(protocolHeader, "connection.start");
     const response = Buffer.from("\0guest\0guest", "latin1");
     const startOk = encode(

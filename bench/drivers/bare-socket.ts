@@ -6,7 +6,7 @@
 import { Output, writePublish } from "@leveret/core/wire";
 import { encodable } from "../null-broker/deliveries.ts";
 import { bodiesOf, cycle, exchange, routingKey, type Shape } from "../messages.ts";
-import { BareConnection, channelNumber, encode, frameMax } from "./bare-connection.ts";
+import { BareConnection, channelNumber, type Dial, dialNode, encode, frameMax } from "./bare-connection.ts";
 import type {
   AckLoad,
   Broker,
@@ -22,9 +22,14 @@ import { checkAcknowledged, nextTurn, oneByOne } from "./loops.ts";
 
 const aboutChunk = 256 * 1024;
 
-export const driver: Driver = {
-  connect: async (broker, shape) => new BareSession(broker, await BareConnection.open(broker.port, shape)),
-};
+export const driver: Driver = bareSocket(dialNode);
+
+/** The driver over sockets that are dialed like this. */
+export function bareSocket(dial: Dial): Driver {
+  return {
+    connect: async (broker, shape) => new BareSession(broker, await BareConnection.open(dial, broker.port, shape)),
+  };
+}
 
 /** Whole cycles of messages, and how many. */
 function encodePublishes({ size, rich }: Shape, about: number): { bytes: Buffer; count: number } {
@@ -73,7 +78,7 @@ class BareSession implements Session {
     for (let left = count; left > 0; ) {
       const next = left >= many.count ? many : few;
       left -= next.count;
-      if (!socket.write(next.bytes)) await new Promise((resolve) => socket.once("drain", resolve));
+      if (!socket.write(next.bytes)) await new Promise<void>((resolve) => socket.once("drain", resolve));
     }
   }
 

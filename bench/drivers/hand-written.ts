@@ -11,7 +11,7 @@ import {
   routingKey,
   type Shape,
 } from "../messages.ts";
-import { BareConnection, encode } from "./bare-connection.ts";
+import { BareConnection, type Dial, dialNode, encode } from "./bare-connection.ts";
 import type {
   AckLoad,
   Broker,
@@ -27,10 +27,15 @@ import type {
 import { HandWrittenClient, type Message } from "./hand-written-client.ts";
 import { acknowledging, Calls, checkAcknowledged, nextTurn, oneByOne, receiving, windowed } from "./loops.ts";
 
-export const driver: Driver = {
-  connect: async (broker, shape) =>
-    new HandWrittenSession(broker, new HandWrittenClient(await BareConnection.open(broker.port, shape))),
-};
+export const driver: Driver = handWritten(dialNode);
+
+/** The driver over sockets that are dialed like this. */
+export function handWritten(dial: Dial): Driver {
+  return {
+    connect: async (broker, shape) =>
+      new HandWrittenSession(broker, new HandWrittenClient(await BareConnection.open(dial, broker.port, shape))),
+  };
+}
 
 class HandWrittenSession implements Session {
   readonly #broker: Broker;

@@ -191,6 +191,8 @@
       ["at least", ({ goal, passed }) => judged(goal, passed)],
       ["hand-written", limit("hand-written")],
       ["bare socket", limit("bare socket")],
+      ["hand-written over Deno.Conn", limit("hand-written over Deno.Conn")],
+      ["bare socket over Deno.Conn", limit("bare socket over Deno.Conn")],
       ["times hand-written", ({ ofLimit }) => ofLimit && `${figure(ofLimit.times)} ×`],
       ["at most", ({ ofLimit }) => judged(ofLimit?.goal, ofLimit?.passed)],
     ];
