@@ -1,6 +1,7 @@
 /** A map for what comes and goes all the time. */
 
 import { LazyMap } from "../engine/lazy-map.ts";
+import { refill } from "../recovery/record-map.ts";
 
 /** Deletions, beyond as many as there are entries, after which a map is replaced. */
 const renewAfter = 1000;
@@ -18,15 +19,10 @@ export class PassingMap<K, V> extends LazyMap<K, V> {
   /** Not for whoever iterates meanwhile. */
   override delete(key: K): boolean {
     const isGone = super.delete(key);
-    if (isGone) this.#deletions += 1;
-    if (this.#deletions > renewAfter + this.size) this.#renew();
+    if (isGone && ++this.#deletions > renewAfter + this.size) {
+      this.#deletions = 0;
+      refill(this, [...this]);
+    }
     return isGone;
-  }
-
-  #renew(): void {
-    this.#deletions = 0;
-    const entries = [...this];
-    this.clear();
-    for (const [key, value] of entries) this.set(key, value);
   }
 }

@@ -3,6 +3,7 @@
  * channels, since a queue that one channel declared may be deleted by another.
  */
 
+import { RecordMap, refill } from "./record-map.ts";
 import {
   type BindingRecord,
   bindingKey,
@@ -31,10 +32,10 @@ export interface Removal {
 export class Topology {
   /** What is to be left out, by `exchange NAME`, `queue NAME`, `binding KEY` and `consumer KEY`. */
   readonly suspects: Suspects = new Suspects();
-  readonly #exchanges = new Map<string, ExchangeRecord>();
-  readonly #queues = new Map<string, QueueRecord>();
-  readonly #bindings = new Map<string, BindingRecord>();
-  readonly #consumers = new Map<string, ConsumerRecord>();
+  readonly #exchanges = new RecordMap<ExchangeRecord>();
+  readonly #queues = new RecordMap<QueueRecord>();
+  readonly #bindings = new RecordMap<BindingRecord>();
+  readonly #consumers = new RecordMap<ConsumerRecord>();
   /** How many consumers each queue has here, and how many bindings each source: auto-delete asks for the last one. */
   readonly #consumersOf = new Tally();
   readonly #bindingsOf = new Tally();
@@ -170,7 +171,7 @@ export class Topology {
     if (record === undefined) return;
     const { queue } = record;
     this.#consumers.delete(key);
-    const isLast = this.#consumersOf.remove(queue) === 0;
+    const isLast = this.#consumersOf.add(queue, -1) === 0;
     if (isLast && this.#queues.get(queue)?.autoDelete === true) this.#queueGone(queue);
   }
 
@@ -186,7 +187,7 @@ export class Topology {
 
   #bindingGone(record: BindingRecord): void {
     if (!this.#bindings.delete(bindingKey(record))) return;
-    const isLast = this.#bindingsOf.remove(record.source) === 0;
+    const isLast = this.#bindingsOf.add(record.source, -1) === 0;
     if (isLast && this.#exchanges.get(record.source)?.autoDelete === true) this.#exchangeGone(record.source);
   }
 
@@ -207,47 +208,41 @@ export class Topology {
   }
 
   #remove<T extends object>(record: T | undefined, gone: (record: T) => void): Removal {
-    if (record === undefined) return nothingToRemove;
-    this.#removing.set(record, () => gone(record));
+    const removing = this.#removing;
+    if (record !== undefined) removing.set(record, () => gone(record));
     return {
       done: () => {
-        if (this.#removing.delete(record)) gone(record);
+        if (record !== undefined && removing.delete(record)) gone(record);
       },
       refused: () => {
-        this.#removing.delete(record);
+        if (record !== undefined) removing.delete(record);
       },
     };
   }
 }
 
 /** Counts by name. */
-class Tally {
-  readonly #counts = new Map<string, number>();
-
-  add(name: string): void {
-    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
-  }
-
-  /** Returns how many are left. */
-  remove(name: string): number {
-    const left = (this.#counts.get(name) ?? 0) - 1;
-    if (left > 0) this.#counts.set(name, left);
-    else this.#counts.delete(name);
-    return left;
+class Tally extends RecordMap<number> {
+  /** Returns how many there are then. */
+  add(name: string, more = 1): number {
+    const count = (this.get(name) ?? 0) + more;
+    if (count > 0) this.set(name, count);
+    else this.delete(name);
+    return count;
   }
 
   rename(oldName: string, newName: string): void {
-    const count = this.#counts.get(oldName);
-    this.#counts.delete(oldName);
-    if (count !== undefined) this.#counts.set(newName, count);
+    const count = this.get(oldName);
+    this.delete(oldName);
+    if (count !== undefined) this.set(newName, count);
   }
 }
 
-const nothingToRemove: Removal = { done: () => {}, refused: () => {} };
-
 /** Maps values in place of one another, under the keys that they have then. */
-function replaceValues<T>(records: Map<string, T>, map: (record: T) => T, keyOf: (record: T) => string): void {
+function replaceValues<T>(records: RecordMap<T>, map: (record: T) => T, keyOf: (record: T) => string): void {
   const replaced = [...records.values()].map(map);
-  records.clear();
-  for (const record of replaced) records.set(keyOf(record), record);
+  refill(
+    records,
+    replaced.map((record) => [keyOf(record), record]),
+  );
 }
