@@ -220,7 +220,8 @@ const growing: readonly Workload[] = [
   ...curve("channels that publish", upTo1000, channels, () => 32_000),
   // Enough for each that to subscribe costs nothing in comparison.
   ...curve("consumers", upTo1000, consumers, (at) => Math.max(32_000, 1000 * at)),
-  ...curve("recorded queues", decades, topology, () => 1).map((each) => ({ ...each, slice: 496 })),
+  // What a table keeps of what was deleted shows after tens of thousands.
+  ...curve("recorded queues", decades, topology, () => 1).map((each) => ({ ...each, slice: 496, ...untilCompiled })),
 ];
 
 /** Runs as long as it is told, with everything at once; looked at for its memory. */
