@@ -29,8 +29,12 @@ const lingerTime: Millis = 1000;
 /** How often a paused link reads one chunk, while somebody waits for an answer that may be behind the deliveries. */
 const peekInterval: Millis = 10;
 
-/** How often while the server does not read: then hardly anything is answered, and what is read has to be kept. */
+/**
+ * How often while the server does not read: then hardly anything is answered, and what is read has to be kept. A block mostly
+ * ends soon, and that is behind deliveries too: so many chunks, mostly of 64 KiB, are read as often as else.
+ */
 const blockedPeekInterval: Millis = 1000;
+const quickPeeks = 100;
 
 /** Whoever a link works for. No method is called from inside the engine, and none may throw. */
 export interface LinkOwner {
@@ -64,6 +68,8 @@ export class Link implements StreamHandler {
   #gathered = 0;
   #turnsGathering = 0;
   #pauses = 0;
+  /** Chunks that were read since the server blocked the connection. */
+  #peeks = 0;
   #peeking = false;
   #atTurnEnd: TurnEnd[] | undefined;
   #timerAt = Infinity;
@@ -304,13 +310,15 @@ export class Link implements StreamHandler {
     this.#peekLater();
     if (this.#pauses === 0 || this.#peeking || !this.owner.expectsAnswers()) return;
     this.#peeking = true;
+    this.#peeks += 1;
     this.engine.setReading(true, this.#io.now());
     this.#stream?.resume();
   }
 
   #peekLater(): void {
-    const interval = this.engine.blocked === undefined ? peekInterval : blockedPeekInterval;
-    this.#cancelPeek = this.#io.setTimer(interval, () => this.#peek());
+    if (this.engine.blocked === undefined) this.#peeks = 0;
+    const isQuick = this.#peeks < quickPeeks;
+    this.#cancelPeek = this.#io.setTimer(isQuick ? peekInterval : blockedPeekInterval, () => this.#peek());
   }
 
   #stopPeeking(): void {
@@ -322,7 +330,6 @@ export class Link implements StreamHandler {
 
   #readAgain(): void {
     this.#cancelPeek?.();
-    this.#cancelPeek = undefined;
     this.#peeking = false;
     this.engine.setReading(true, this.#io.now());
     this.#stream?.resume();

@@ -120,12 +120,12 @@ export class Recorder {
   /** A request was sent. */
   sent<M extends ChannelRequestName>(memory: ChannelMemory, method: M, given: Arguments<M>): SentCall {
     const sent = this.#effect(memory, method, given);
+    const before = memory.requests;
     memory.requests += 1;
-    const number = memory.requests;
     return {
       done: (answer) => {
         sent?.done(answer);
-        memory.unproven = memory.unproven?.filter(({ behind }) => behind >= number);
+        memory.unproven = memory.unproven?.filter(({ behind }) => behind > before);
       },
       failed: (end, wasSent) => sent?.failed(end, wasSent),
     };
