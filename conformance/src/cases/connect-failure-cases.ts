@@ -79,7 +79,7 @@ export const connectFailureCases: readonly ConformanceCase[] = [
     async run(scene) {
       const proxy = await scene.proxy();
       await proxy.inflict({ breakAfter: { direction: "to-client", bytes: 0, how: "silence" } });
-      const connecting = scene.connect({ ...proxy.address, openTimeout: 300 });
+      const connecting = scene.connect({ ...proxy.address, openTimeout: 2_000 });
       const error = await fails(connecting, { code: "CONNECT_FAILED" }, "connecting");
       like((error as ConnectError).errors, [{ code: "HANDSHAKE_TIMEOUT", phase: "header" }], "the attempts");
       await proxy.inflict({});
