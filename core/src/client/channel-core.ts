@@ -112,7 +112,7 @@ export class ChannelCore implements PublishingHost {
   inOrder<T>(signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
     const transactions = this.#transactions;
     this.settlement.flush();
-    return transactions?.waits === true ? inTurn((go) => transactions.later(go), signal, call) : call();
+    return transactions?.waits === true ? inTurn((go) => transactions.behind(go), signal, call) : call();
   }
 
   /** Made for the first call that is about transactions. */

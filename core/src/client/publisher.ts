@@ -134,7 +134,7 @@ export class Publisher {
     if (signal?.aborted === true) throw new AbortError(signal.reason, "unknown");
     const { deadlines, publishing } = this.#core;
     const flushed = new Future<void>();
-    let leave = (): boolean => true;
+    let leave: () => boolean;
     const giveUp = (makeError: () => Error): void => {
       if (leave()) flushed.fail(makeError);
     };

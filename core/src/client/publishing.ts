@@ -168,7 +168,7 @@ export class Publishing {
 
   /** Resolves when there is room. */
   ready(): Promise<void> {
-    if (this.#makeEnd !== undefined) return this.#rejected(this.#makeEnd);
+    if (this.#makeEnd !== undefined) return this.#rejected();
     if (this.hasRoom) return done;
     this.#ready ??= new Future<void>();
     return this.#ready.promise;
@@ -181,7 +181,7 @@ export class Publishing {
    * @returns what ends the wait, and whether there was one still.
    */
   behind(tell: () => void, fail: (makeError: () => Error) => void = tell): () => boolean {
-    const one: Follower = { tell, fail, upTo: Infinity, over: false };
+    const one: Follower = { tell, fail, upTo: 0, over: false };
     if (this.#makeEnd === undefined) {
       this.#waiting.push(one);
       this.#tellFirst();
@@ -362,7 +362,7 @@ export class Publishing {
   }
 
   #publishPatiently(publication: Publication, { signal, timeout }: WaitOptions): Promise<void> {
-    if (this.#makeEnd !== undefined) return this.#rejected(this.#makeEnd);
+    if (this.#makeEnd !== undefined) return this.#rejected();
     if (signal?.aborted === true) return rejection(() => new AbortError(signal.reason, "not-sent"));
     const future = new Future<void>();
     try {
@@ -459,8 +459,8 @@ export class Publishing {
     }
   }
 
-  #rejected(makeEnd: MakeEnd): Promise<never> {
-    return rejection(() => endedWith(makeEnd(), "not-sent"));
+  #rejected(): Promise<never> {
+    return rejection(() => endedWith((this.#makeEnd as MakeEnd)(), "not-sent"));
   }
 }
 

@@ -42,7 +42,7 @@ export class Transactions {
   settle(settle: Settle): void {
     const { engine, link, settlement } = this.#channel;
     const { generation } = settlement;
-    this.later(() => {
+    this.behind(() => {
       // It was lost with its channel, or is about to be.
       if (settlement.isStale) return this.#work?.missed(settlement.lostBy);
       // The server has taken back what it is about.
@@ -117,11 +117,11 @@ export class Transactions {
     // With confirms there are no transactions, as the server will say.
     if (publishing.isIdle || engine.mode === "confirm") return call();
     settlement.flush();
-    return inTurn((go) => this.later(go), signal, call);
+    return inTurn((go) => this.behind(go), signal, call);
   }
 
   /** Does something behind everything that was called before. What is returned gives it up. */
-  later(go: () => void): () => void {
+  behind(go: () => void): () => void {
     this.#waiting += 1;
     const leave = this.#channel.publishing.behind(() => {
       this.#waiting -= 1;
