@@ -46,7 +46,7 @@ export const webSocketAddresses: Addresses = {
   },
   checkListed: () => {},
   ofOptions: () => {
-    throw new UsageError("INVALID_ARGUMENT", "Give a uri (ws: or wss:) or endpoints: nothing says where to connect");
+    throw new UsageError("INVALID_ARGUMENT", "Give a uri (ws: or wss:) or endpoints");
   },
   ofUri: ({ address }, options) => webSocketOfUri(address as WebSocketEndpoint, options),
   ofParts: (element, options, name) => {

@@ -154,7 +154,7 @@ export class Handshake {
     }
     const { frameMax = 0 } = this.#tuning ?? {};
     if (phase === "opening" && frameMax !== 0 && frameMax < safeFrameMax) {
-      const message = `The server hung up after connection.tune-ok with a frame-max of ${frameMax}; RabbitMQ 4.1 and newer refuse less than ${safeFrameMax}`;
+      const message = `The server hung up after a frame-max of ${frameMax}; RabbitMQ 4.1 and newer refuse less than ${safeFrameMax}`;
       return failed("tune", "TUNING_FAILED", message, options);
     }
     return failed(step, "CONNECTION_LOST", `${lostBecause[step]}${this.#startOkHint(phase)}`, options);
@@ -180,7 +180,7 @@ export function connectPhase(phase: ConnectionPhase): "header" | "sasl" | "open"
 
 const lostBecause: Readonly<Record<ReturnType<typeof connectPhase>, string>> = {
   header: "The connection ended before the server said anything",
-  sasl: "The server hung up during the login; RabbitMQ does so when it finds the SASL response malformed",
+  sasl: "The server hung up during the login; RabbitMQ does so for a malformed SASL response",
   open: "The server hung up after the login; RabbitMQ does so when it refuses the tuned values",
 };
 
