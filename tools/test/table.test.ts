@@ -34,7 +34,10 @@ it("shows groups by runtime, what failed, and why something was skipped", async 
       ["queues: c: d", "failed"],
     ],
     "examples.node.test.ts": [["first.ts", "skipped"]],
-    "io-contract.node.test.ts": [["tcp: a", "passed"]],
+    "io-contract.node.test.ts": [
+      ["tcp: a", "passed"],
+      ["goes on when a task throws", "passed"],
+    ],
   });
   const embedded = await write("embedded.json", { "embedded-4.3.node.test.ts": [["queues: b", "passed"]] });
   const browser = await write("browser.json", {
@@ -55,13 +58,14 @@ it("shows groups by runtime, what failed, and why something was skipped", async 
     { runtime: "Chromium", file: path.join(folder, "never-written.json") },
   ]);
   expect(lines).toEqual([
-    "passed             Node 24                 Chromium",
-    "TLS                1                       0, 1 skipped",
-    "queues             2, 1 FAILED             2",
-    "examples           0, 1 skipped",
-    "I/O contract: tcp  1",
-    "demo page                                  1",
-    "all                4, 1 FAILED, 1 skipped  3, 1 skipped",
+    "passed                Node 24                 Chromium",
+    "TLS                   1                       0, 1 skipped",
+    "queues                2, 1 FAILED             2",
+    "examples              0, 1 skipped",
+    "I/O contract: tcp     1",
+    "I/O contract: others  1",
+    "demo page                                     1",
+    "all                   5, 1 FAILED, 1 skipped  3, 1 skipped",
     "",
     "skipped in Node 24: examples: first.ts",
     "skipped in Chromium: needs tls",

@@ -42,8 +42,9 @@ export function table(suites: readonly SuiteReport[]): string[] {
 /** Cases carry their group in their title; other runners are a group each. */
 function groupOf(runner: string, title: string): string {
   const isCases = runner === "cases" || /^embedded(-\d|$)/.test(runner);
-  if (isCases) return title.slice(0, Math.max(0, title.indexOf(": "))) || title;
-  if (runner.startsWith("io-contract")) return `I/O contract: ${title.slice(0, title.indexOf(": "))}`;
+  const named = title.includes(": ") ? title.slice(0, title.indexOf(": ")) : undefined;
+  if (isCases) return named ?? title;
+  if (runner.startsWith("io-contract")) return `I/O contract: ${named ?? "others"}`;
   return runner.replaceAll("-", " ");
 }
 
