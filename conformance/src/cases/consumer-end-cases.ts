@@ -39,7 +39,7 @@ export const consumerEndCases: readonly ConformanceCase[] = [
     ([what, [settle, becomes]]): ConformanceCase => ({
       name: `a handler that ${what} settles its message once`,
       async run(scene) {
-        const { channel } = await scene.open();
+        const { connection, channel } = await scene.open();
         const queue = await scene.queue(channel);
         const deliveries: ConsumerDelivery[] = [];
         const consumer = await channel.basicConsume({ queue, prefetch: 1 }, (delivery) => {
@@ -54,7 +54,8 @@ export const consumerEndCases: readonly ConformanceCase[] = [
           throws(() => delivery.ack(), { name: "SettlementError", code: "ALREADY_SETTLED" }, "settling it again");
         }
         await consumer.close();
-        same([channel.state, await scene.messageCount(channel, queue)], ["open", 0], "the channel, and the queue");
+        same(channel.state, "open", "the channel");
+        same(await scene.left({ connection, channel }, queue), [], "what is left");
       },
     }),
   ),

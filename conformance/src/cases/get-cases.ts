@@ -40,8 +40,7 @@ export const getCases: readonly ConformanceCase[] = [
       const message = await channel.basicGet({ queue, noAck: true });
       same(message?.outstanding, false, "outstanding");
       throws(() => message?.nack(), { code: "ALREADY_SETTLED" }, "refusing it");
-      await channel.close();
-      same(await scene.messageCount(await connection.openChannel(), queue), 0, "messages after the channel");
+      same(await scene.left({ connection, channel }, queue), [], "messages after the channel");
     },
   },
   {

@@ -10,7 +10,7 @@ export const queueTypeCases: readonly ConformanceCase[] = [
     name: "a quorum queue takes and gives messages, and counts deliveries",
     needs: ["quorum-queues"],
     async run(scene) {
-      const { channel } = await scene.open();
+      const { connection, channel } = await scene.open();
       const queue = await scene.durableQueue(channel, { arguments: { "x-queue-type": "quorum" } });
       await scene.fill(queue, "a");
       const consumer = await channel.basicConsume({ queue, prefetch: 1 });
@@ -22,7 +22,7 @@ export const queueTypeCases: readonly ConformanceCase[] = [
       same(second?.properties.headers?.["x-delivery-count"], 1, "the delivery count");
       second?.ack();
       await consumer.close();
-      same(await scene.messageCount(channel, queue), 0, "what is left");
+      same(await scene.left({ connection, channel }, queue), [], "what is left");
     },
   },
   {

@@ -69,9 +69,10 @@ export const retryCases: readonly ConformanceCase[] = [
         ok(second - first >= 19 && third - second >= 59, `the delays were ${second - first} and ${third - second} ms`);
         same(consumer.counters, { handled: 1, retried: 2, parked: 0 }, "the counts");
         await consumer.close();
-        for (const queue of [queues.queue, ...queues.delays.map((delay) => delayQueueOf(queues.queue, delay))]) {
-          same(await scene.messageCount(channel, queue), 0, `messages in ${queue}`);
+        for (const delay of queues.delays) {
+          same(await scene.drain(channel, delayQueueOf(queues.queue, delay)), [], `messages for ${delay} ms`);
         }
+        same(await scene.left({ connection, channel }, queues.queue), [], "messages in the queue");
       },
     }),
   ),
@@ -243,7 +244,7 @@ export const retryCases: readonly ConformanceCase[] = [
       like(reported[1], { code: "INVALID_ARGUMENT", cause: { code: "INVALID_ARGUMENT" } }, "what is reported");
       same([handled, reported.length, consumer.counters.retried], [1, 2, 0], "the attempts");
       await consumer.close();
-      same(await scene.messageCount(channel, queues.queue), 0, "messages");
+      same(await scene.left({ connection, channel }, queues.queue), [], "messages");
     },
   },
   {

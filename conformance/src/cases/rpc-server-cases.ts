@@ -51,7 +51,7 @@ export const rpcServerCases: readonly ConformanceCase[] = [
       same(text(await scene.soon(call, "the reply")), "again", "the reply");
       same(redelivered, [false, true], "what the servers were told");
       await server.close();
-      same(await scene.messageCount(channel, queue), 0, "messages in the queue");
+      same(await scene.left({ connection, channel }, queue), [], "messages in the queue");
     },
   },
   {

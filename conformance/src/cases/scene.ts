@@ -163,6 +163,26 @@ export class Scene {
   }
 
   /**
+   * What is in a queue for good when this channel, which consumes nothing any more, is closed: also what it still held.
+   * It takes a last message and holds that, too: when it is back, so is everything that comes back.
+   */
+  async left({ connection, channel }: Opened, queue: string): Promise<string[]> {
+    const last = "the last message";
+    await this.fill(queue, last);
+    await this.until(async () => text(await channel.basicGet({ queue })) === last, "the last message to be taken");
+    await channel.close();
+    const other = await connection.openChannel();
+    const texts: string[] = [];
+    const emptied = async (): Promise<boolean> => {
+      texts.push(...(await this.drain(other, queue)));
+      return texts.at(-1) === last;
+    };
+    await this.until(emptied, "the last message to be back");
+    await other.close();
+    return texts.slice(0, -1);
+  }
+
+  /**
    * How many messages are ready in a queue. RabbitMQ's queues answer this ahead of publishes without confirms, of
    * messages that go back, and of channels that are closed, which all may come before it: wait `until` it is so.
    */

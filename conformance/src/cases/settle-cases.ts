@@ -110,12 +110,12 @@ export const settleCases: readonly ConformanceCase[] = [
   {
     name: "what is held when the channel closes goes back, and is stale",
     async run(scene) {
-      const { channel, deliveries, left } = await holding(scene, "a", "b");
+      const { connection, channel, queue, deliveries } = await holding(scene, "a", "b");
       deliveries[0]?.ack();
       await channel.close();
       throws(() => deliveries[1]?.ack(), { name: "SettlementError", code: "STALE_DELIVERY" }, "settling");
       same(deliveries[1]?.outstanding, false, "outstanding");
-      same(await left(), ["b"], "what is in the queue");
+      same(await scene.drain(await connection.openChannel(), queue, 1), ["b"], "what is in the queue");
     },
   },
   {
@@ -156,12 +156,11 @@ async function holding(scene: Scene, ...texts: string[]): Promise<Holding> {
   await scene.fill(queue, ...texts);
   const deliveries: ConsumerDelivery[] = [];
   const options = { queue, prefetch: 0, settle: "manual" } as const;
-  await channel.basicConsume(options, (delivery) => void deliveries.push(delivery));
+  const consumer = await channel.basicConsume(options, (delivery) => void deliveries.push(delivery));
   await scene.until(() => deliveries.length === texts.length, "all to be delivered");
   const left = async (): Promise<string[]> => {
-    await channel.close();
-    const other: Channel = await connection.openChannel();
-    return scene.drain(other, queue);
+    await consumer.cancel();
+    return scene.left({ connection, channel }, queue);
   };
   return { connection, channel, queue, deliveries, left };
 }

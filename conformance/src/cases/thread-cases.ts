@@ -32,7 +32,7 @@ export const threadCases: readonly ConformanceCase[] = [
   {
     name: "deliveries arrive in order, and are settled by what their handlers do",
     async run(scene) {
-      const { worker, served } = await threads(scene);
+      const { connection, worker, served } = await threads(scene);
       const queue = await queueOf(scene, worker);
       await fill(worker, queue, ...numbered(300));
       const got: (string | undefined)[] = [];
@@ -47,7 +47,8 @@ export const threadCases: readonly ConformanceCase[] = [
       same(again, ["message 6"], "what came again");
       same(await consumer.close(), { requeued: 0 }, "closing");
       await scene.until(() => served.outstanding === 0, "everything to be settled");
-      same((await worker.queueDelete({ queue })).messageCount, 0, "messages left");
+      await served.close();
+      same(await scene.left({ connection, channel: await connection.openChannel() }, queue), [], "messages left");
     },
   },
   {

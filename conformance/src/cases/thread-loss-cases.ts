@@ -31,6 +31,7 @@ export const threadLossCases: readonly ConformanceCase[] = [
         "a call",
       );
       same(got[1]?.outstanding, false, "outstanding");
+      await scene.until(async () => (await scene.messageCount(other, queue)) === 2, "both to be back");
       const seen = [await other.basicGet({ queue }), await other.basicGet({ queue })];
       same(
         seen.map((one) => [text(one), one?.redelivered]),
@@ -150,7 +151,8 @@ export const threadLossCases: readonly ConformanceCase[] = [
       await scene.until(() => served.outstanding === 0 && got.length === 7, "all to be handled");
       same(got, ["message 0", ...numbered(6)], "what was handled: twice what was being handled");
       same(await consumer.close(), { requeued: 0 }, "closing");
-      same((await onlooker.queueDeclare({ queue, passive: true })).messageCount, 0, "what is left");
+      await served.close();
+      same(await scene.left(await scene.open(), queue), [], "what is left");
     },
   },
 ];

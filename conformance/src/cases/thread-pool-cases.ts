@@ -86,7 +86,7 @@ export const threadPoolCases: readonly ConformanceCase[] = [
         busiest.every((most) => most > 0 && most <= 4),
         `every worker took part, within its limit: ${busiest.join()}`,
       );
-      same(await scene.messageCount(channel, queue), 0, "what is left");
+      same(await scene.left({ connection, channel }, queue), [], "what is left");
     },
   },
   {
