@@ -49,7 +49,7 @@ describe("a relay", () => {
     expect(await polite.close()).toMatchObject({ code: 1001 });
     bench.clock.advance(5_000);
     await Promise.all([drained, closed]);
-    expect(bench.upstream.sockets.size).toBe(0);
+    await until(() => bench.upstream.sockets.size === 0, "the upstream to hear of it");
   });
 
   it("a relay that cannot listen leaves nothing behind", async () => {
