@@ -1,7 +1,7 @@
 /** What an application calls. */
 
 import { readFile } from "node:fs/promises";
-import { type Connection, type ConnectOptions, connect as connectWith } from "@leveret/core/client";
+import { allAddresses, type Connection, type ConnectOptions, connectWith, recovery } from "@leveret/core/client";
 import { bunIo } from "./bun-io.ts";
 
 /**
@@ -14,6 +14,5 @@ import { bunIo } from "./bun-io.ts";
  * @throws ConnectionError when no connection came about; its `code` and `phase` tell why.
  */
 export function connect(options: ConnectOptions | string = {}): Promise<Connection> {
-  const given = typeof options === "string" ? { uri: options } : options;
-  return connectWith(bunIo(), { readFile, ...given });
+  return connectWith(bunIo(), options, { addresses: allAddresses, recovery, readFile });
 }

@@ -1,6 +1,6 @@
 /** What an application calls. */
 
-import { type Connection, type ConnectOptions, connect as connectWith } from "@leveret/core/client";
+import { allAddresses, type Connection, type ConnectOptions, connectWith, recovery } from "@leveret/core/client";
 import { denoIo } from "./deno-io.ts";
 
 /**
@@ -14,8 +14,7 @@ import { denoIo } from "./deno-io.ts";
  * @throws ConnectionError when no connection came about; its `code` and `phase` tell why.
  */
 export function connect(options: ConnectOptions | string = {}): Promise<Connection> {
-  const given = typeof options === "string" ? { uri: options } : options;
-  return connectWith(denoIo(), { readFile, ...given });
+  return connectWith(denoIo(), options, { addresses: allAddresses, recovery, readFile });
 }
 
 async function readFile(path: string): Promise<Uint8Array> {

@@ -71,6 +71,14 @@ describe("connect", () => {
     await expect(connect({ host: "127.0.0.1", port, tls: true })).rejects.toMatchObject({ phase: "tls" });
   });
 
+  it("refuses what is neither a URI nor options, and does not go to the default address", async () => {
+    for (const given of [new URL("amqp://user:hidden@127.0.0.1:1"), 5672, null, ["amqp://h"]]) {
+      const error: unknown = await connect(given as never).catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringContaining("connect() takes") });
+      expect(String(error)).not.toContain("hidden");
+    }
+  });
+
   it("is the connect of the entry, which has everything of the client besides", () => {
     expect(entry.connect).toBe(connect);
     expect(entry.UsageError).toBe(UsageError);

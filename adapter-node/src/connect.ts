@@ -1,7 +1,7 @@
 /** What an application calls. */
 
 import { readFile } from "node:fs/promises";
-import { type Connection, type ConnectOptions, connect as connectWith } from "@leveret/core/client";
+import { allAddresses, type Connection, type ConnectOptions, connectWith, recovery } from "@leveret/core/client";
 import { nodeIo } from "./node-io.ts";
 
 /** One for all connections: it has no state. */
@@ -17,6 +17,5 @@ const io = nodeIo();
  * @throws ConnectionError when no connection came about; its `code` and `phase` tell why.
  */
 export function connect(options: ConnectOptions | string = {}): Promise<Connection> {
-  const given = typeof options === "string" ? { uri: options } : options;
-  return connectWith(io, { readFile, ...given });
+  return connectWith(io, options, { addresses: allAddresses, recovery, readFile });
 }

@@ -1,5 +1,6 @@
 /** Options of a connection on their way to the worker: all but the functions. */
 
+import { illegal, isRecord } from "../client/option-checks.ts";
 import type { ConnectOptions, Credentials } from "../client/parameters.ts";
 import { anonymous, external, type SaslMechanism } from "../engine/sasl.ts";
 import type { Millis } from "../engine/config.ts";
@@ -23,8 +24,10 @@ export interface BlockingConnectOptions extends Omit<ConnectOptions, (typeof imp
   readonly timeout?: Millis | undefined;
 }
 
-/** @throws UsageError NOT_SUPPORTED for what cannot go to another thread. */
+/** @throws UsageError INVALID_ARGUMENT for what are no options; NOT_SUPPORTED for what cannot go to another thread. */
 export function sendableOptions(options: BlockingConnectOptions): object {
+  const given: unknown = options;
+  if (!isRecord(given)) throw illegal("what connect() takes", "an object", given);
   for (const name of impossible) {
     if ((options as ConnectOptions)[name] !== undefined) throw notSupported(name);
   }

@@ -2,6 +2,7 @@
 
 import type { Addresses } from "./addresses.ts";
 import type { Check } from "./option-checks.ts";
+import type { ConnectOptions } from "./parameters.ts";
 import type { RecoveryOptions, RecoveryPlan } from "./recovery-options.ts";
 import type { Recovery, RecoveryHost } from "./recovery.ts";
 
@@ -21,4 +22,6 @@ export interface ConnectParts {
   readonly addresses: Addresses;
   /** `recovery`, or `undefined`: then a loss is the end, and the option `recovery` is refused. */
   readonly recovery: RecoveryPart | undefined;
+  /** What reads files that options name, where the option `readFile` does not say. Default: they are refused. */
+  readonly readFile?: ConnectOptions["readFile"];
 }

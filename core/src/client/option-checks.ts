@@ -55,7 +55,7 @@ export function checkOptions<T>(
 
 /** Is it an object of named values, and nothing more special? */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+  return Object.prototype.toString.call(value) === "[object Object]";
 }
 
 /** A check of a value by itself: `what` says what is legal. */
@@ -161,5 +161,6 @@ function show(value: unknown): string {
   }
   if (typeof value === "function") return "a function";
   if (Array.isArray(value)) return "an array";
-  return typeof value === "object" && value !== null ? "an object" : String(value);
+  if (typeof value !== "object" || value === null) return String(value);
+  return isRecord(value) ? "an object" : Object.prototype.toString.call(value);
 }

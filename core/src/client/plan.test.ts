@@ -284,6 +284,8 @@ describe("what is not legal", () => {
     [null, "what connect() takes is an object, not null"],
     [5, "what connect() takes is an object, not 5"],
     [[], "what connect() takes is an object, not an array"],
+    [new URL("amqp://user:hidden@h"), "what connect() takes is an object, not [object URL]"],
+    [{ limits: new Map() }, "limits is an object, not [object Map]"],
     [{ hostname: "h" }, "hostname is not an option; the options are host, port, tls, tcp, uri"],
     [{ uri: "amqp://h", host: "h" }, "Give one of uri, host (with port) and endpoints"],
     [{ endpoints: ["amqp://h"], port: 1 }, "Give one of uri, host (with port) and endpoints"],

@@ -49,7 +49,7 @@ const commonChecks: Omit<Checks<ConnectOptions>, TcpOptionName | "recovery"> = {
   requestTimeout: duration,
   closeTimeout: duration,
   limits: record,
-  signal: legal("an AbortSignal", (value) => isRecord(value) && typeof value["aborted"] === "boolean"),
+  signal: legal("an AbortSignal", (value) => typeof (value as Partial<AbortSignal> | null)?.aborted === "boolean"),
   tap: aFunction,
   instrumentation: legal(
     "what instrument() makes of hooks",
@@ -68,7 +68,10 @@ const noRecovery: Check = (value, name) => {
  *
  * @throws UsageError INVALID_ARGUMENT for what is not legal, NOT_SUPPORTED for files without `readFile`.
  */
-export function planConnection(given: ConnectOptions | string, { addresses, recovery }: ConnectParts): ConnectPlan {
+export function planConnection(
+  given: ConnectOptions | string,
+  { addresses, recovery, readFile }: ConnectParts,
+): ConnectPlan {
   const said = typeof given === "string" ? { uri: given } : given;
   const optionChecks: Checks<ConnectOptions> = {
     ...addresses.checks,
@@ -78,7 +81,7 @@ export function planConnection(given: ConnectOptions | string, { addresses, reco
   checkOptions<ConnectOptions>(said, optionChecks, "what connect() takes");
   checkOneAddress(said);
   const uri = said.uri === undefined ? undefined : addresses.parse(said.uri);
-  const options: ConnectOptions = { ...uri?.parameters, ...defined(said) };
+  const options: ConnectOptions = { readFile, ...uri?.parameters, ...defined(said) };
   checkOptions<ConnectOptions>(options, optionChecks, "what connect() takes");
   checkLimits(options);
 
