@@ -6,22 +6,15 @@ import { heldLimit } from "./holding.ts";
 /** Of those that an application may use (RFC 6455, 7.4.2): the owner aborted. It tells a relay to drop the broker's side too. */
 export const codeAborted = 4000;
 
-/** What is kept of a URL in an error: neither user nor query, where tokens are. */
-export function showUrl(url: string): string {
-  const { href } = new URL(url);
-  return href.replace(/^(\w+:\/\/)[^/?#]*@/, "$1").replace(/[?#].*$/s, "");
-}
-
 /** It did not open, or it was open and broke. */
-export function broken(url: string, wasOpen: boolean, failure: unknown): TransportError {
-  const where = showUrl(url);
-  // What a runtime says may quote the URL, as Bun does.
+export function broken(wasOpen: boolean, failure: unknown): TransportError {
+  // What a runtime says may quote the URL, as Bun does, and a URL may have a token in it.
   const said = failure instanceof Error ? failure.message : String(failure);
-  const shown = said.replace(/wss?:[^ ']+/g, where);
+  const shown = said.replace(/wss?:[^ ']+/g, "…");
   const cause = shown === said ? failure : new Error(shown);
   return wasOpen
-    ? new TransportError("WEBSOCKET_CLOSED", `the WebSocket ${where} broke`, { cause })
-    : new TransportError("WEBSOCKET_HANDSHAKE", `the WebSocket ${where} did not open`, { phase: "tcp", cause });
+    ? new TransportError("WEBSOCKET_CLOSED", "the WebSocket broke", { cause })
+    : new TransportError("WEBSOCKET_HANDSHAKE", "the WebSocket did not open", { phase: "tcp", cause });
 }
 
 /** It was open, and was ended with a closing handshake. Undefined when that was in order. */

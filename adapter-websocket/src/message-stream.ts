@@ -17,7 +17,6 @@ export type OpenWebSocketStream = (signal: AbortSignal) => WebSocketStreamLike;
 /** See the file's comment. */
 export class MessageStream implements ByteStream {
   readonly #stream: WebSocketStreamLike;
-  readonly #url: string;
   readonly #post: (task: () => void) => void;
   readonly #gate: StreamGate;
   readonly #cutter = new MessageCutter();
@@ -34,8 +33,7 @@ export class MessageStream implements ByteStream {
   #stopped = false;
   #closedWhileStopped = false;
 
-  constructor(open: OpenWebSocketStream, url: string, handler: StreamHandler, post: (task: () => void) => void) {
-    this.#url = url;
+  constructor(open: OpenWebSocketStream, handler: StreamHandler, post: (task: () => void) => void) {
     this.#post = post;
     this.#gate = new StreamGate(handler, post, () => this.#drop());
     this.#stream = open(this.#opening.signal);
@@ -86,7 +84,7 @@ export class MessageStream implements ByteStream {
     try {
       opened = await this.#stream.opened;
     } catch (cause) {
-      return this.#gate.closed(broken(this.#url, false, cause));
+      return this.#gate.closed(broken(false, cause));
     }
     if (this.#phase === "over") return this.#stream.close({ closeCode: codeAborted });
     this.#phase = "open";
@@ -113,7 +111,7 @@ export class MessageStream implements ByteStream {
       const { closeCode = 1005, reason = "" } = await this.#stream.closed;
       return this.#closedWhileStopped ? tailLost() : closeCause(closeCode, reason);
     } catch (cause) {
-      return broken(this.#url, true, cause);
+      return broken(true, cause);
     } finally {
       this.#phase = "over";
     }

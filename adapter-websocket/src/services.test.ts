@@ -1,6 +1,13 @@
 import { inspect } from "node:util";
 import { runInNewContext } from "node:vm";
-import { type Endpoint, type IoServices, type StreamHandler, TransportError, UsageError } from "@leveret/core/client";
+import {
+  connect,
+  type Endpoint,
+  type IoServices,
+  type StreamHandler,
+  TransportError,
+  UsageError,
+} from "@leveret/core/client";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { heldLimit } from "./holding.ts";
 import { webSocketIo } from "./services.ts";
@@ -87,7 +94,7 @@ describe("webSocketIo", () => {
       }
     };
     const error = refusal(webSocketIo({ WebSocket: Refusing }), { transport: "websocket", url });
-    expect(error.message).toBe("the runtime refuses to open wss://relay.test/path (SyntaxError)");
+    expect(error.message).toBe("the runtime refuses to open wss://relay.test (SyntaxError)");
     expect(error.cause).toBeUndefined();
   });
 
@@ -262,8 +269,8 @@ describe("a stream on WebSocket", () => {
     [1005, true, undefined],
     [1001, true, "the WebSocket was closed with code 1001: going"],
     [1013, true, "the WebSocket was closed with code 1013: going"],
-    [1006, false, "the WebSocket wss://relay.test/path broke"],
-    [0, false, "the WebSocket wss://relay.test/path broke"],
+    [1006, false, "the WebSocket broke"],
+    [0, false, "the WebSocket broke"],
   ])("the cause of an end with code %s", (code, wasClean, message) => {
     const { told, socket } = opened();
     socket.emit("close", { code, reason: "going", wasClean });
@@ -284,6 +291,20 @@ describe("a stream on WebSocket", () => {
     socket.emit("message", { data: new Blob(["AMQP"]) });
     expect(told.calls).toEqual(["opened", "closed"]);
     expect(told.cause).toMatchObject({ code: "TRANSPORT_FAILED" });
+  });
+
+  it("says what came, where a text message comes in place of AMQP", async () => {
+    const io = webSocketIo({ WebSocket: FakeWebSocket });
+    const connecting = connect(io, { uri: url, recovery: false }).catch((error: unknown) => error);
+    await turn(io);
+    FakeWebSocket.last.emit("open");
+    FakeWebSocket.last.emit("message", { data: "hidden" });
+    expect(await connecting).toMatchObject({
+      phase: "header",
+      message:
+        "Could not connect: wss://relay.test/path (header): The server hung up before it spoke AMQP: " +
+        "the peer sent a text message; AMQP is bytes",
+    });
   });
 
   it("is over after an error, also where no close follows", async () => {
@@ -342,12 +363,12 @@ describe("a stream on WebSocket", () => {
     FakeWebSocket.last.emit("error", { error: new Error(`WebSocket connection to '${url}' failed: code 403`) });
     FakeWebSocket.last.emit("close", { code: 1006, reason: "", wasClean: false });
     expect(told.cause?.cause).toMatchObject({
-      message: "WebSocket connection to 'wss://relay.test/path' failed: code 403",
+      message: "WebSocket connection to '…' failed: code 403",
     });
     expect(inspect(told.cause, { depth: 10 })).not.toContain("hidden");
   });
 
-  it("a handshake that fails says where, without the token, and what the runtime knows of why", () => {
+  it("a handshake that fails says what the runtime knows of why", () => {
     const told = new Told();
     webSocketIo({ WebSocket: FakeWebSocket }).connect({ transport: "websocket", url }, told);
     const why = new Error("Unexpected server response: 403");
@@ -358,7 +379,7 @@ describe("a stream on WebSocket", () => {
     expect(told.cause).toMatchObject({
       code: "WEBSOCKET_HANDSHAKE",
       phase: "tcp",
-      message: "the WebSocket wss://relay.test/path did not open",
+      message: "the WebSocket did not open",
       cause: why,
     });
   });

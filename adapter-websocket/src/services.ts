@@ -8,7 +8,6 @@ import {
   UsageError,
   type WebSocketEndpoint,
 } from "@leveret/core/client";
-import { showUrl } from "./failures.ts";
 import { makePost, runtimeName, setTimer } from "./loop.ts";
 import { MessageStream } from "./message-stream.ts";
 import { SocketStream } from "./socket-stream.ts";
@@ -51,9 +50,9 @@ export function webSocketIo(options: WebSocketIoOptions = {}): IoServices {
       const { url, protocols } = checked(endpoint);
       try {
         if (Stream !== undefined) {
-          return new MessageStream((signal) => new Stream(url, { protocols, signal }), url, handler, post);
+          return new MessageStream((signal) => new Stream(url, { protocols, signal }), handler, post);
         }
-        if (Socket !== undefined) return new SocketStream(new Socket(url, protocols), url, handler, { post, setTimer });
+        if (Socket !== undefined) return new SocketStream(new Socket(url, protocols), handler, { post, setTimer });
       } catch (error) {
         throw refused(url, error);
       }
@@ -77,5 +76,5 @@ function checked(endpoint: Endpoint): { readonly url: string; readonly protocols
 /** For instance `ws:` from a page that came by https, or a subprotocol that is no token. The runtime's message may quote the URL. */
 function refused(url: string, error: unknown): UsageError {
   const name = error instanceof Error ? error.name : "it";
-  return new UsageError("INVALID_ARGUMENT", `the runtime refuses to open ${showUrl(url)} (${name})`);
+  return new UsageError("INVALID_ARGUMENT", `the runtime refuses to open ${new URL(url).origin} (${name})`);
 }

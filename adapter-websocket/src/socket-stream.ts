@@ -24,7 +24,6 @@ const slowestPoll = 64;
 /** See the file's comment. */
 export class SocketStream implements ByteStream {
   readonly #socket: WebSocketLike;
-  readonly #url: string;
   readonly #io: Pick<IoServices, "post" | "setTimer">;
   readonly #gate: StreamGate;
   readonly #cutter = new MessageCutter();
@@ -37,9 +36,8 @@ export class SocketStream implements ByteStream {
   #full = false;
   #cancelPoll: () => void = () => {};
 
-  constructor(socket: WebSocketLike, url: string, handler: StreamHandler, io: Pick<IoServices, "post" | "setTimer">) {
+  constructor(socket: WebSocketLike, handler: StreamHandler, io: Pick<IoServices, "post" | "setTimer">) {
     this.#socket = socket;
-    this.#url = url;
     this.#io = io;
     this.#gate = new StreamGate(handler, io.post, () => this.#drop());
     socket.binaryType = "arraybuffer";
@@ -115,7 +113,7 @@ export class SocketStream implements ByteStream {
   }
 
   #broken(): TransportError {
-    return broken(this.#url, this.#phase !== "opening", this.#failure);
+    return broken(this.#phase !== "opening", this.#failure);
   }
 
   #poll(delay: number): void {

@@ -72,6 +72,32 @@ describe("connecting", () => {
     expect(io.timers).toBe(0);
   });
 
+  it("names an endpoint once, and an address of it where a transport says which one failed", async () => {
+    const io = new VirtualIo();
+    const fails = (where: string) => (stream: VirtualStream) =>
+      stream.hangUp(new TransportError("CONNECTION_REFUSED", `${where}: refused`, { phase: "tcp" }));
+    hosts(io, { "192.0.2.1": fails("192.0.2.1:5672"), name: fails("192.0.2.2:5672") });
+    const error = await connectError(io, { endpoints: [{ host: "192.0.2.1" }, { host: "name" }] });
+    expect(error.message).toBe(
+      "Could not connect: 192.0.2.1:5672 (tcp): refused; name:5672 (tcp): 192.0.2.2:5672: refused",
+    );
+  });
+
+  it("says why the transport ended in the handshake", async () => {
+    const io = new VirtualIo();
+    hosts(io, {
+      a: (stream) => {
+        stream.open();
+        stream.hangUp(new TransportError("WEBSOCKET_CLOSED", "the WebSocket was closed with code 1013: no broker"));
+      },
+    });
+    const error = await connectError(io, { host: "a" });
+    expect(error.message).toBe(
+      "Could not connect: a:5672 (header): The server hung up before it spoke AMQP: " +
+        "the WebSocket was closed with code 1013: no broker",
+    );
+  });
+
   it("begins each round with the first endpoint, and waits between rounds only", async () => {
     const io = new VirtualIo();
     const times: number[] = [];
@@ -145,7 +171,7 @@ describe("timeouts", () => {
   it("gives the whole stack openTimeout: a server that accepts and says nothing", async () => {
     const io = new VirtualIo();
     hosts(io, { a: silent });
-    const error = await connectError(io, { host: "a", openTimeout: 900 }, 2500);
+    const error = await connectError(io, { host: "a", openTimeout: 900 }, 900);
     expect(error.errors).toMatchObject([{ code: "HANDSHAKE_TIMEOUT", phase: "header" }]);
     expect(io.openStreams).toBe(0);
   });

@@ -140,6 +140,8 @@ class Dialing {
     const owner: LinkOwner = {
       handle: (event) => {
         if (event.type === "closed") error ??= event.error;
+        // Nobody is there to end its side, so it is not waited for.
+        if (error?.code === "HANDSHAKE_TIMEOUT") link.abort();
         if (event.type !== "open" || isGivenUp) return;
         link.owner = this.#adopt(link, event, dialed);
         outcome.resolve(undefined);

@@ -183,7 +183,8 @@ export class ConnectAttemptError extends AmqpError {
     where: { endpoint: string; round: number; phase: ConnectPhase | undefined },
     cause: unknown,
   ) {
-    const problem = cause instanceof Error ? cause.message : String(cause);
+    // Adapters say which address of a name failed; an endpoint that is one is not named twice.
+    const problem = (cause instanceof Error ? cause.message : String(cause)).replace(`${where.endpoint}: `, "");
     super(code, `${where.endpoint}${where.phase === undefined ? "" : ` (${where.phase})`}: ${problem}`, {
       cause,
       outcome: "not-sent",

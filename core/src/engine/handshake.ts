@@ -157,13 +157,14 @@ export class Handshake {
       const message = `The server hung up after a frame-max of ${frameMax}; RabbitMQ 4.1 and newer refuse less than ${safeFrameMax}`;
       return failed("tune", "TUNING_FAILED", message, options);
     }
-    return failed(step, "CONNECTION_LOST", `${lostBecause[step]}${this.#startOkHint(phase)}`, options);
+    const said = cause instanceof Error ? `: ${cause.message}` : "";
+    return failed(step, "CONNECTION_LOST", `${lostBecause[step]}${this.#startOkHint(phase)}${said}`, options);
   }
 
   /** What it means that the server said nothing for too long. */
   timedOut(phase: ConnectionPhase): ConnectionError {
     const step = connectPhase(phase);
-    const message = `The handshake was not finished in time, in phase ${step} (handshakeTimeout)`;
+    const message = `The handshake was not finished in time, in phase ${step}`;
     return failed(step, "HANDSHAKE_TIMEOUT", message);
   }
 
@@ -179,9 +180,9 @@ export function connectPhase(phase: ConnectionPhase): "header" | "sasl" | "open"
 }
 
 const lostBecause: Readonly<Record<ReturnType<typeof connectPhase>, string>> = {
-  header: "The connection ended before the server said anything",
-  sasl: "The server hung up during the login; RabbitMQ does so for a malformed SASL response",
-  open: "The server hung up after the login; RabbitMQ does so when it refuses the tuned values",
+  header: "The server hung up before it spoke AMQP",
+  sasl: "The server hung up during the login, as RabbitMQ does for a malformed SASL response",
+  open: "The server hung up after the login, as RabbitMQ does when it refuses the tuned values",
 };
 
 function refusedGreeting(greeting: Exclude<Greeting, { kind: "frame" }>): ConnectionError {
