@@ -13,12 +13,15 @@ export type SettledListener = (first: number, last: number, outcome: Outcome) =>
  * The confirm sequence of one channel.
  *
  * The server settles in any order, with `multiple` on acks and nacks alike; such a range means only what was still
- * outstanding. So the state is a mark below which all is settled, and the numbers above it that were settled early.
+ * outstanding. So the state is the highest number that was settled, and those below it that were not: one that is never
+ * settled, such as a publish to a queue without a majority, keeps none of those behind it.
  */
 export class Confirms {
-  /** Every number up to this one is settled. */
+  #highest = 0;
+  /** The outstanding numbers below the highest settled one. */
+  readonly #passedOver = new LazyMap<number, true>();
+  /** Up to where all is settled. It follows with ranges only, and so each passes a number once. */
   #settledUpTo = 0;
-  readonly #settledEarly = new LazyMap<number, true>();
   #next = 1;
   readonly #settled: SettledListener;
 
@@ -33,7 +36,7 @@ export class Confirms {
 
   /** How many publishes wait for their confirm. */
   get outstanding(): number {
-    return this.#next - 1 - this.#settledUpTo - this.#settledEarly.size;
+    return this.#next - 1 - this.#highest + this.#passedOver.size;
   }
 
   /** Numbers one publish. */
@@ -55,29 +58,27 @@ export class Confirms {
         `The server confirmed publish ${deliveryTag}, which it was never sent`,
       );
     }
-    if (multiple) {
-      // Tag 0 stands for everything that is outstanding.
-      this.#settleRange(deliveryTag === 0 ? this.#next - 1 : deliveryTag, outcome);
-    } else if (deliveryTag === this.#settledUpTo + 1) {
-      this.#settledUpTo = deliveryTag;
-      this.#settled(deliveryTag, deliveryTag, outcome);
-    } else if (deliveryTag > this.#settledUpTo && !this.#settledEarly.has(deliveryTag)) {
-      this.#settledEarly.set(deliveryTag, true);
-      this.#settled(deliveryTag, deliveryTag, outcome);
-    }
-    while (this.#settledEarly.size > 0 && this.#settledEarly.delete(this.#settledUpTo + 1)) this.#settledUpTo += 1;
+    // Tag 0 stands for everything that is outstanding.
+    if (multiple) return this.#settleRange(deliveryTag === 0 ? this.#next - 1 : deliveryTag, outcome);
+    if (deliveryTag > this.#highest) this.#passOver(deliveryTag);
+    else if (!this.#passedOver.delete(deliveryTag)) return;
+    this.#settled(deliveryTag, deliveryTag, outcome);
   }
 
   #settleRange(last: number, outcome: Outcome): void {
+    if (this.#passedOver.size === 0) this.#settledUpTo = this.#highest;
     let first = this.#settledUpTo + 1;
-    if (this.#settledEarly.size > 0) {
-      for (let number = first; number <= last; number += 1) {
-        if (!this.#settledEarly.delete(number)) continue;
-        if (first < number) this.#settled(first, number - 1, outcome);
-        first = number + 1;
-      }
+    for (let number = first; number <= this.#highest && number <= last; number += 1) {
+      if (this.#passedOver.delete(number)) continue;
+      if (first < number) this.#settled(first, number - 1, outcome);
+      first = number + 1;
     }
     if (first <= last) this.#settled(first, last, outcome);
     this.#settledUpTo = Math.max(this.#settledUpTo, last);
+    this.#highest = Math.max(this.#highest, last);
+  }
+
+  #passOver(sequence: number): void {
+    while (++this.#highest < sequence) this.#passedOver.set(this.#highest, true);
   }
 }

@@ -22,10 +22,15 @@ export const engineMutations: readonly Mutation[] = [
   engine(
     "what was confirmed early is confirmed again by a range",
     "confirms.ts",
-    "if (!this.#settledEarly.delete(number)) continue;",
-    "continue;",
+    "if (this.#passedOver.delete(number)) continue;",
+    "if (this.#passedOver.delete(number) || true) continue;",
   ),
-  engine("early confirms are forgotten", "confirms.ts", "      this.#settledEarly.set(deliveryTag, true);\n", ""),
+  engine(
+    "what a confirm passes over is never confirmed",
+    "confirms.ts",
+    "this.#passedOver.set(this.#highest, true);",
+    "{}",
+  ),
   engine("the sequence begins at 0", "confirms.ts", "#next = 1;", "#next = 0;"),
   engine(
     "a nack is taken for an ack",
