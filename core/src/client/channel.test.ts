@@ -319,6 +319,28 @@ describe("acknowledgements by tag", () => {
     expect(() => channel.basicAck({ deliveryTag: 99 })).toThrow(expect.objectContaining({ code: "UNKNOWN_DELIVERY" }));
   });
 
+  it.each([NaN, 1.5, 64.5, -1, undefined as unknown as number, "1" as unknown as number])(
+    "refuse %s, which is no tag",
+    async (deliveryTag) => {
+      const { io, server, channel } = await withChannel();
+      await settled(
+        io,
+        channel.basicConsume({ queue: "q", consumerTag: "t", settle: "manual" }, () => {}),
+      );
+      server.deliver(1, "t", new Array<string>(64).fill("a"));
+      await io.settle();
+      server.sent.length = 0;
+      const unknown = expect.objectContaining({ code: "UNKNOWN_DELIVERY" });
+      expect(() => channel.basicAck({ deliveryTag })).toThrow(unknown);
+      expect(() => channel.basicNack({ deliveryTag })).toThrow(unknown);
+      expect(() => channel.basicReject({ deliveryTag })).toThrow(unknown);
+      expect(() => channel.basicAck({ deliveryTag, multiple: true })).toThrow(unknown);
+      expect(() => channel.basicNack({ deliveryTag, multiple: true })).toThrow(unknown);
+      await io.settle();
+      expect(server.log).toEqual([]);
+    },
+  );
+
   it("are forgotten when the server takes everything back", async () => {
     const { io, server, channel } = await withChannel();
     await settled(

@@ -20,7 +20,7 @@ import { consumeWithHandler, consumeByIterating } from "./consuming.ts";
 import type { Consumer, IterableConsumer } from "./consumer.ts";
 import type { ConsumeOptions, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
 import { giveBack, type GotMessage } from "./delivery.ts";
-import { type EndError, endedWith } from "./errors.ts";
+import { type EndError, endedWith, SettlementError } from "./errors.ts";
 import { checkProperties } from "./outgoing-properties.ts";
 import type { SettleResult } from "./settlement.ts";
 import { Topology } from "./topology.ts";
@@ -235,6 +235,7 @@ export class Channel extends Topology {
   #wireTag(deliveryTag: number, multiple: boolean): number | undefined {
     const { settlement } = this.#core;
     if (settlement.isStale) return undefined;
+    if (!Number.isInteger(deliveryTag)) throw new SettlementError("UNKNOWN_DELIVERY", deliveryTag);
     if (deliveryTag === 0 && multiple) return 0;
     if (deliveryTag > 0 && deliveryTag <= settlement.offset) return undefined;
     return deliveryTag - settlement.offset;
