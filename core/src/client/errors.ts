@@ -310,7 +310,7 @@ export type MakeEnd = () => EndError;
 
 /** The error of one operation that a channel or a connection took with it: the same words, and the operation's own outcome. */
 export function endedWith(end: EndError, outcome: Outcome, possibleLoss = false): EndError {
-  const options = { outcome, ...(end.cause === undefined ? {} : { cause: end.cause }) };
+  const options = { outcome, cause: end.cause };
   if (end instanceof ChannelError) return new ChannelError(end.code, end.message, reasonOf(end), options);
   const reason = end.replyCode === undefined ? undefined : { replyCode: 0, replyText: "", ...reasonOf(end) };
   const error = new ConnectionError(end.code, end.message, { ...options, phase: end.phase, reason, possibleLoss });

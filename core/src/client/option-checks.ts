@@ -23,7 +23,7 @@ export function illegal(name: string, legal: string, given: unknown): UsageError
 
 /** The error about an option whose value may not be shown. */
 export function illegalSecret(name: string, legal: string, cause?: unknown): UsageError {
-  return new UsageError("INVALID_ARGUMENT", `${name} is ${legal}`, cause === undefined ? undefined : { cause });
+  return new UsageError("INVALID_ARGUMENT", `${name} is ${legal}`, { cause });
 }
 
 /**

@@ -7,6 +7,7 @@ import { frameType } from "../wire/constants.ts";
 import type { Arguments, Fields, Method, ServerMethodName } from "../wire/method-types.ts";
 import { methods } from "../wire/methods.ts";
 import { RepeatedProperties } from "../wire/repeated-properties.ts";
+import { invalid } from "../wire/values.ts";
 import type { ChannelEngine, ChannelMode, ChannelRequestName, Farewell, OneWayName } from "./channel-engine.ts";
 import type { ChannelHost } from "./channel-host.ts";
 import { isChannelRequest, isNeverAnswered } from "./channel-methods.ts";
@@ -84,8 +85,8 @@ export class Channel implements ChannelEngine, RequestSender {
 
   request<M extends ChannelRequestName>(method: M, fields: Arguments<M>): Request<M> {
     this.#requireUsable(method);
-    if (!isChannelRequest(method)) throw notLegal(method, "is not a request of a channel");
-    if (asksForNoReply(fields)) throw notLegal(method, "with noWait has no reply: use send()");
+    if (!isChannelRequest(method)) throw invalid(method, "is not a request of a channel");
+    if (asksForNoReply(fields)) throw invalid(method, "with noWait has no reply: use send()");
     const request = new PendingRequest(method, this.number);
     this.#requests.add(request, fields);
     this.#requested(request);
@@ -99,8 +100,8 @@ export class Channel implements ChannelEngine, RequestSender {
       return;
     }
     this.#requireUsable(method);
-    if (!isChannelRequest(method)) throw notLegal(method, "is not a method that a client sends on a channel");
-    if (!asksForNoReply(fields)) throw notLegal(method, "without noWait has a reply: use request()");
+    if (!isChannelRequest(method)) throw invalid(method, "is not a method that a client sends on a channel");
+    if (!asksForNoReply(fields)) throw invalid(method, "without noWait has a reply: use request()");
     const request = new PendingRequest(method, this.number, true);
     this.#requests.add(request, fields);
     this.#requested(request);
@@ -416,9 +417,7 @@ export class Channel implements ChannelEngine, RequestSender {
   }
 
   #requireUsable(method: string): void {
-    if (this.#closeRequested || this.#reported) {
-      throw new UsageError("ILLEGAL_STATE", `${method} on channel ${this.number}, which is ${this.state}`);
-    }
+    if (this.#closeRequested || this.#reported) throw this.#illegal(method);
     const { writer, limits } = this.#host;
     // Until a consumer is ended the server sends it more, and for a message that is not settled it sends no other.
     if (writer.totalSize >= limits.maxOutput && method !== "basic.cancel" && !isNeverAnswered(method)) {
@@ -427,10 +426,12 @@ export class Channel implements ChannelEngine, RequestSender {
   }
 
   #requireOpen(method: string): void {
-    if (this.#phase !== "open") {
-      throw new UsageError("ILLEGAL_STATE", `${method} on channel ${this.number}, which is ${this.state}`);
-    }
+    if (this.#phase !== "open") throw this.#illegal(method);
     this.#requireUsable(method);
+  }
+
+  #illegal(method: string): UsageError {
+    return new UsageError("ILLEGAL_STATE", `${method} on channel ${this.number}, which is ${this.state}`);
   }
 }
 
@@ -441,8 +442,4 @@ function deliverEvent(channel: number, fields: Fields<"basic.deliver">, content:
 
 function isContentMethod(method: ChannelMethod): method is ContentMethod {
   return "content" in methods[method.name];
-}
-
-function notLegal(method: string, why: string): UsageError {
-  return new UsageError("INVALID_ARGUMENT", `${method} ${why}`);
 }

@@ -6,6 +6,7 @@ import { DeliverDecoder } from "../wire/deliver-decoder.ts";
 import { ProtocolError, UsageError } from "../wire/errors.ts";
 import type { FrameReader } from "../wire/frame-reader.ts";
 import { ShortStrings } from "../wire/short-strings.ts";
+import { invalid } from "../wire/values.ts";
 import { Channel } from "./channel.ts";
 import type { ChannelHost } from "./channel-host.ts";
 import type { ChannelEngine } from "./channel-engine.ts";
@@ -148,7 +149,7 @@ export class Channels implements ChannelHost {
 
   #checked(number: number): number {
     if (this.#numbers.isFree(number)) return number;
-    throw new UsageError("INVALID_ARGUMENT", `Channel number ${number} is in use, or not from 1 to ${this.#max}`);
+    throw invalid(`Channel number ${number}`, `is in use, or not from 1 to ${this.#max}`);
   }
 
   /** A frame on a channel that is not in use. A close is answered, since the server waits for it; nothing else may come. */

@@ -1,8 +1,8 @@
 /** Finds what is wrong with a configuration before the first byte is sent. */
 
 import { writeMethod } from "../wire/encode.ts";
-import { UsageError } from "../wire/errors.ts";
 import { Output } from "../wire/output.ts";
+import { invalid } from "../wire/values.ts";
 import { clientProperties } from "./client-properties.ts";
 import type { ConnectionConfig, Millis } from "./config.ts";
 import { defaultLocale, defaultVirtualHost } from "./handshake.ts";
@@ -18,7 +18,7 @@ export function checkConfig(config: ConnectionConfig): void {
   checkProposals(config);
   checkTimeouts(config);
   if (!Array.isArray(mechanisms) || mechanisms.length === 0) {
-    throw new UsageError("INVALID_ARGUMENT", "mechanisms is an array of at least one SASL mechanism");
+    throw invalid("mechanisms", "is an array of at least one SASL mechanism");
   }
   // What cannot be encoded now could not be encoded in the middle of the handshake either.
   const trial = new Output();
@@ -34,7 +34,7 @@ function checkTimeouts(config: ConnectionConfig): void {
   for (const name of ["handshakeTimeout", "closeTimeout", "requestTimeout", "blockedTimeout"] as const) {
     const timeout: Millis | undefined = config[name];
     if (timeout !== undefined && !(Number.isFinite(timeout) && timeout >= 0)) {
-      throw new UsageError("INVALID_ARGUMENT", `${name} is a number of milliseconds, 0 for none, not ${timeout}`);
+      throw invalid(name, `is a number of milliseconds, 0 for none, not ${timeout}`);
     }
   }
 }

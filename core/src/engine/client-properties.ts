@@ -1,7 +1,7 @@
 /** What a client tells the server about itself in `connection.start-ok`. */
 
 import type { FieldTable } from "../wire/field-values.ts";
-import { UsageError } from "../wire/errors.ts";
+import { invalid } from "../wire/values.ts";
 import type { ConnectionConfig } from "./config.ts";
 
 /**
@@ -37,5 +37,5 @@ export function clientProperties(config: ConnectionConfig): FieldTable {
 
 function asTable(value: FieldTable[string] = {}): FieldTable {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as FieldTable;
-  throw new UsageError("INVALID_ARGUMENT", "clientProperties.capabilities is a table");
+  throw invalid("clientProperties.capabilities", "is a table");
 }

@@ -9,6 +9,7 @@ import { frameMinSize } from "../wire/constants.ts";
 import { UsageError } from "../wire/errors.ts";
 import type { FieldTable } from "../wire/field-values.ts";
 import { FrameReader } from "../wire/frame-reader.ts";
+import { invalid } from "../wire/values.ts";
 import type { ChannelEngine, Farewell } from "./channel-engine.ts";
 import { checkConfig } from "./check-config.ts";
 import type { ConnectionConfig, EngineLimits, Millis } from "./config.ts";
@@ -290,5 +291,5 @@ export class ConnectionEngine {
 
 /** A missing time would silently turn off every deadline. */
 function checkTime(now: Millis): void {
-  if (!Number.isFinite(now)) throw new UsageError("INVALID_ARGUMENT", `now is a time in milliseconds, not ${now}`);
+  if (!Number.isFinite(now)) throw invalid("now", `is a time in milliseconds, not ${now}`);
 }

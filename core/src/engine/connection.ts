@@ -339,7 +339,7 @@ export class Connection implements RequestSender {
     // After a farewell it makes no difference who hangs up.
     if (this.#phase === "closing") return this.#end(undefined);
     if (this.#phase !== "open") return this.#end(this.#handshake.lost(this.#phase, cause));
-    this.#end(new ConnectionError("CONNECTION_LOST", "The connection was lost", cause === undefined ? {} : { cause }));
+    this.#end(new ConnectionError("CONNECTION_LOST", "The connection was lost", { cause }));
   }
 
   /** The peer broke the protocol, or the handshake failed. Anything else is a bug of ours, and not hidden. */

@@ -3,8 +3,8 @@
 import { frameOverhead, frameType, protocolHeader } from "../wire/constants.ts";
 import { methodId } from "../wire/decode.ts";
 import { FrameReader } from "../wire/frame-reader.ts";
+import { planOfId } from "../wire/method-plans.ts";
 import type { TappedFrame } from "./config.ts";
-import { methodNames } from "./method-names.ts";
 
 type Tap = (frame: TappedFrame) => void;
 
@@ -46,7 +46,7 @@ export class FrameTap {
   #report(direction: TappedFrame["direction"], reader: FrameReader): void {
     const { type, channel, bytes, start, end } = reader;
     const name = typeNames[type as keyof typeof typeNames];
-    const method = name === "method" ? methodNames.get(methodId(bytes, start)) : undefined;
+    const method = name === "method" ? planOfId.get(methodId(bytes, start))?.name : undefined;
     const payload = this.#pieces[direction] + end - start;
     this.#pieces[direction] = reader.last ? 0 : payload;
     if (reader.last) this.#show({ direction, type: name, channel, size: payload + frameOverhead, method });

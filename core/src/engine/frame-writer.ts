@@ -1,6 +1,6 @@
 /** Everything that leaves the engine goes through here, and is counted. */
 
-import { frameOverhead, maxFramePayload, protocolHeader } from "../wire/constants.ts";
+import { protocolHeader } from "../wire/constants.ts";
 import {
   type Publication,
   writeAck,
@@ -10,6 +10,7 @@ import {
   writePublish,
   writeReject,
 } from "../wire/encode.ts";
+import { payloadMax } from "../wire/frame-parts.ts";
 import type { Arguments, MethodName } from "../wire/method-types.ts";
 import { Output } from "../wire/output.ts";
 import type { RepeatedProperties } from "../wire/repeated-properties.ts";
@@ -97,8 +98,7 @@ export class FrameWriter {
 
   publish(channel: number, publication: Publication, repeated?: RepeatedProperties): void {
     writePublish(this.#output, channel, publication, this.frameMax, repeated);
-    const largestPiece = this.frameMax === 0 ? maxFramePayload : this.frameMax - frameOverhead;
-    this.#counters.framesSent += 2 + Math.ceil(publication.body.length / largestPiece);
+    this.#counters.framesSent += 2 + Math.ceil(publication.body.length / payloadMax(this.frameMax));
     this.#counters.messagesPublished += 1;
   }
 

@@ -148,7 +148,7 @@ export class Handshake {
   /** What the end of the transport means in this phase: RabbitMQ refuses several things by just hanging up. */
   lost(phase: ConnectionPhase, cause: unknown): ConnectionError {
     const step = connectPhase(phase);
-    const options = cause === undefined ? {} : { cause };
+    const options = { cause };
     if (this.#greeted > 0 && !this.#speaksAmqp) {
       return failed(step, "NOT_AMQP", "The server sent a few octets that are not AMQP, and hung up", options);
     }

@@ -1,6 +1,6 @@
 /** The defaults of every limit, and the check that a caller's limits make sense. */
 
-import { UsageError } from "../wire/errors.ts";
+import { invalid } from "../wire/values.ts";
 import type { EngineLimits } from "./config.ts";
 
 const mib = 1024 * 1024;
@@ -27,7 +27,7 @@ export function withLimits(given?: Partial<EngineLimits>): EngineLimits {
     const value = given[name];
     if (value === undefined) continue;
     if (!Number.isSafeInteger(value) || value < 1) {
-      throw new UsageError("INVALID_ARGUMENT", `limits.${name} is a positive integer, not ${value}`);
+      throw invalid(`limits.${name}`, `is a positive integer, not ${value}`);
     }
     limits[name] = value;
   }

@@ -36,10 +36,6 @@ export class RequestQueue {
     this.#sender = sender;
   }
 
-  get inFlight(): PendingRequest | undefined {
-    return this.#inFlight;
-  }
-
   /**
    * Sends a request now, or when its turn comes.
    *

@@ -74,11 +74,7 @@ function chooseHeartbeat(ours: ConnectionConfig["heartbeat"], proposed: number):
 }
 
 function tuningFailed(message: string, cause?: unknown): ConnectionError {
-  return new ConnectionError(
-    "TUNING_FAILED",
-    message,
-    cause === undefined ? { phase: "tune" } : { phase: "tune", cause },
-  );
+  return new ConnectionError("TUNING_FAILED", message, { phase: "tune", cause });
 }
 
 function checkInteger(value: unknown, highest: number, name: string): void {

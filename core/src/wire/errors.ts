@@ -23,10 +23,10 @@ export class AmqpError extends Error {
   /** What became of the operation that failed; `undefined` where the error belongs to none. */
   readonly outcome: Outcome | undefined;
 
-  constructor(code: string, message: string, options?: AmqpErrorOptions) {
-    super(message, options);
+  constructor(code: string, message: string, { cause, outcome }: AmqpErrorOptions = {}) {
+    super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    this.outcome = options?.outcome;
+    this.outcome = outcome;
   }
 
   /**
