@@ -41,9 +41,7 @@ export class Confirms {
 
   /** Numbers one publish. */
   published(): number {
-    const sequence = this.#next;
-    this.#next += 1;
-    return sequence;
+    return this.#next++;
   }
 
   /**
@@ -74,8 +72,8 @@ export class Confirms {
       first = number + 1;
     }
     if (first <= last) this.#settled(first, last, outcome);
-    this.#settledUpTo = Math.max(this.#settledUpTo, last);
-    this.#highest = Math.max(this.#highest, last);
+    if (last > this.#settledUpTo) this.#settledUpTo = last;
+    if (last > this.#highest) this.#highest = last;
   }
 
   #passOver(sequence: number): void {
