@@ -28,7 +28,7 @@ import { alwaysOpen, type Gate } from "./gate.ts";
 import type { Observer } from "./instrumentation.ts";
 import type { IoServices } from "./io-services.ts";
 import type { Link, LinkOwner } from "./link.ts";
-import { Listeners } from "./listeners.ts";
+import { dropped, Listeners, type Report, reporting } from "./listeners.ts";
 import { patience } from "./option-checks.ts";
 import type { ConnectPlan } from "./parameters.ts";
 import type { PublishingPolicy, PublishWindow } from "./publishing.ts";
@@ -71,7 +71,6 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
   #blocked = false;
   /** Whether the engine of the present link has said its last word. */
   #linkClosed = false;
-  #reporting = false;
 
   constructor(io: IoServices, plan: ConnectPlan, recovery: RecoveryPart | undefined) {
     this.io = io;
@@ -106,13 +105,11 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
 
   // What is told
 
-  /** Takes what a function of the application threw. A listener for failures that fails itself is not told so: it would never end. */
-  readonly report = (error: unknown): void => {
-    if (this.#reporting) return;
-    this.#reporting = true;
-    this.emit("callback-error", { error });
-    this.#reporting = false;
-  };
+  /** Takes what a function of the application threw. */
+  readonly report: Report = reporting((failure) => {
+    this.observer?.event("callback-error", failure);
+    this.listeners.emit("callback-error", failure, dropped);
+  });
 
   readonly listeners: Listeners<ConnectionEvents> = new Listeners(this.report);
 

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { TappedFrame } from "../engine/config.ts";
+import type { Hooks, ObservedEvent } from "./instrumentation-hooks.ts";
+import { instrument } from "./instrumentation-observer.ts";
 import { bytes, connected, errorOf, failure, settled, stateOf, withChannel } from "./testing/fixture.ts";
 import { recovering } from "./testing/recovering.ts";
 
@@ -218,6 +220,24 @@ describe("listeners", () => {
     await io.settle();
     expect(reports).toMatchObject([{ message: "first" }, { message: "second" }]);
     expect(connection.state).toBe("open");
+  });
+
+  it("are told of a failure once, when to be told fails later", async () => {
+    const reports: string[] = [];
+    /** Never more than a hundred, so that it comes to an end whatever is told. */
+    const told = async (who: string): Promise<void> => {
+      reports.push(who);
+      await Promise.resolve();
+      if (reports.length < 100) throw new Error(`${who} failed as well`);
+    };
+    const hook = ({ type }: ObservedEvent): unknown => (type === "callback-error" ? told("the hook") : undefined);
+    const instrumentation = instrument({ connection: hook as NonNullable<Hooks["connection"]> });
+    const { io, server, connection } = await connected({ instrumentation });
+    connection.on("callback-error", () => told("the listener"));
+    connection.on("blocked", () => Promise.reject(new Error("first")));
+    server.method(0, "connection.blocked", { reason: "r" });
+    await io.settle();
+    expect(reports).toEqual(["the hook", "the listener"]);
   });
 });
 

@@ -22,8 +22,9 @@ import type {
 import { ObservedPublishing } from "./instrumentation-publishing.ts";
 import { ObservedQueue } from "./instrumentation-queue.ts";
 import { ObservedSettlement } from "./instrumentation-settlement.ts";
+import { isThenable } from "./futures.ts";
 import type { Link } from "./link.ts";
-import { contain, type Report } from "./listeners.ts";
+import { contain, dropped, type Report } from "./listeners.ts";
 import { Publishing, type PublishingPolicy, type PublishWindow } from "./publishing.ts";
 import { Settlement } from "./settlement.ts";
 import type { Subscription } from "./subscription.ts";
@@ -105,7 +106,8 @@ class HookObserver implements Observer {
 
   event<Name extends keyof ConnectionEvents>(name: Name, value: ConnectionEvents[Name]): void {
     const event = { ...value, type: name } as ObservedEvent;
-    this.#each((hooks) => hooks.connection?.(event, this.#connection));
+    const report = name === "callback-error" ? dropped : this.#report;
+    this.#each((hooks) => hooks.connection?.(event, this.#connection), report);
   }
 
   channelOpened({ number }: ChannelCore): void {
@@ -151,22 +153,29 @@ class HookObserver implements Observer {
   /** The handler, run by a hook: once, and with its own result, whatever the hook does. */
   #around(hooks: Hooks, delivery: ConsumerDelivery, reception: Reception, run: () => unknown): () => unknown {
     return () => {
-      let result: { readonly value: unknown } | { readonly error: unknown } | undefined;
+      let result: { readonly value: unknown } | undefined;
+      /** What the handler failed with, at once or later. A hook may hand it on, and has not failed then. */
+      let failure: { readonly error: unknown } | undefined;
+      const failed = (error: unknown): void => {
+        failure = { error };
+      };
       const once = (): unknown => {
-        try {
-          result ??= { value: run() };
-        } catch (error) {
-          result ??= { error };
+        if (result === undefined && failure === undefined) {
+          try {
+            const value = run();
+            result = { value };
+            if (isThenable(value)) value.then(undefined, failed);
+          } catch (error) {
+            failed(error);
+          }
         }
-        if ("error" in result) throw result.error;
+        if (result === undefined) throw failure?.error;
         return result.value;
       };
-      const isHandlers = (error: unknown): boolean =>
-        result !== undefined && "error" in result && result.error === error;
       contain(
         () => hooks.deliver?.(delivery, reception, once),
         (error) => {
-          if (!isHandlers(error)) this.#report(error);
+          if (failure === undefined || failure.error !== error) this.#report(error);
         },
       );
       return once();
@@ -227,8 +236,8 @@ class HookObserver implements Observer {
     return this.#hooks.some((hooks) => hooks[name] !== undefined);
   }
 
-  #each(call: (hooks: Hooks) => unknown): void {
-    for (const hooks of this.#hooks) contain(() => call(hooks), this.#report);
+  #each(call: (hooks: Hooks) => unknown, report = this.#report): void {
+    for (const hooks of this.#hooks) contain(() => call(hooks), report);
   }
 
   /** Calls the hooks at a beginning; the returned function calls what they returned, once. */

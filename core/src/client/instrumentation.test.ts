@@ -219,6 +219,30 @@ describe("hooks on consuming", () => {
     expect(server.log.slice(-2)).toEqual(["1 basic.ack 1", "1 basic.nack 2 requeue"]);
   });
 
+  it("are not taken for failing where they hand on the promise of a handler that fails", async () => {
+    const deliver: NonNullable<Hooks["deliver"]>[] = [
+      (_, __, run) => run() as undefined,
+      async (_, __, run) => {
+        await run();
+      },
+      async (_, __, run) => {
+        await Promise.resolve(run()).catch(() => {});
+        throw new Error("hook");
+      },
+    ];
+    const { io, server, connection } = await connected(observed(...deliver.map((hook) => ({ deliver: hook }))));
+    const reported: unknown[] = [];
+    connection.on("callback-error", ({ error }) => reported.push((error as Error).message));
+    await settled(
+      io,
+      connection.openConsumer({ queue: "q", consumerTag: "c" }, () => Promise.reject(new Error("handler"))),
+    );
+    server.deliver(1, "c", ["1"]);
+    await io.settle();
+    expect(reported).toHaveLength(2);
+    expect(reported).toEqual(expect.arrayContaining(["handler", "hook"]));
+  });
+
   it("see messages that are iterated over, taken, and got, as somebody gets them", async () => {
     const log: string[] = [];
     const { io, server, connection } = await consuming({

@@ -6,6 +6,23 @@ import { isThenable } from "./futures.ts";
 /** Takes what a listener or a handler of the application threw. */
 export type Report = (error: unknown) => void;
 
+/** Nobody is told. */
+export const dropped: Report = () => {};
+
+/**
+ * Makes one tell of what functions of the application throw. What is thrown by whoever is told is dropped, at once or later:
+ * to tell of that would never end.
+ */
+export function reporting(tell: (failure: { readonly error: unknown }) => void): Report {
+  let isTelling = false;
+  return (error) => {
+    if (isTelling) return;
+    isTelling = true;
+    tell({ error });
+    isTelling = false;
+  };
+}
+
 type Listener<T> = (value: T) => unknown;
 
 /** The listeners of one object. `Events` maps the name of an event to what its listeners are given. */
@@ -33,11 +50,11 @@ export class Listeners<Events> {
     return this.#listeners.has(name);
   }
 
-  /** Calls the listeners of an event, in the order they were added. */
-  emit<Name extends keyof Events>(name: Name, value: Events[Name]): void {
+  /** Calls the listeners of an event, in the order they were added. `report` takes what they throw, or reject with. */
+  emit<Name extends keyof Events>(name: Name, value: Events[Name], report: Report = this.report): void {
     const listeners = this.#listeners.get(name) as readonly Listener<Events[Name]>[] | undefined;
     if (listeners === undefined) return;
-    for (const listener of listeners) contain(() => listener(value), this.report);
+    for (const listener of listeners) contain(() => listener(value), report);
   }
 }
 

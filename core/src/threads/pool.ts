@@ -8,7 +8,7 @@ import type { ConsumeOptions, ConsumerEnd } from "../client/consumer-options.ts"
 import type { ConsumerDelivery } from "../client/delivery.ts";
 import { NotConnectedError } from "../client/errors.ts";
 import { Future } from "../client/futures.ts";
-import { Listeners } from "../client/listeners.ts";
+import { dropped, Listeners, type Report, reporting } from "../client/listeners.ts";
 import { moreThanNothing, patience } from "../client/option-checks.ts";
 import { ConnectionError } from "../engine/errors.ts";
 import { UsageError } from "../wire/errors.ts";
@@ -65,7 +65,8 @@ export interface WorkerPoolEvents {
 export class WorkerPool {
   readonly #connection: Connection;
   readonly #options: WorkerPoolOptions;
-  readonly #listeners = new Listeners<WorkerPoolEvents>((error) => this.#report(error));
+  readonly #report: Report = reporting((failure) => this.#listeners.emit("callback-error", failure, dropped));
+  readonly #listeners = new Listeners<WorkerPoolEvents>(this.#report);
   readonly #workers = new Set<PooledWorker>();
   /** Those that are not ready yet. */
   readonly #beginners = new Set<PooledWorker>();
@@ -77,7 +78,6 @@ export class WorkerPool {
   /** Why the last worker that was lost was. */
   #loss: ThreadError | undefined;
   #closing: Promise<ConsumerClosed> | undefined;
-  #reporting = false;
 
   private constructor(connection: Connection, options: WorkerPoolOptions) {
     this.#connection = connection;
@@ -220,7 +220,7 @@ export class WorkerPool {
         deadlines: internalsOf(this.#connection).deadlines,
         startTimeout,
         freed: this.#handOut,
-        report: (error) => this.#report(error),
+        report: this.#report,
       });
       this.#beginners.add(worker);
       await worker.ready.finally(() => this.#beginners.delete(worker));
@@ -277,14 +277,6 @@ export class WorkerPool {
 
   async #endWorkers(): Promise<void> {
     await Promise.all([...this.#workers, ...this.#beginners].map((worker) => worker.end()));
-  }
-
-  #report(error: unknown): void {
-    // A listener of failures that fails itself is not asked again about that.
-    if (this.#reporting) return;
-    this.#reporting = true;
-    this.#listeners.emit("callback-error", { error });
-    this.#reporting = false;
   }
 }
 

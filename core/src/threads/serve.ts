@@ -2,7 +2,7 @@
 
 import { Channel } from "../client/channel.ts";
 import type { Connection } from "../client/connection.ts";
-import { Listeners } from "../client/listeners.ts";
+import { dropped, Listeners, type Report, reporting } from "../client/listeners.ts";
 import { UsageError } from "../wire/errors.ts";
 import { ChannelService } from "./channel-service.ts";
 import type { LendingWindow } from "./lending.ts";
@@ -36,17 +36,16 @@ export class ServedChannel {
   readonly channel: Channel;
   readonly #host: PortHost;
   readonly #service: ChannelService;
-  readonly #listeners: Listeners<ServedChannelEvents>;
-  #reporting = false;
+  readonly #report: Report = reporting((failure) => this.#listeners.emit("callback-error", failure, dropped));
+  readonly #listeners = new Listeners<ServedChannelEvents>(this.#report);
 
   /** @internal */
   constructor(channel: Channel, port: ThreadPort, options: ServeOptions, after: () => Promise<void>) {
     this.channel = channel;
-    this.#listeners = new Listeners<ServedChannelEvents>((error) => this.#report(error));
     this.#host = new PortHost(port);
     this.#service = new ChannelService(channel, channelLane, this.#host.outbox, {
       window: windowOf(options),
-      report: (error) => this.#report(error),
+      report: this.#report,
     });
     this.#host.addLane(channelLane, {
       handle: (item) => this.#service.handle(item),
@@ -79,14 +78,6 @@ export class ServedChannel {
     listener: (value: ServedChannelEvents[Name]) => unknown,
   ): () => void {
     return this.#listeners.on(name, listener);
-  }
-
-  #report(error: unknown): void {
-    // A listener of failures that fails itself is not asked again about that.
-    if (this.#reporting) return;
-    this.#reporting = true;
-    this.#listeners.emit("callback-error", { error });
-    this.#reporting = false;
   }
 
   /**

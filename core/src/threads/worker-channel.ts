@@ -17,7 +17,7 @@ import type {
 import { AbortError } from "../client/errors.ts";
 import { Future, onAbort } from "../client/futures.ts";
 import { inTurn } from "../client/in-turn.ts";
-import { contain, Listeners } from "../client/listeners.ts";
+import { dropped, Listeners, type Report, reporting } from "../client/listeners.ts";
 import type { SettleResult } from "../client/settlement.ts";
 import { type ChannelFacts, greeted } from "./greeting.ts";
 import { Outstanding } from "./lent-message.ts";
@@ -62,11 +62,15 @@ export class WorkerChannel extends WorkerTopology {
   /** Calls that begin or end a transaction, and what was settled behind them, that wait for publishes before them. */
   #waiting = 0;
   readonly #consumers: WorkerConsumers;
-  readonly #listeners = new Listeners<WorkerChannelEvents>((error) => this.report(error));
+  /** @internal Takes what a listener or a handler in this thread threw. */
+  readonly report: Report = reporting((failure) => {
+    this.#listeners.emit("callback-error", failure, dropped);
+    this.#guest.outbox.post({ type: "report", lane: this.#lane, error: packError(failure.error) });
+  });
+  readonly #listeners = new Listeners<WorkerChannelEvents>(this.report);
   readonly #closed = new Future<Error | undefined>();
   #state: ChannelState;
   #mode: "plain" | "confirm" | "tx";
-  #reporting = false;
 
   /** @internal */
   constructor(guest: PortGuest, lane: number, facts: ChannelFacts) {
@@ -80,7 +84,7 @@ export class WorkerChannel extends WorkerTopology {
     this.#state = facts.state;
     const inOrder = (send: () => void): void => void (this.#waiting > 0 ? this.#later(send) : send());
     this.#deliveryLane = { guest, lane, outstanding: this.#outstanding, allowsMultiple: true, inOrder };
-    this.#consumers = new WorkerConsumers(this.#deliveryLane, (error) => this.report(error));
+    this.#consumers = new WorkerConsumers(this.#deliveryLane, this.report);
     guest.addLane(lane, { handle: (item) => this.#handle(item), closed: (error) => this.#portClosed(error) });
   }
 
@@ -340,18 +344,6 @@ export class WorkerChannel extends WorkerTopology {
     this.#outstanding.clear();
     this.#consumers.portClosed();
     this.#wasClosed(error);
-  }
-
-  /** @internal A listener or a handler in this thread threw. */
-  report(error: unknown): void {
-    if (this.#reporting) return;
-    this.#reporting = true;
-    contain(
-      () => this.#listeners.emit("callback-error", { error }),
-      () => {},
-    );
-    this.#reporting = false;
-    this.#guest.outbox.post({ type: "report", lane: this.#lane, error: packError(error) });
   }
 }
 

@@ -69,7 +69,7 @@ export class WorkerPublisher {
     );
     this.#defaults = persistent ? { deliveryMode: 2, ...properties } : (properties ?? {});
     this.#encoded = encodeProperties(this.#defaults);
-    this.#listeners = new Listeners<Pick<PublisherEvents, "failed">>((error) => channel.report(error));
+    this.#listeners = new Listeners<Pick<PublisherEvents, "failed">>(channel.report);
   }
 
   /** Messages that wait for their confirm. */
