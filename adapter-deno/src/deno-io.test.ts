@@ -1,11 +1,13 @@
 /** What the I/O contract, which runs in Deno as a whole, does not say. */
 
+import dns from "node:dns";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import net from "node:net";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import tls from "node:tls";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type SilentPort, silentPort } from "../../adapter-bun/src/testing/silent-port.ts";
-import { type ByteStream, denoIo, type Endpoint, type TcpOptions, UsageError } from "./index.ts";
+import { type ByteStream, denoIo, type Endpoint, type TcpOptions, type TransportError, UsageError } from "./index.ts";
 import { runProgram } from "./testing/programs.ts";
 
 const ignore = { opened: () => {}, received: () => {}, writable: () => {}, closed: () => {} };
@@ -60,6 +62,101 @@ it("leaves no connection open that cannot be set up", async () => {
   vi.restoreAllMocks();
   expect(cause).toMatchObject({ code: "TRANSPORT_FAILED", phase: "tcp", cause: mistake });
   expect(close).toHaveBeenCalledOnce();
+});
+
+describe.runIf(process.platform === "linux")("a name with several addresses", () => {
+  const fixtures = new URL("../../conformance/src/testing/certificates/", import.meta.url);
+  const addresses = ["127.0.0.1", "127.0.0.2", "127.0.0.3"] as const;
+  const servers: net.Server[] = [];
+  let port: number;
+  /** Who accepted a connection. */
+  let asked: string[];
+
+  async function listen(server: net.Server, host: string): Promise<void> {
+    servers.push(server);
+    server.on("connection", () => void asked.push(host));
+    server.listen(port, host);
+    await once(server, "listening");
+    port = (server.address() as net.AddressInfo).port;
+  }
+
+  const ending = (): net.Server => net.createServer((socket) => void socket.on("error", () => {}).destroy());
+
+  /** What TLS to the name comes to, which Deno resolves to the first address, and a look-up to all of them. */
+  async function outcome(): Promise<TransportError | "opened"> {
+    const connect = Deno.connect;
+    vi.spyOn(Deno, "connect").mockImplementation(((options: Deno.ConnectOptions) => {
+      return connect(options.hostname === "rabbit.test" ? { ...options, hostname: addresses[0] } : options);
+    }) as typeof Deno.connect);
+    vi.spyOn(dns.promises, "lookup").mockResolvedValue(addresses.map((address) => ({ address, family: 4 })) as never);
+    const options = { ca: await readFile(new URL("authority.pem", fixtures), "utf8"), serverName: "localhost" };
+    return new Promise((resolve) => {
+      const stream = denoIo().connect(
+        { transport: "tcp", host: "rabbit.test", port, tls: options },
+        {
+          ...ignore,
+          opened: () => {
+            resolve("opened");
+            stream.abort();
+          },
+          closed: (cause) => resolve(cause as TransportError),
+        },
+      );
+    });
+  }
+
+  beforeEach(async () => {
+    port = 0;
+    asked = [];
+    await listen(ending(), addresses[0]);
+  });
+
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    for (const server of servers.splice(0)) {
+      server.close();
+      await once(server, "close");
+    }
+  });
+
+  it("is tried with another one where TLS fails", async () => {
+    const [key, cert] = await Promise.all(
+      ["server.key.pem", "server.pem"].map((name) => readFile(new URL(name, fixtures))),
+    );
+    await listen(ending(), addresses[1]);
+    await listen(
+      tls.createServer({ key, cert }, (socket) => void socket.on("error", () => {})),
+      addresses[2],
+    );
+    expect(await outcome()).toBe("opened");
+    expect(asked).toEqual(addresses);
+  });
+
+  it("has the failure of every address", async () => {
+    await listen(ending(), addresses[1]);
+    const error = await outcome();
+    expect(error).toMatchObject({ code: "CONNECTION_RESET", phase: "tls" });
+    expect(error).toHaveProperty("errors", [
+      expect.objectContaining({ code: "CONNECTION_RESET", phase: "tls" }),
+      expect.objectContaining({ code: "CONNECTION_RESET", phase: "tls" }),
+      expect.objectContaining({ code: "CONNECTION_REFUSED", phase: "tcp" }),
+    ]);
+    expect((error as TransportError).message).toContain(
+      `rabbit.test:${port}: all 3 addresses failed: 127.0.0.1:${port}: `,
+    );
+  });
+
+  it("is tried with those only that the program may connect to", async () => {
+    const query = Deno.permissions.querySync.bind(Deno.permissions);
+    const allowed = { state: "granted" };
+    vi.spyOn(Deno.permissions, "querySync").mockImplementation(((descriptor: Deno.NetPermissionDescriptor) => {
+      const isFirst = descriptor.host === "rabbit.test" || descriptor.host?.startsWith(addresses[0]) === true;
+      return descriptor.name === "net" ? (isFirst ? allowed : { state: "prompt" }) : query(descriptor);
+    }) as typeof Deno.permissions.querySync);
+    await listen(ending(), addresses[1]);
+    expect(await outcome()).toMatchObject({ code: "CONNECTION_RESET", phase: "tls", errors: [] });
+    expect(asked).toEqual([addresses[0]]);
+  });
 });
 
 describe("certificates and keys", () => {

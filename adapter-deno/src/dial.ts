@@ -1,10 +1,16 @@
 /** Dialing: what Deno can honour of an endpoint, and from there to an open connection. */
 
-import { type Endpoint, type TcpEndpoint, type UnixEndpoint, UsageError } from "@leveret/core/client";
+import {
+  type Endpoint,
+  type TcpEndpoint,
+  type TransportError,
+  type UnixEndpoint,
+  UsageError,
+} from "@leveret/core/client";
 import { DenoSocket, type Socket } from "./socket.ts";
 import { type TlsConnectOptions, tlsConnectOptions } from "./tls-context.ts";
 import { openTls } from "./tls-socket.ts";
-import { permissionError, type TransportPhase, transportError } from "./transport-errors.ts";
+import { combinedError, permissionError, transportError } from "./transport-errors.ts";
 
 /** A way to an open connection. */
 export interface Dial {
@@ -62,29 +68,76 @@ async function openUnix({ path }: UnixEndpoint): Promise<Socket> {
   }
 }
 
+/** Where TLS fails with one address of a name, the others have their turn, as far as permissions reach. */
 async function openTcp(
-  { host, port, tcp }: TcpEndpoint,
+  endpoint: TcpEndpoint,
   where: string,
   secure: TlsConnectOptions | undefined,
   signal: AbortSignal,
 ): Promise<Socket> {
-  let phase: TransportPhase = "tcp";
+  const { port } = endpoint;
+  const { socket, address } = await connectTcp(endpoint.host, endpoint, signal);
+  if (secure === undefined) return socket;
+  let failure: unknown;
+  try {
+    return await openTls(socket, secure, signal);
+  } catch (error) {
+    failure = error;
+  }
+  const others = signal.aborted ? [] : await otherAddresses(endpoint, address);
+  if (others.length === 0) throw transportError(failure, where, "tls");
+  const failures: TransportError[] = [];
+  for (const other of others) {
+    try {
+      const connected = await connectTcp(other, endpoint, signal);
+      return await openTls(connected.socket, secure, signal);
+    } catch (error) {
+      failures.push(transportError(error, hostAndPort({ host: other, port }), "tls"));
+    }
+  }
+  throw combinedError(transportError(failure, hostAndPort({ host: address, port }), "tls"), failures, where);
+}
+
+/** @throws TransportError */
+async function connectTcp(
+  hostname: string,
+  { port, tcp }: TcpEndpoint,
+  signal: AbortSignal,
+): Promise<{ readonly socket: Socket; readonly address: string }> {
   let socket: DenoSocket | undefined;
   try {
     // The name goes to Deno as it is: only then do `--allow-net=name:port` and happy eyeballs count for it.
-    const conn = await Deno.connect({ hostname: host, port, signal });
+    const conn = await Deno.connect({ hostname, port, signal });
     socket = new DenoSocket(conn);
     conn.setNoDelay(true);
     conn.setKeepAlive(tcp?.keepAlive !== 0);
-    phase = "tls";
-    return secure === undefined ? socket : await openTls(socket, secure, signal);
+    return { socket, address: conn.remoteAddr.hostname };
   } catch (error) {
     socket?.close();
-    if (!(error instanceof Deno.errors.NotCapable)) throw transportError(error, where, phase);
+    const where = hostAndPort({ host: hostname, port });
+    if (!(error instanceof Deno.errors.NotCapable)) throw transportError(error, where, "tcp");
     throw permissionError(error, where, `--allow-net=${where}`);
   }
 }
 
-function hostAndPort({ host, port }: TcpEndpoint): string {
+/**
+ * The other addresses of the host that the program may connect to. `--allow-net=name:port` reaches none of them: looking a
+ * name up takes the permission for all of its ports, and each address one of its own. Nobody is prompted for them.
+ */
+async function otherAddresses({ host, port }: TcpEndpoint, tried: string): Promise<readonly string[]> {
+  if (host === tried || !isPermitted(host)) return [];
+  const { lookup } = process.getBuiltinModule("node:dns").promises;
+  // Deno has resolved the name a moment ago; that TLS failed is what is to be told.
+  const found = await lookup(host, { all: true }).catch(() => []);
+  const addresses = new Set(found.map(({ address }) => address));
+  addresses.delete(tried);
+  return [...addresses].filter((address) => isPermitted(hostAndPort({ host: address, port })));
+}
+
+function isPermitted(host: string): boolean {
+  return Deno.permissions.querySync({ name: "net", host }).state === "granted";
+}
+
+function hostAndPort({ host, port }: Pick<TcpEndpoint, "host" | "port">): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -62,6 +62,17 @@ export function permissionError(error: Error, where: string, flags: string): Tra
   return new TransportError("PERMISSION_DENIED", message, { phase: "tcp", cause: error });
 }
 
+/**
+ * One error for the failures of several addresses.
+ *
+ * @param first gives code and phase: none came further than to TLS.
+ */
+export function combinedError(first: TransportError, others: readonly TransportError[], where: string): TransportError {
+  const errors = [first, ...others];
+  const message = `${where}: all ${errors.length} addresses failed: ${errors.map((error) => error.message).join("; ")}`;
+  return new TransportError(first.code, message, { phase: first.phase, errors });
+}
+
 /** @param name The error's code, of the system or of `node:tls`; empty where Deno gives none. */
 function meaningOf(name: string, message: string, phase: TransportPhase): Meaning {
   if (name === "ETIMEDOUT") {
