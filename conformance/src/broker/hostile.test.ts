@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { Broker } from "./broker.ts";
 import type { BrokerOptions } from "./options.ts";
 import { QueueConsumers, type QueueConsumer } from "./queues/queue-consumers.ts";
-import { World } from "./testing/client.ts";
+import { type TestClient, World } from "./testing/client.ts";
 
 /** A header frame of channel 1 that announces a body of so many octets, without properties. */
 const header = (size: number): Uint8Array =>
@@ -42,9 +42,9 @@ describe("headers that fit no frame of whoever gets them", () => {
   });
 });
 
-describe("more than the broker is to hold", () => {
-  const limited = (limits: BrokerOptions["limits"]) => new World(new Broker({ limits, virtualHosts: ["/", "other"] }));
+const limited = (limits: BrokerOptions["limits"]) => new World(new Broker({ limits, virtualHosts: ["/", "other"] }));
 
+describe("more than the broker is to hold", () => {
   it("queues: with a further one the channel ends, in RabbitMQ's words", () => {
     const world = limited({ maxQueues: 2 });
     const client = world.client();
@@ -105,6 +105,68 @@ describe("more than the broker is to hold", () => {
     const other = world.client();
     other.send(1, "queue.bind", { queue: "q", exchange: "x", routingKey: "e" });
     expect(other.heard().at(-1)).toContain("cannot bind queue 'q' in vhost '/': binding limit of 3 is reached");
+  });
+});
+
+describe("arguments have a limit in bytes", () => {
+  const large = (size: number) => ({ "x-note": "n".repeat(size) });
+  const declare = (client: TestClient, queue: string, size: number) =>
+    client.send(1, "queue.declare", { queue, arguments: large(size) });
+
+  it("of queues, exchanges and bindings together: what goes with them counts no more", () => {
+    const world = limited({ maxArgumentBytes: 4_000 });
+    const fill = (client: TestClient): void => {
+      declare(client, "q", 800);
+      client.send(1, "exchange.declare", { exchange: "x", type: "fanout", arguments: large(800) });
+      client.send(1, "exchange.declare", { exchange: "y", type: "fanout" });
+      // The second time it is the same binding.
+      for (let i = 0; i < 2; i += 1) {
+        client.send(1, "queue.bind", { queue: "q", exchange: "x", routingKey: "", arguments: large(600) });
+        client.send(1, "exchange.bind", { source: "x", destination: "y", routingKey: "", arguments: large(600) });
+      }
+      expect(world.broker.bindings().filter(({ source }) => source === "x")).toHaveLength(2);
+    };
+    const client = world.client();
+    fill(client);
+    for (const exchange of ["x", "y"]) client.send(1, "exchange.delete", { exchange });
+    client.send(1, "queue.delete", { queue: "q" });
+    fill(client);
+    client.send(1, "exchange.unbind", { source: "x", destination: "y", routingKey: "", arguments: large(600) });
+    client.send(1, "queue.delete", { queue: "q" });
+    client.send(1, "exchange.delete", { exchange: "x" });
+    fill(client);
+    world.broker.restart({ keepDurable: false });
+    fill(world.client());
+  });
+
+  it.each<[string, (client: TestClient) => void]>([
+    ["declare queue 'r'", (client) => declare(client, "r", 800)],
+    [
+      "declare exchange 'r'",
+      (client) => client.send(1, "exchange.declare", { exchange: "r", type: "fanout", arguments: large(800) }),
+    ],
+    [
+      "bind queue 'q'",
+      (client) => client.send(1, "queue.bind", { queue: "q", exchange: "x", routingKey: "", arguments: large(800) }),
+    ],
+  ])("refuses to %s when it is reached, and keeps nothing of it", (what, send) => {
+    const world = limited({ maxArgumentBytes: 2_000 });
+    const client = world.client();
+    declare(client, "q", 800);
+    client.send(1, "exchange.declare", { exchange: "x", type: "headers" });
+    send(client);
+    const words = `PRECONDITION_FAILED - cannot ${what} in vhost '/': argument limit of 2000 bytes is reached`;
+    expect(client.heard().at(-1)).toContain(words);
+    const other = world.client();
+    declare(other, "s", 300);
+    expect(other.heard().at(-1)).toContain("queue.declare-ok");
+  });
+
+  it("counts many small ones for what they take in memory", () => {
+    const many = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`x-${index}`, null]));
+    const client = limited({ maxArgumentBytes: 10_000 }).client();
+    client.send(1, "queue.declare", { queue: "q", arguments: many });
+    expect(client.heard().at(-1)).toContain("argument limit of 10000 bytes is reached");
   });
 });
 

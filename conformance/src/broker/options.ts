@@ -15,6 +15,11 @@ export interface BrokerLimits {
   readonly maxExchanges: number;
   /** Bindings of a virtual host; a further one is refused with 406, which RabbitMQ never does. Default 262,144. */
   readonly maxBindings: number;
+  /**
+   * Bytes of the arguments of all queues, exchanges and bindings of a virtual host, and 128 for each argument; what would
+   * be more is refused with 406, which RabbitMQ never does. Default 64 MiB.
+   */
+  readonly maxArgumentBytes: number;
   /** The largest message body in bytes; a larger one is refused with 406. Default: the version's, 16 MiB for 4.0. */
   readonly maxMessageSize: number;
   /** Milliseconds that a delivery may stay unsettled before its channel is closed, or its consumer cancelled. Default 30 minutes. */
@@ -84,6 +89,7 @@ const defaultLimits: Omit<BrokerLimits, "maxMessageSize"> = {
   maxQueues: 65_536,
   maxExchanges: 65_536,
   maxBindings: 262_144,
+  maxArgumentBytes: 64 * mib,
   consumerTimeout: 30 * 60 * 1000,
   memoryHighWater: 512 * mib,
   overheadHighWater: 512 * mib,

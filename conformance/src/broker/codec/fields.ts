@@ -123,6 +123,14 @@ function walk({ octets, kind }: Nest, nests: Nest[], fields: Field[] | undefined
   }
 }
 
+/** What the memory of one field costs beside its octets, roughly. */
+const fieldOverhead = 128;
+
+/** The bytes that a table takes while it is kept. */
+export function heldBytesOf(fields: Fields): number {
+  return fields.reduce((sum, { name, octets }) => sum + name.length + octets.length + fieldOverhead, 0);
+}
+
 /** Reads the fields that are nested in a table or an array field. They were checked when the outer table was read. */
 export function nestedFields(field: Field): Fields {
   return field.type === "table" || field.type === "array" ? parseFields(field.octets.subarray(4), field.type) : [];

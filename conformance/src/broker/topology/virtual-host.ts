@@ -1,6 +1,6 @@
 /** A virtual host: its exchanges, queues and bindings, and what the end of one does to the others. */
 
-import type { Fields } from "../codec/fields.ts";
+import { type Fields, heldBytesOf } from "../codec/fields.ts";
 import { describe, Refusal } from "../failures.ts";
 import type { Message } from "../message.ts";
 import type { BrokerLimits } from "../options.ts";
@@ -24,7 +24,7 @@ export type VirtualHostServices = Pick<QueueHost, "timers" | "profile" | "now" |
   /** Runs a task before the turn ends, not now. */
   defer(task: () => void): void;
   /** How much each virtual host may have. */
-  readonly limits: Pick<BrokerLimits, "maxQueues" | "maxExchanges" | "maxBindings">;
+  readonly limits: Pick<BrokerLimits, "maxQueues" | "maxExchanges" | "maxBindings" | "maxArgumentBytes">;
 };
 
 /** A virtual host of a broker. */
@@ -39,6 +39,8 @@ export class VirtualHost {
   /** Exchanges that are removed just now. */
   readonly #ending: Exchange[] = [];
   #bindingCount = 0;
+  /** Of all queues, exchanges and bindings. */
+  #argumentBytes = 0;
   readonly #services: VirtualHostServices;
   readonly #host: QueueHost;
 
@@ -86,14 +88,15 @@ export class VirtualHost {
   /**
    * Adds an exchange whose name is free.
    *
-   * @throws Refusal PRECONDITION_FAILED when there are too many.
+   * @throws Refusal PRECONDITION_FAILED when there are too many, or their arguments too large.
    */
   addExchange(declaration: ExchangeDeclaration): Exchange {
     const { maxExchanges } = this.#services.limits;
+    const what = describe("exchange", declaration.name, this.name);
     if (this.#exchanges.size >= maxExchanges) {
-      const what = describe("exchange", declaration.name, this.name);
       throw new Refusal("PRECONDITION_FAILED", `cannot declare ${what}: exchange limit of ${maxExchanges} is reached`);
     }
+    this.#keepArguments(declaration.arguments, `cannot declare ${what}`);
     return this.#addExchange(declaration);
   }
 
@@ -106,7 +109,7 @@ export class VirtualHost {
   /**
    * Adds a queue whose name is free.
    *
-   * @throws Refusal PRECONDITION_FAILED when there are too many.
+   * @throws Refusal PRECONDITION_FAILED when there are too many, or their arguments too large.
    */
   addQueue(declaration: Omit<QueueDeclaration, "virtualHost">): Queue {
     const { maxQueues } = this.#services.limits;
@@ -114,6 +117,7 @@ export class VirtualHost {
       const limit = `queue limit in vhost '${this.name}' (${maxQueues})`;
       throw new Refusal("PRECONDITION_FAILED", `cannot declare queue '${declaration.name}': ${limit} is reached`);
     }
+    this.#keepArguments(declaration.arguments, `cannot declare ${describe("queue", declaration.name, this.name)}`);
     const whole = { ...declaration, virtualHost: this.name };
     const type = declaration.settings.type;
     const queue = type === "stream" ? new StreamQueue(whole, this.#host) : new MessageQueue(whole, this.#host);
@@ -138,8 +142,12 @@ export class VirtualHost {
   #removeExchange(exchange: Exchange): void {
     if (this.#exchanges.get(exchange.name) !== exchange) return;
     this.#exchanges.delete(exchange.name);
+    this.#argumentBytes -= heldBytesOf(exchange.arguments);
     for (const [destination, bindings] of exchange.outbound) {
-      for (const binding of bindings.values()) destination.inbound.delete(binding);
+      for (const binding of bindings.values()) {
+        destination.inbound.delete(binding);
+        this.#argumentBytes -= heldBytesOf(binding.arguments);
+      }
       this.#bindingCount -= bindings.size;
     }
     exchange.outbound.clear();
@@ -151,6 +159,7 @@ export class VirtualHost {
     if (this.#queues.get(queue.name) !== queue) return 0;
     const waiting = queue.messageCount;
     this.#queues.delete(queue.name);
+    this.#argumentBytes -= heldBytesOf(queue.arguments);
     if (queue.owner !== undefined) this.#owned.get(queue.owner)?.delete(queue);
     this.#unbindAll(queue);
     queue.end();
@@ -167,17 +176,18 @@ export class VirtualHost {
   /**
    * Adds a binding, unless there is the same one.
    *
-   * @throws Refusal PRECONDITION_FAILED when there are too many.
+   * @throws Refusal PRECONDITION_FAILED when there are too many, or their arguments too large.
    */
   bind(source: Exchange, destination: Destination, routingKey: string, bindingArguments: Fields): void {
     const identity = bindingIdentity(routingKey, bindingArguments);
     let bindings = source.outbound.get(destination);
     if (bindings?.has(identity) === true) return;
     const { maxBindings } = this.#services.limits;
+    const what = describe(destination instanceof Exchange ? "exchange" : "queue", destination.name, this.name);
     if (this.#bindingCount >= maxBindings) {
-      const what = describe(destination instanceof Exchange ? "exchange" : "queue", destination.name, this.name);
       throw new Refusal("PRECONDITION_FAILED", `cannot bind ${what}: binding limit of ${maxBindings} is reached`);
     }
+    this.#keepArguments(bindingArguments, `cannot bind ${what}`);
     if (bindings === undefined) {
       bindings = new Map();
       source.outbound.set(destination, bindings);
@@ -221,6 +231,17 @@ export class VirtualHost {
     }
   }
 
+  /** Counts arguments that are about to be kept. */
+  #keepArguments(kept: Fields, refusal: string): void {
+    const { maxArgumentBytes } = this.#services.limits;
+    const sum = this.#argumentBytes + heldBytesOf(kept);
+    if (sum > maxArgumentBytes) {
+      const limit = `argument limit of ${maxArgumentBytes} bytes`;
+      throw new Refusal("PRECONDITION_FAILED", `${refusal}: ${limit} is reached`);
+    }
+    this.#argumentBytes = sum;
+  }
+
   #unbindAll(destination: Destination): void {
     for (const binding of [...destination.inbound]) this.#removeBinding(binding);
   }
@@ -230,6 +251,7 @@ export class VirtualHost {
     source.table.remove(binding);
     destination.inbound.delete(binding);
     this.#bindingCount -= 1;
+    this.#argumentBytes -= heldBytesOf(binding.arguments);
     const bindings = source.outbound.get(destination);
     bindings?.delete(bindingIdentity(binding.routingKey, binding.arguments));
     if (bindings?.size === 0) source.outbound.delete(destination);
