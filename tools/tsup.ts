@@ -31,7 +31,8 @@ export function packageBuild(tsconfig = "tsconfig.build.json", programs: Readonl
     splitting: true,
     treeshake: true,
     sourcemap: true,
-    dts: true,
+    // For `Symbol.asyncDispose`, which a project's own libraries may not have.
+    dts: { banner: '/// <reference lib="esnext.disposable" />' },
     clean: true,
     external: [/^node:/],
     // Deno knows Node's modules by their full names only.

@@ -9,7 +9,7 @@ import type { WebSocketStreamLike } from "./standard-types.ts";
 
 type Opened = Awaited<WebSocketStreamLike["opened"]>;
 type Reader = ReadableStreamDefaultReader<string | ArrayBuffer | Uint8Array>;
-type Writer = WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+type Writer = WritableStreamDefaultWriter<Uint8Array>;
 
 /** Makes the `WebSocketStream`; it gives up opening when the signal is aborted. */
 export type OpenWebSocketStream = (signal: AbortSignal) => WebSocketStreamLike;
@@ -127,7 +127,7 @@ export class MessageStream implements ByteStream {
 
   #send(message: Uint8Array): void {
     this.#queued += message.length;
-    this.#writer?.write(message as Uint8Array<ArrayBuffer>).then(
+    this.#writer?.write(message).then(
       () => this.#sent(message.length),
       // Reading fails as well.
       () => {},

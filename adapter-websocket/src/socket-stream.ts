@@ -56,7 +56,7 @@ export class SocketStream implements ByteStream {
   write(chunks: readonly Uint8Array[]): boolean {
     if (this.#phase === "opening") throw new UsageError("ILLEGAL_STATE", "A stream takes nothing before it has opened");
     if (this.#phase !== "open") return true;
-    this.#cutter.cut(chunks, (message) => this.#socket.send(message as Uint8Array<ArrayBuffer>));
+    this.#cutter.cut(chunks, (message) => this.#socket.send(message));
     if (!this.#full && this.#socket.bufferedAmount >= highWater) {
       this.#full = true;
       this.#poll(firstPoll);

@@ -13,7 +13,7 @@ export interface WebSocketLike {
   /** Calls the listener once, at the end. */
   addEventListener(type: "close", listener: (event: CloseLike) => void): void;
   /** Sends a binary message. */
-  send(data: Uint8Array<ArrayBuffer>): void;
+  send(data: Uint8Array): void;
   /** Ends it with the closing handshake. */
   close(code?: number, reason?: string): void;
   /** Not of the standard: stops reading from the network (Bun, ws). */
@@ -38,7 +38,7 @@ export interface CloseLike {
 export interface WebSocketStreamLike {
   readonly opened: Promise<{
     readonly readable: ReadableStream<string | ArrayBuffer | Uint8Array>;
-    readonly writable: WritableStream<Uint8Array<ArrayBuffer>>;
+    readonly writable: WritableStream<Uint8Array>;
   }>;
   readonly closed: Promise<{ readonly closeCode?: number; readonly reason?: string }>;
   /** Ends it with the closing handshake. */

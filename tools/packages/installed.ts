@@ -94,25 +94,43 @@ export async function checkLoading(packages: readonly Package[], folder: string)
   return problems;
 }
 
-/** Compiles a program that uses every entry, with the declarations checked too. */
+/**
+ * Projects that the packages are compiled in, with their declarations: one of a server, and one of a page, which knows
+ * nothing of Node, nor of anything newer than what it says.
+ */
+const projects: readonly { readonly name: string; readonly settings: object; takes(entry: string): boolean }[] = [
+  {
+    name: "a server",
+    settings: { lib: ["ES2022"], types: ["node"], module: "NodeNext" },
+    takes: () => true,
+  },
+  {
+    name: "a page",
+    settings: { lib: ["ES2022", "DOM"], types: [], module: "ESNext", moduleResolution: "Bundler" },
+    takes: (entry) => /^@leveret\/(?:core(?:\/wire|\/client|\/threads)?|websocket|conformance\/broker)$/.test(entry),
+  },
+];
+
+/** Compiles programs that use every entry, with the declarations checked too. */
 export async function checkTypes(packages: readonly Package[], folder: string): Promise<string[]> {
-  const imports = packages.flatMap(({ entries }) => entries).map((entry, i) => `export * as e${i} from "${entry}";\n`);
-  await writeFile(path.join(folder, "use.ts"), imports.join(""));
-  const settings = {
-    compilerOptions: {
-      target: "ES2022",
-      lib: ["ES2022", "ESNext.Disposable"],
-      types: ["node"],
-      module: "NodeNext",
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      skipLibCheck: false,
-      noEmit: true,
-    },
-    files: ["use.ts"],
-  };
-  await writeFile(path.join(folder, "tsconfig.json"), JSON.stringify(settings));
-  const tsc = path.join(repositoryRoot, "node_modules/.bin/tsc");
-  const { code, output } = await run(tsc, ["--pretty", "false", "-p", folder], { cwd: folder });
-  return code === 0 ? [] : [`the declarations do not compile:\n${output}`];
+  const entries = packages.flatMap((one) => one.entries);
+  const problems: string[] = [];
+  for (const { name, settings, takes } of projects) {
+    const imports = entries.filter(takes).map((entry, i) => `export * as e${i} from "${entry}";\n`);
+    await writeFile(path.join(folder, "use.ts"), `export {};\n${imports.join("")}`);
+    const compilerOptions = { ...strictest, ...settings };
+    await writeFile(path.join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["use.ts"] }));
+    const tsc = path.join(repositoryRoot, "node_modules/.bin/tsc");
+    const { code, output } = await run(tsc, ["--pretty", "false", "-p", folder], { cwd: folder });
+    if (code !== 0) problems.push(`the declarations do not compile for ${name}:\n${output}`);
+  }
+  return problems;
 }
+
+const strictest = {
+  target: "ES2022",
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  skipLibCheck: false,
+  noEmit: true,
+};

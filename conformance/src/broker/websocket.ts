@@ -13,7 +13,7 @@ export interface WebSocketLike {
   /** Bytes that were handed over and did not leave yet. */
   readonly bufferedAmount: number;
   /** Sends a binary message. */
-  send(data: Uint8Array<ArrayBuffer>): void;
+  send(data: Uint8Array): void;
   /** Ends it with the closing handshake. */
   close(code?: number, reason?: string): void;
   /** Calls the listener when that happens. */
@@ -56,7 +56,7 @@ function attach(driver: BrokerDriver, socket: WebSocketLike, peer: PeerOptions |
   };
   const transport: DriverTransport = {
     write: (chunks) => {
-      for (const chunk of chunks) socket.send(chunk as Uint8Array<ArrayBuffer>);
+      for (const chunk of chunks) socket.send(chunk);
       if (socket.bufferedAmount < highWater) return true;
       driver.clock.setTimer(lookInterval, look);
       return false;
