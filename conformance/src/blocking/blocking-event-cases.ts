@@ -125,6 +125,7 @@ export const blockingEventCases: readonly BlockingCase[] = [
       first.channel.basicConsume({ queue: first.queue }, () => first.channel.close());
       first.channel.startConsuming();
       const again = first.connection.openChannel();
+      becomes({ connection: first.connection, channel: again }, first.queue, 2);
       same(again.basicGet({ queue: first.queue })?.redelivered, true, "what was not settled came back");
       const second = open(scene);
       fill(second.channel, second.queue, "a");
