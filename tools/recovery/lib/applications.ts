@@ -34,6 +34,10 @@ export class Application {
     this.#order({ type: "begin", plan });
   }
 
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
   /** Resolves when it has told this. Rejects when it has ended without. */
   async told(type: Notice["type"]): Promise<void> {
     if (this.#told.has(type)) return;
@@ -69,7 +73,8 @@ export class Application {
     this.#process.kill("SIGKILL");
   }
 
+  /** One that ends by itself may have ended before this process hears of it: {@link ended} tells how, and nothing else does. */
   #order(order: Order): void {
-    if (this.#process.connected) this.#process.send(order);
+    if (this.#process.connected) this.#process.send(order, () => {});
   }
 }
