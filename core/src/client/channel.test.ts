@@ -74,6 +74,7 @@ describe("the methods of a channel", () => {
       (channel) => channel.queueDeclare({ queue: ["q"] as unknown as string }),
       "INVALID_ARGUMENT",
     ],
+    ["a name in place of options", (channel) => channel.queueDeclare("q" as never), "INVALID_ARGUMENT"],
     ["a prefetch that is too large", (channel) => channel.basicQos({ prefetchCount: 65_536 }), "INVALID_ARGUMENT"],
     ["a prefetch size", (channel) => channel.basicQos({ prefetchCount: 1, prefetchSize: 1 }), "NOT_SUPPORTED"],
     ["recovering without requeueing", (channel) => channel.basicRecover({ requeue: false }), "NOT_SUPPORTED"],

@@ -17,6 +17,7 @@ import type {
   QueuePurgeOptions,
   QueueUnbindOptions,
 } from "./channel-options.ts";
+import { record } from "./option-checks.ts";
 
 /** What a deletion may be refused for. */
 type Conditions = Pick<QueueDeleteOptions, "ifUnused" | "ifEmpty">;
@@ -63,6 +64,8 @@ export abstract class Topology {
   queueDeclare(options?: QueueDeclareOptions & { readonly noWait?: false | undefined }): Promise<QueueDeclared>;
   queueDeclare(options?: QueueDeclareOptions): Promise<QueueDeclared | undefined>;
   async queueDeclare(options: QueueDeclareOptions = {}): Promise<QueueDeclared | undefined> {
+    // Else a name in place of options would be a queue that the server names, and nobody knows.
+    record(options, "options");
     const { queue = "", exclusive = false, durable = !exclusive } = options;
     checkQueueArguments(options.arguments);
     return this.#do("queue.declare", { ...options, queue, exclusive, durable }, options);
