@@ -94,6 +94,17 @@ it("has no reason when it was closed here", () => {
   expect([connection.state, connection.closeReason]).toEqual(["closed", undefined]);
 });
 
+it("tells calls that come after a close that the connection was closed, as the promise client does", () => {
+  const { connection } = connected({
+    openChannel: (call) => [replyTo(call, { lane: 1, number: 1, mode: "plain", state: "open" })],
+  });
+  const channel = connection.openChannel();
+  connection.close();
+  const closed = { name: "ConnectionError", code: "CONNECTION_CLOSED", outcome: "not-sent", retryable: false };
+  for (const call of [() => connection.openChannel(), () => channel.queueDeclare({ queue: "q" })])
+    expect(call).toThrow(expect.objectContaining(closed));
+});
+
 it.each([Number.NaN, "5" as unknown as number])(
   "stays open when it is to be closed with a timeout of %s",
   (timeout) => {

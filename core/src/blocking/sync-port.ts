@@ -3,11 +3,13 @@
 import { AbortError, TimeoutError } from "../client/errors.ts";
 import { patience } from "../client/option-checks.ts";
 import type { Millis } from "../engine/config.ts";
+import { ConnectionError } from "../engine/errors.ts";
 import { Outbox, isBatch, openBatch } from "../threads/outbox.ts";
 import { pack, unpack } from "../threads/pack.ts";
 import { packError, unpackError } from "../threads/pack-errors.ts";
 import { type BodyItem, type GotItem, type GuestItem, type HostItem, portLane } from "../threads/protocol.ts";
 import { ThreadError } from "../threads/thread-error.ts";
+import type { AmqpError } from "../wire/errors.ts";
 import type { BlockingServices, StartedWorker } from "./services.ts";
 import { SharedState } from "./shared-state.ts";
 
@@ -55,6 +57,7 @@ export class SyncPort {
   #awaited: number | undefined;
   #answer: Answer | undefined;
   #greeted = false;
+  #wasEnded = false;
   /** How long the thread has slept since the worker was heard last. */
   #silence: Millis = 0;
   #isAsked = false;
@@ -101,7 +104,7 @@ export class SyncPort {
   /**
    * Makes a call, and blocks until it is answered.
    *
-   * @throws What the call rejected with; TimeoutError; ThreadError WORKER_LOST.
+   * @throws What the call rejected with; TimeoutError; ThreadError WORKER_LOST; ConnectionError CONNECTION_CLOSED after `end`.
    */
   call(lane: number, method: string, options: object = {}, more: SyncCallMore = {}): unknown {
     const { timeout = this.#timeout, numbered } = more;
@@ -199,8 +202,9 @@ export class SyncPort {
     }
   }
 
-  /** Ends the worker. */
+  /** Ends the worker; calls that come later are told that the connection was closed. */
   end(): void {
+    this.#wasEnded = true;
     this.outbox.close();
     this.state.end();
     this.#worker.port.close();
@@ -208,11 +212,11 @@ export class SyncPort {
   }
 
   /** Why nothing can be called any more, when the worker is gone. */
-  get loss(): ThreadError | undefined {
+  get loss(): AmqpError | undefined {
     return this.state.isOver ? this.#gone("not-sent") : undefined;
   }
 
-  /** @throws ThreadError when the worker is gone. */
+  /** @throws ThreadError when the worker is gone; ConnectionError when it was ended here. */
   requireWorker(): void {
     if (this.state.isOver) throw this.#gone("not-sent");
   }
@@ -248,8 +252,10 @@ export class SyncPort {
     if (item.type !== "failed") undo?.(item);
   }
 
-  #gone(outcome: "not-sent" | "unknown"): ThreadError {
-    return new ThreadError("WORKER_LOST", "The connection is closed, or its thread is gone", { outcome });
+  #gone(outcome: "not-sent" | "unknown"): AmqpError {
+    return this.#wasEnded
+      ? new ConnectionError("CONNECTION_CLOSED", "The connection was closed by the client", { outcome })
+      : new ThreadError("WORKER_LOST", "The thread of the connection is gone", { outcome });
   }
 }
 
