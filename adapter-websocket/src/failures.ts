@@ -12,9 +12,10 @@ export function broken(wasOpen: boolean, failure: unknown): TransportError {
   const said = failure instanceof Error ? failure.message : String(failure);
   const shown = said.replace(/wss?:[^ ']+/g, "…");
   const cause = shown === said ? failure : new Error(shown);
+  const words = failure === undefined ? "" : `: ${shown}`;
   return wasOpen
-    ? new TransportError("WEBSOCKET_CLOSED", "the WebSocket broke", { cause })
-    : new TransportError("WEBSOCKET_HANDSHAKE", "the WebSocket did not open", { phase: "tcp", cause });
+    ? new TransportError("WEBSOCKET_CLOSED", `the WebSocket broke${words}`, { cause })
+    : new TransportError("WEBSOCKET_HANDSHAKE", `the WebSocket did not open${words}`, { phase: "tcp", cause });
 }
 
 /** It was open, and was ended with a closing handshake. Undefined when that was in order. */

@@ -379,7 +379,7 @@ describe("a stream on WebSocket", () => {
     expect(told.cause).toMatchObject({
       code: "WEBSOCKET_HANDSHAKE",
       phase: "tcp",
-      message: "the WebSocket did not open",
+      message: "the WebSocket did not open: Unexpected server response: 403",
       cause: why,
     });
   });

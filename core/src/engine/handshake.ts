@@ -150,7 +150,7 @@ export class Handshake {
     const step = connectPhase(phase);
     const options = { cause };
     if (this.#greeted > 0 && !this.#speaksAmqp) {
-      return failed(step, "NOT_AMQP", "The server sent a few octets that are not AMQP, and hung up", options);
+      return failed(step, "NOT_AMQP", "The server hung up after a few octets that are not AMQP", options);
     }
     const { frameMax = 0 } = this.#tuning ?? {};
     if (phase === "opening" && frameMax !== 0 && frameMax < safeFrameMax) {
