@@ -181,6 +181,8 @@ export const endingCases: readonly StreamCase[] = [
           if (stream.chunks === 1) stream.pause();
         },
       });
+      // One that came later has heard of the end: so have those before it, but for the pause.
+      await bench.connect(peer.endpoint).closed();
       await bench.quiet();
       ok(!probe.isClosed, "closed waits for resume");
       probe.resume();

@@ -44,6 +44,12 @@ function pump(total: number, hooks: ProbeHooks = {}, then: (probe: StreamProbe) 
   return { ...hooks, opened: more, writable: more };
 }
 
+/** A stream that came later has heard everything that the peer says: it has said it to those before it, too. */
+async function hasSpoken(bench: Bench, peer: StreamPeer, bytes: number): Promise<void> {
+  const control = await bench.open(peer.endpoint);
+  await control.until(() => control.received === bytes, "what the peer says");
+}
+
 export const streamCases: readonly StreamCase[] = [
   {
     name: "opened comes once and first, also when the peer speaks at once",
@@ -235,9 +241,9 @@ export const streamCases: readonly StreamCase[] = [
   {
     name: "pause from outside of received, and before anything was received",
     async run(bench, listen) {
-      const peer = await listen({ do: "wait" }, { do: "say", bytes: 300_000 }, { do: "echo" });
+      const peer = await listen({ do: "say", bytes: 300_000 }, { do: "echo" });
       const probe = await bench.open(peer.endpoint, { opened: (stream) => stream.pause() });
-      await peer.go();
+      await hasSpoken(bench, peer, 300_000);
       await bench.quiet();
       equal(probe.received, 0, "bytes received while paused");
       probe.resume();
@@ -255,6 +261,7 @@ export const streamCases: readonly StreamCase[] = [
       const probe = bench.connect(peer.endpoint);
       probe.pause();
       await probe.until(() => probe.isOpen, "opened");
+      await hasSpoken(bench, peer, 1_000);
       await bench.quiet();
       equal(probe.received, 0, "bytes received while paused");
       probe.resume();
