@@ -1,6 +1,7 @@
 /** A consumer with a handler: how it settles, how many run at once, what they may do, bodies that are lent. */
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { coreOf } from "./channel.ts";
 import type { HandlerOptions } from "./consumer-options.ts";
 import type { ConsumerDelivery } from "./delivery.ts";
 import { consuming, text } from "./testing/consuming.ts";
@@ -42,6 +43,19 @@ describe("a handler", () => {
     await io.settle();
     expect(server.log).toEqual(["1 basic.nack 1 requeue", "1 basic.ack 3", "1 basic.nack 2 requeue"]);
     expect(reports).toMatchObject([{ message: "sync" }, { message: "async" }]);
+    expect(connection.state).toBe("open");
+  });
+
+  it("sends a message back by returning what fails to be looked at", async () => {
+    const { io, server, connection, reports } = await consuming({}, () => ({
+      get then(): never {
+        throw new Error("nobody may look");
+      },
+    }));
+    server.deliver(1, "t", ["a"]);
+    await io.settle();
+    expect(server.log).toEqual(["1 basic.nack 1 requeue"]);
+    expect(reports).toMatchObject([{ message: "nobody may look" }]);
     expect(connection.state).toBe("open");
   });
 
@@ -222,6 +236,22 @@ describe("a handler that borrows bodies", () => {
     expect(seen).toHaveLength(2);
     expect(seen[0]).toBe(seen[1]);
     expect(() => last?.body).toThrow(lent);
+  });
+
+  it("borrows nothing when it could not be started", async () => {
+    const { io, channel } = await withChannel();
+    const lendBodies = vi.spyOn(coreOf(channel).engine, "lendBodies");
+    const options = { queue: "q".repeat(256), consumerTag: "t", lendBody: true };
+    expect(
+      await failure(
+        io,
+        channel.basicConsume(options, () => {}),
+      ),
+    ).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(lendBodies.mock.calls).toEqual([
+      ["t", true],
+      ["t", false],
+    ]);
   });
 
   it("is not an iterator", async () => {

@@ -40,14 +40,17 @@ export class HandlerRunner implements DeliverySink {
     // Counted at once: the handler may ask for more, or close everything.
     this.#running += 1;
     let result: unknown;
+    let isPending: boolean;
     try {
       result = this.#options.handler(delivery);
+      // Here, because a property of the application's may throw as well.
+      isPending = isThenable(result);
     } catch (error) {
       this.#running -= 1;
       this.#failed(delivery, error);
       return;
     }
-    if (isThenable(result)) {
+    if (isPending) {
       const slot = this.#freeSlots.pop() ?? new Slot(this);
       slot.delivery = delivery;
       // A promise of another make is wrapped: a slot must be told once, and only once.

@@ -131,8 +131,12 @@ export class Recorder {
     };
   }
 
-  /** What a call means for the records. */
-  #effect<M extends ChannelRequestName>(memory: ChannelMemory, method: M, given: Arguments<M>): SentCall | undefined {
+  /** What a call means for the records. They keep its arguments as they are now: the table is its owner's, who may change it. */
+  #effect<M extends ChannelRequestName>(memory: ChannelMemory, method: M, fields: Arguments<M>): SentCall | undefined {
+    const given: Arguments<M> = {
+      ...fields,
+      arguments: { ...(fields as { readonly arguments?: FieldTable }).arguments },
+    };
     switch (method as ChannelRequestName) {
       case "exchange.declare":
         return this.#exchangeDeclare(given as Arguments<"exchange.declare">);

@@ -60,6 +60,28 @@ describe("what is brought back", () => {
     });
   });
 
+  it("has the arguments of the calls, whatever their owner makes of them later", async () => {
+    const { io, channel, cut, comeBack, server } = await recoveringChannel();
+    const table: Record<string, string> = { "x-a": "as it was" };
+    const calls = [
+      channel.exchangeDeclare({ exchange: "e", arguments: table }),
+      channel.exchangeDeclare({ exchange: "e2", arguments: table, noWait: true }),
+      channel.queueDeclare({ queue: "q", arguments: table }),
+      channel.queueBind({ queue: "q", exchange: "e", arguments: table }),
+      channel.exchangeBind({ destination: "e2", source: "e", arguments: table }),
+      channel.basicConsume({ queue: "q", arguments: table }, () => {}),
+    ];
+    table["x-a"] = "before the answer";
+    await settled(io, Promise.all(calls));
+    table["x-a"] = "after the answer";
+    await cut();
+    await comeBack();
+    const methods = ["exchange.declare", "queue.declare", "queue.bind", "exchange.bind", "basic.consume"] as const;
+    const sent = methods.flatMap((method) => server().sentOf(method));
+    expect(sent).toHaveLength(6);
+    for (const { fields } of sent) expect(fields["arguments"]).toEqual({ "x-a": "as it was" });
+  });
+
   it("is a server-named queue under its new name, wherever the old one was", async () => {
     const { io, channel, cut, comeBack, server, events } = await recoveringChannel({}, (prepared, number) => {
       prepared.on("queue.declare", ({ channel: on }) =>

@@ -84,7 +84,9 @@ export class Subscriptions implements SubscriptionHost {
     const made = make(subscription, prefetch);
 
     if (signal?.aborted === true) throw new AbortError(signal.reason, "not-sent");
-    const fields = { queue, consumerTag, noLocal, noAck, exclusive, noWait, arguments: options.arguments };
+    // A copy: the table is its owner's, who may change it, and recovery sends it again.
+    const table = { ...options.arguments };
+    const fields = { queue, consumerTag, noLocal, noAck, exclusive, noWait, arguments: table };
     this.#byTag.set(consumerTag, subscription);
     this.#channel.engine.lendBodies(consumerTag, lendsBody);
     try {
@@ -98,7 +100,7 @@ export class Subscriptions implements SubscriptionHost {
           queue: subscription.queue,
           noAck,
           exclusive: exclusive ?? false,
-          arguments: options.arguments ?? {},
+          arguments: table,
           prefetch,
         });
       }
@@ -194,13 +196,13 @@ export class Subscriptions implements SubscriptionHost {
   #remove(consumerTag: string): void {
     this.#byTag.delete(consumerTag);
     this.#latest = undefined;
+    this.#channel.engine.lendBodies(consumerTag, false);
   }
 
   #forget(consumerTag: string): void {
     const subscription = this.#byTag.get(consumerTag);
     if (subscription === undefined) return;
     this.#remove(consumerTag);
-    this.#channel.engine.lendBodies(consumerTag, false);
     for (const oldest of this.#gone.keys()) {
       if (this.#gone.size < rememberedTags) break;
       this.#gone.delete(oldest);
