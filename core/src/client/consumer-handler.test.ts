@@ -47,11 +47,15 @@ describe("a handler", () => {
   });
 
   it("sends a message back by returning what fails to be looked at", async () => {
-    const { io, server, connection, reports } = await consuming({}, () => ({
-      get then(): never {
-        throw new Error("nobody may look");
+    const hidden = new Proxy(
+      {},
+      {
+        has: () => {
+          throw new Error("nobody may look");
+        },
       },
-    }));
+    );
+    const { io, server, connection, reports } = await consuming({}, () => hidden);
     server.deliver(1, "t", ["a"]);
     await io.settle();
     expect(server.log).toEqual(["1 basic.nack 1 requeue"]);
