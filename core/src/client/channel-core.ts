@@ -216,7 +216,7 @@ export class ChannelCore implements PublishingHost {
           if (method === "basic.recover") this.settlement.endRecover();
           return options.value(answer);
         },
-        failed: (end) => sent?.failed(end, request.sent),
+        failed: (end) => sent?.failed?.(end, request.sent),
       });
     } catch (error) {
       return Promise.reject(error as Error);

@@ -46,7 +46,7 @@ export interface SentCall {
   /** The server answered, or was asked not to. */
   done(answer: Answer | undefined): void;
   /** The call ended with its channel. What was not sent had no effect, and may be made again. */
-  failed(end: EndError, wasSent: boolean): void;
+  failed?(end: EndError, wasSent: boolean): void;
   /** Takes back what `done` did without an answer. */
   undo?(): void;
 }
@@ -127,7 +127,7 @@ export class Recorder {
         sent?.done(answer);
         memory.unproven = memory.unproven?.filter(({ behind }) => behind > before);
       },
-      failed: (end, wasSent) => sent?.failed(end, wasSent),
+      failed: (end, wasSent) => sent?.failed?.(end, wasSent),
     };
   }
 
@@ -162,10 +162,10 @@ export class Recorder {
         if (memory.mode === "plain") memory.mode = "confirm";
         return undefined;
       case "tx.select":
-        return onAnswer(() => (memory.mode = "tx"));
+        return { done: () => (memory.mode = "tx") };
       case "basic.qos": {
         const { global, prefetchCount } = given as Arguments<"basic.qos">;
-        return global === true ? onAnswer(() => (memory.prefetchGlobal = prefetchCount)) : undefined;
+        return global === true ? { done: () => (memory.prefetchGlobal = prefetchCount) } : undefined;
       }
       default:
         return undefined;
@@ -178,7 +178,7 @@ export class Recorder {
     const record: ExchangeRecord = { name, type, internal, ...attributesOf(fields) };
     const before = this.topology.exchange(name);
     return {
-      ...onAnswer(() => this.topology.exchangeDeclared(record)),
+      done: () => this.topology.exchangeDeclared(record),
       undo: () =>
         before === undefined ? this.topology.removeExchange(name).done() : this.topology.exchangeDeclared(before),
     };
@@ -210,11 +210,11 @@ export class Recorder {
     if (!isToBeRecorded(fields)) return undefined;
     let made: BindingRecord | undefined;
     return {
-      ...onAnswer(() => {
+      done: () => {
         // Only now an empty name is known.
         made = binding();
         if (made.destination !== "" && made.source !== "") this.topology.bound(made);
-      }),
+      },
       undo: () => {
         if (made !== undefined) this.topology.removeBinding(made).done();
       },
@@ -293,8 +293,4 @@ function queueBinding(
   // RabbitMQ takes the queue's name for an empty key, where both are empty.
   const key = queue === "" && routingKey === "" ? destination : routingKey;
   return { destinationKind: "queue", destination, source: exchange, routingKey: key, arguments: table };
-}
-
-function onAnswer(done: () => void): SentCall {
-  return { done, failed: () => {} };
 }
