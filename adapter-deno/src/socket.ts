@@ -16,13 +16,17 @@ export interface Socket {
   close(): void;
 }
 
-/** Bytes of one read. Of 16, 64 and 256 KiB this is the fastest. */
-const readBufferSize = 65_536;
+/**
+ * Bytes of one read: few for who receives little, as a read that waits holds its memory, and more after each read that fills
+ * them, since a call costs as much as copying tens of KiB.
+ */
+const smallestRead = 16 * 1024;
+const largestRead = 256 * 1024;
 
 /** A connection of Deno's. */
 export class DenoSocket implements Socket {
   readonly #conn: Deno.Conn;
-  readonly #buffer = new Uint8Array(readBufferSize);
+  #buffer = new Uint8Array(smallestRead);
   #closed = false;
 
   constructor(conn: Deno.Conn) {
@@ -31,7 +35,11 @@ export class DenoSocket implements Socket {
 
   async read(target: Uint8Array = this.#buffer): Promise<Uint8Array | null> {
     const size = await this.#conn.read(target);
-    return size === null ? null : target.subarray(0, size);
+    if (size === null) return null;
+    if (target === this.#buffer && size === target.length && size < largestRead) {
+      this.#buffer = new Uint8Array(2 * size);
+    }
+    return target.subarray(0, size);
   }
 
   write(bytes: Uint8Array): Promise<number> {
