@@ -31,10 +31,14 @@ describe("the write queue", () => {
     expect(queue.next()).toBe(only);
   });
 
-  it("gives out several bodies of 64 KiB together, with the frames around them", () => {
-    const queue = new WriteQueue();
-    queue.push(Array.from({ length: 8 }, () => [chunk(56), chunk(65_536)]).flat());
-    expect(sizes(drain(queue))).toEqual([4 * 65_592 + 56, 4 * 65_592 - 56]);
+  it("gives out bodies together, with the frames around them: 64 of 64 KiB, or 4 of 1 MiB", () => {
+    for (const bodySize of [65_536, 131_072 - 8]) {
+      const queue = new WriteQueue();
+      const count = (4 * 1024 * 1024) / bodySize;
+      const chunks = Array.from({ length: count }, () => [chunk(56), chunk(bodySize)]).flat();
+      queue.push(chunks);
+      expect(sizes(drain(queue))).toEqual([sizes(chunks).reduce((sum, size) => sum + size, 0)]);
+    }
   });
 
   it("gives out a large chunk as it is, and alone", () => {
@@ -48,8 +52,8 @@ describe("the write queue", () => {
 
   it("gives out no more at once than its memory holds", () => {
     const queue = new WriteQueue();
-    const size = batchSize / 8;
-    queue.push(Array.from({ length: 17 }, () => chunk(size)));
+    const size = batchSize / 32;
+    queue.push(Array.from({ length: 65 }, () => chunk(size)));
     expect(sizes(drain(queue))).toEqual([batchSize, batchSize, size]);
   });
 
@@ -76,13 +80,19 @@ describe("the write queue", () => {
   });
 
   it("gives out every byte in order, however it is filled and emptied", () => {
-    const size = fc.oneof(fc.nat(100), fc.nat(2 * largestCopied), fc.constantFrom(0, largestCopied, largestCopied + 1));
+    const size = fc.oneof(fc.nat(100), fc.nat(largestCopied / 4), fc.constantFrom(0, largestCopied, largestCopied + 1));
     const step = fc.oneof(fc.array(size, { maxLength: 8 }), fc.constant("next" as const));
     fc.assert(
       fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
         const queue = new WriteQueue();
         let pushed = 0;
         let given = 0;
+        const counted = (length: number): Uint8Array => {
+          const bytes = new Uint8Array(length);
+          for (let at = 0; at < length; at += 1) bytes[at] = pushed + at;
+          pushed += length;
+          return bytes;
+        };
         const take = (): boolean => {
           const bytes = queue.next();
           if (bytes === undefined) return false;
@@ -94,7 +104,7 @@ describe("the write queue", () => {
         };
         for (const said of steps) {
           if (said === "next") take();
-          else queue.push(said.map((length) => Uint8Array.from({ length }, () => pushed++)));
+          else queue.push(said.map(counted));
         }
         while (take());
         expect(queue.size).toBe(0);
