@@ -1,9 +1,11 @@
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import type net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import tls from "node:tls";
+import { promisify } from "node:util";
 import { ConnectError, UsageError } from "@leveret/core/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connect } from "./connect.ts";
@@ -77,6 +79,23 @@ describe("connect", () => {
       expect(error).toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringContaining("connect() takes") });
       expect(String(error)).not.toContain("hidden");
     }
+  });
+
+  it("does not load what only TLS and files need", async () => {
+    const program = `
+      const before = new Set(process.moduleLoadList);
+      const { connect } = await import("@leveret/node");
+      const { code } = await connect({ host: "127.0.0.1", port: 1, recovery: false }).catch((error) => error);
+      const added = process.moduleLoadList.filter((name) => !before.has(name));
+      const isLoaded = (name) => added.includes("NativeModule " + name);
+      console.log(JSON.stringify([code, ...["net", "tls", "crypto", "fs/promises"].filter(isLoaded)]));`;
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      "--conditions=@leveret/source",
+      "--input-type=module",
+      "--eval",
+      program,
+    ]);
+    expect(JSON.parse(stdout)).toEqual(["CONNECT_FAILED", "net"]);
   });
 
   it("is the connect of the entry, which has everything of the client besides", () => {

@@ -1,6 +1,5 @@
 /** What an application calls. */
 
-import { readFile } from "node:fs/promises";
 import { allAddresses, type Connection, type ConnectOptions, connectWith, recovery } from "@leveret/core/client";
 import { nodeIo } from "./node-io.ts";
 
@@ -18,4 +17,9 @@ const io = nodeIo();
  */
 export function connect(options: ConnectOptions | string = {}): Promise<Connection> {
   return connectWith(io, options, { addresses: allAddresses, recovery, readFile });
+}
+
+/** Its module is loaded when there is a file. */
+function readFile(path: string): Promise<Uint8Array> {
+  return process.getBuiltinModule("node:fs/promises").readFile(path);
 }

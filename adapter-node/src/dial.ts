@@ -2,7 +2,6 @@
 
 import dns from "node:dns";
 import net from "node:net";
-import tls from "node:tls";
 import { type TcpEndpoint, type TransportError, type UnixEndpoint, UsageError } from "@leveret/core/client";
 import { type AttemptEvents, raceAddresses } from "./address-race.ts";
 import { type TlsConnectOptions, tlsConnectOptions } from "./tls-context.ts";
@@ -70,7 +69,8 @@ function openSocket(
   secure: TlsConnectOptions | undefined,
 ): net.Socket {
   const target = { host: address, port, onread, autoSelectFamily: false };
-  return secure === undefined ? net.connect(target) : tls.connect({ ...target, ...secure });
+  if (secure === undefined) return net.connect(target);
+  return process.getBuiltinModule("node:tls").connect({ ...target, ...secure });
 }
 
 /** Reports what becomes of a socket, until it is open. */
