@@ -16,6 +16,12 @@ const worthViewing = 2048;
 const worthFreeing = 32 * 1024;
 
 /**
+ * Bun copies what is written together, which costs more than writes from chunks of so many bytes on: 1 MiB in frames of
+ * 128 KiB takes a quarter less without. With 64 KiB a write costs as much as the copy.
+ */
+const apartFrom = 96 * 1024;
+
+/**
  * Makes the I/O services of this Bun process or worker.
  *
  * They are those of Node, over Bun's own implementation of `node:net` and `node:tls`. It is as fast as `Bun.connect`
@@ -24,7 +30,7 @@ const worthFreeing = 32 * 1024;
  */
 export function bunIo(): IoServices {
   // Bun makes memory for each read, and would copy from there into a buffer.
-  return { ...nodeIo({ lend }), runtime: `bun ${process.versions["bun"]}`, cheapArraySize };
+  return { ...nodeIo({ lend, apartFrom }), runtime: `bun ${process.versions["bun"]}`, cheapArraySize };
 }
 
 /**

@@ -25,11 +25,17 @@ export interface NodeIoOptions {
    * Default: all streams read into one buffer, since a chunk is only lent to the owner of its stream.
    */
   readonly lend?: Lend;
+  /**
+   * Chunks of so many bytes are written by themselves: given where the runtime's sockets copy what they write together.
+   *
+   * Default: none.
+   */
+  readonly apartFrom?: number;
 }
 
 /** Makes the I/O services of this Node process or worker thread. */
 export function nodeIo(options: NodeIoOptions = {}): IoServices {
-  const { lend } = options;
+  const { lend, apartFrom } = options;
   return {
     runtime: `node ${process.versions.node}`,
     capabilities: { tcp: true, tls: true, unix: true, websocket: false, pause: "exact" },
@@ -45,7 +51,7 @@ export function nodeIo(options: NodeIoOptions = {}): IoServices {
       if (endpoint.transport === "websocket") {
         throw new UsageError("NOT_SUPPORTED", "@leveret/node has no WebSocket; @leveret/websocket has");
       }
-      return new NodeStream(endpoint, handler, lend ?? (readBuffer ??= new Uint8Array(readBufferSize)));
+      return new NodeStream(endpoint, handler, lend ?? (readBuffer ??= new Uint8Array(readBufferSize)), apartFrom);
     },
   };
 }

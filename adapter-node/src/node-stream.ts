@@ -28,6 +28,10 @@ export class NodeStream implements ByteStream {
   readonly #endpoint: TcpEndpoint | UnixEndpoint;
   /** What passes chunks of `data` events on; `undefined` where the socket reads into a buffer. */
   readonly #lend: Lend | undefined;
+  /** Chunks of so many bytes are written by themselves. */
+  readonly #apartFrom: number;
+  /** Chunks that wait for those before them to leave, so that the socket does not join them. */
+  #waiting: Uint8Array[] = [];
   #cancelDial: () => void;
   #socket: Socket | undefined;
   #paused = false;
@@ -37,11 +41,18 @@ export class NodeStream implements ByteStream {
   /**
    * @param reading Where reads go, which may be one for many streams: what is in it is only good until the handler
    * returns. Or, where the runtime makes memory for each read, what passes that on.
+   * @param apartFrom Chunks of so many bytes are written by themselves; default none.
    * @throws UsageError INVALID_ARGUMENT when certificates or keys of the endpoint cannot be used.
    */
-  constructor(endpoint: TcpEndpoint | UnixEndpoint, handler: StreamHandler, reading: Uint8Array | Lend) {
+  constructor(
+    endpoint: TcpEndpoint | UnixEndpoint,
+    handler: StreamHandler,
+    reading: Uint8Array | Lend,
+    apartFrom: number = Infinity,
+  ) {
     this.#gate = new StreamGate(handler, setImmediate, () => this.#drop());
     this.#endpoint = endpoint;
+    this.#apartFrom = apartFrom;
     this.#lend = typeof reading === "function" ? reading : undefined;
     this.#cancelDial = dial(endpoint, typeof reading === "function" ? undefined : this.#readInto(reading), {
       won: (socket) => this.#opened(socket),
@@ -54,14 +65,23 @@ export class NodeStream implements ByteStream {
     if (this.#ended) return true;
     if (socket === undefined) throw new UsageError("ILLEGAL_STATE", "A stream takes nothing before it has opened");
     if (!socket.writable) return true;
-    if (chunks.length === 1) {
-      socket.write(chunks[0] as Uint8Array);
-    } else {
-      socket.cork();
-      for (const chunk of chunks) if (chunk.length > 0) socket.write(chunk);
-      socket.uncork();
-    }
+    if (this.#waiting.length > 0) this.#waiting = [...this.#waiting, ...chunks];
+    else if (chunks.length === 1) socket.write(chunks[0] as Uint8Array);
+    else if (chunks.some((chunk) => chunk.length >= this.#apartFrom)) this.#writeApart(socket, chunks);
+    else writeTogether(socket, chunks);
+    // While chunks wait, it does.
     return !socket.writableNeedDrain;
+  }
+
+  /** Gives the socket chunk by chunk, until it has one to keep and will say when that has left. */
+  #writeApart(socket: Socket, chunks: readonly Uint8Array[]): void {
+    let written = 0;
+    while (written < chunks.length && !(socket.writableLength > 0 && socket.writableNeedDrain)) {
+      const chunk = chunks[written] as Uint8Array;
+      if (chunk.length > 0) socket.write(chunk);
+      written += 1;
+    }
+    this.#waiting = chunks.slice(written);
   }
 
   pause(): void {
@@ -79,6 +99,8 @@ export class NodeStream implements ByteStream {
   end(): void {
     if (this.#socket === undefined) return this.abort();
     this.#ended = true;
+    writeTogether(this.#socket, this.#waiting);
+    this.#waiting = [];
     this.#socket.end();
   }
 
@@ -114,6 +136,11 @@ export class NodeStream implements ByteStream {
     setImmediate(() => this.#gate.closed());
   }
 
+  #drained(socket: Socket): void {
+    this.#writeApart(socket, this.#waiting);
+    if (!socket.writableNeedDrain) this.#gate.writable();
+  }
+
   #opened(socket: Socket): void {
     this.#socket = socket;
     // Nothing of the dialing is kept.
@@ -126,7 +153,7 @@ export class NodeStream implements ByteStream {
       const received = (chunk: Uint8Array): void => this.#gate.received(chunk);
       socket.on("data", (chunk: Uint8Array) => lend(chunk, received));
     }
-    socket.on("drain", () => this.#gate.writable());
+    socket.on("drain", () => this.#drained(socket));
     socket.on("end", () => {
       peerEnded = true;
       linger = setTimeout(() => socket.destroy(), lingerLimit);
@@ -142,4 +169,10 @@ export class NodeStream implements ByteStream {
     if (this.#paused) socket.pause();
     this.#gate.opened();
   }
+}
+
+function writeTogether(socket: Socket, chunks: readonly Uint8Array[]): void {
+  socket.cork();
+  for (const chunk of chunks) if (chunk.length > 0) socket.write(chunk);
+  socket.uncork();
 }

@@ -82,6 +82,32 @@ export const streamCases: readonly StreamCase[] = [
     },
   },
   {
+    name: "large chunks with small ones between them arrive in order, also at a peer that reads late",
+    async run(bench, listen) {
+      const peer = await listen({ do: "stall" }, { do: "wait" }, { do: "listen" }, { do: "hear-end" });
+      const probe = await bench.open(peer.endpoint);
+      let sent = 0;
+      const small = (): Uint8Array => pattern((sent += 8) - 8, 8);
+      const large = (): Uint8Array => {
+        const chunk = new Uint8Array(2 * segment);
+        for (let at = 0; at < chunk.length; at += segment) chunk.set(pattern(sent + at, segment), at);
+        sent += chunk.length;
+        return chunk;
+      };
+      for (let write = 0; write < 3; write += 1) {
+        probe.write(Array.from({ length: 40 }, (_, index) => (index % 2 === 0 ? large() : small())));
+        probe.write([small()]);
+      }
+      await bench.quiet();
+      await peer.go();
+      await peer.hears(sent / 2);
+      probe.write([small(), large(), small()]);
+      probe.end();
+      await peer.hearsEnd();
+      equal(await peer.received(), sent, "bytes that the peer received");
+    },
+  },
+  {
     name: "what is read to where the owner says is at its beginning, and what was sent",
     async run(bench, listen) {
       const peer = await listen({ do: "echo" });
