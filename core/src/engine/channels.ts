@@ -41,7 +41,8 @@ export class Channels implements ChannelHost {
   readonly frameByFrame: boolean;
   readonly #cheapArraySize: number | undefined;
   readonly events: Deque<ConnectionEvent>;
-  readonly #channels = new Map<number, Channel>();
+  /** By number. Not a `Map`: V8 keeps there what was deleted, for a number that is closed and opened again and again. */
+  readonly #channels: (Channel | undefined)[] = [];
   readonly #requestDeadlines: RequestDeadlines;
   #numbers = new ChannelNumbers(0, this.#channels);
   #max = 0;
@@ -82,7 +83,7 @@ export class Channels implements ChannelHost {
   }
 
   numberFreed(number: number): void {
-    this.#channels.delete(number);
+    this.#channels[number] = undefined;
     this.#latest = undefined;
     this.#numbers.released(number);
   }
@@ -97,7 +98,7 @@ export class Channels implements ChannelHost {
 
   /** The channel with that number, unless the number is free. */
   get(number: number): ChannelEngine | undefined {
-    return this.#channels.get(number);
+    return this.#channels[number];
   }
 
   /**
@@ -107,7 +108,7 @@ export class Channels implements ChannelHost {
    */
   open(number: number | undefined): ChannelEngine {
     const channel = new Channel(number === undefined ? this.#lowestFree() : this.#checked(number), this);
-    this.#channels.set(channel.number, channel);
+    this.#channels[channel.number] = channel;
     return channel;
   }
 
@@ -115,7 +116,7 @@ export class Channels implements ChannelHost {
   frame(reader: FrameReader): ConnectionEvent | undefined {
     const latest = this.#latest;
     if (latest !== undefined && latest.number === reader.channel) return latest.frame(reader);
-    const channel = this.#channels.get(reader.channel);
+    const channel = this.#channels[reader.channel];
     this.#latest = channel;
     if (channel !== undefined) return channel.frame(reader);
     this.#strayFrame(reader);
@@ -124,20 +125,20 @@ export class Channels implements ChannelHost {
 
   /** Where the transport may read to what it brings next, where the reader is inside of a body frame. */
   readTarget(reader: FrameReader): Uint8Array | undefined {
-    return this.#channels.get(reader.channel)?.readTarget(reader);
+    return this.#channels[reader.channel]?.readTarget(reader);
   }
 
   requestTimedOut(request: PendingRequest): ChannelClosedEvent | undefined {
-    return this.#channels.get(request.channel)?.requestTimedOut(request);
+    return this.#channels[request.channel]?.requestTimedOut(request);
   }
 
   /** The connection ended, and every channel with it. */
   connectionClosed(error: ConnectionError): void {
-    for (const channel of this.#channels.values()) {
-      const event = channel.connectionClosed(error);
+    for (const channel of this.#channels) {
+      const event = channel?.connectionClosed(error);
       if (event !== undefined) this.events.push(event);
     }
-    this.#channels.clear();
+    this.#channels.length = 0;
     this.#latest = undefined;
   }
 

@@ -104,7 +104,7 @@ export const engineMutations: readonly Mutation[] = [
   engine(
     "a channel number is given out twice",
     "channel-numbers.ts",
-    "    while (this.#taken.has(this.#lowestCandidate)) this.#lowestCandidate += 1;\n",
+    "    while (this.#taken[this.#lowestCandidate] !== undefined) this.#lowestCandidate += 1;\n",
     "",
   ),
 
