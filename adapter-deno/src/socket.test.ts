@@ -24,7 +24,7 @@ const KiB = 1024;
 it("reads more at once after each read that fills its memory, up to a limit", async () => {
   const { rooms, read } = reading();
   for (let round = 0; round < 7; round += 1) await read(Infinity);
-  expect(rooms).toEqual([16, 32, 64, 128, 256, 256, 256].map((size) => size * KiB));
+  expect(rooms).toEqual([16, 32, 64, 64, 64, 64, 64].map((size) => size * KiB));
 });
 
 it("reads no more at once while there is room left", async () => {

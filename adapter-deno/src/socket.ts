@@ -18,10 +18,10 @@ export interface Socket {
 
 /**
  * Bytes of one read: few for who receives little, as a read that waits holds its memory, and more after each read that fills
- * them, since a call costs as much as copying tens of KiB.
+ * them. With 256 KiB at most, messages of 16 bytes are a tenth cheaper, and those from 1 KiB on a tenth dearer.
  */
 const smallestRead = 16 * 1024;
-const largestRead = 256 * 1024;
+const largestRead = 64 * 1024;
 
 /** A connection of Deno's. */
 export class DenoSocket implements Socket {
