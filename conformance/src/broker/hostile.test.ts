@@ -180,6 +180,11 @@ describe("options that make no sense", () => {
     [{ tuning: { channelMax: 65_536 } }, "tuning.channelMax"],
     [{ tuning: { heartbeat: 1.5 } }, "tuning.heartbeat"],
     [{ tuning: { frameMax: 2 ** 32 } }, "tuning.frameMax"],
+    [{ limit: {} } as never, "not limit"],
+    [{ limits: { maxQueue: 3 } as never }, "each of the limits is one of maxConnections"],
+    [{ tuning: { heartbeats: 3 } as never }, "not heartbeats"],
+    [{ confirms: { group: "single" } as never }, "not group"],
+    [3 as never, "options is an object, not 3"],
   ])("are refused, and named: %o", (options, name) => {
     expect(() => new Broker(options)).toThrow(
       expect.objectContaining({ code: "INVALID_ARGUMENT", message: expect.stringContaining(name) }),

@@ -100,10 +100,14 @@ const defaultLimits: Omit<BrokerLimits, "maxMessageSize"> = {
 /**
  * Fills in the defaults.
  *
- * @throws UsageError INVALID_ARGUMENT for a profile that there is not, a limit that is no positive number, tuning that fits
+ * @throws UsageError INVALID_ARGUMENT for a name that is none of an option, a profile that there is not, a limit that is no positive number, tuning that fits
  * no field, or confirms that never come.
  */
 export function settingsOf(options: BrokerOptions): BrokerSettings {
+  refuseUnknown("options", options, optionNames);
+  refuseUnknown("tuning", options.tuning, Object.keys(defaultTuning));
+  refuseUnknown("confirms", options.confirms, Object.keys(defaultConfirmOptions));
+  refuseUnknown("limits", options.limits, [...Object.keys(defaultLimits), "maxMessageSize"]);
   const profileName = options.profile ?? "4.0";
   if (!Object.hasOwn(profiles, profileName)) {
     const known = Object.keys(profiles).join(", ");
@@ -127,6 +131,20 @@ export function settingsOf(options: BrokerOptions): BrokerSettings {
       1,
     ),
   };
+}
+
+/** The names of all options. */
+const optionNames: readonly (keyof BrokerOptions)[] = [
+  ...(["profile", "random", "users", "virtualHosts", "mechanisms", "anonymousUser", "clusterName"] as const),
+  ...(["tuning", "confirms", "limits"] as const),
+];
+
+/** @throws UsageError INVALID_ARGUMENT for what is no object, and for a name that nobody would look at. */
+export function refuseUnknown(whole: string, given: unknown, known: readonly string[]): void {
+  if (given === undefined) return;
+  if (typeof given !== "object" || given === null) throw illegal(whole, "an object", given);
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw illegal(`each of the ${whole}`, `one of ${known.join(", ")}`, unknown);
 }
 
 function withGiven<Name extends string>(

@@ -42,7 +42,8 @@ interface Wishes {
 async function main(): Promise<void> {
   const wishes = readArguments(process.argv.slice(2));
   if (wishes.help) return void process.stdout.write(help);
-  const listening = await listenBroker(new Broker(wishes.options), wishes);
+  const { port, webSocketPort, host } = wishes;
+  const listening = await listenBroker(new Broker(wishes.options), { port, webSocketPort, host });
   const urls = [listening.url, ...(listening.webSocketUrl === undefined ? [] : [listening.webSocketUrl])];
   if (!wishes.quiet) process.stdout.write(`leveret-broker listens on ${urls.join(" and ")}\n`);
   let isEnding = false;

@@ -84,6 +84,14 @@ describe("listenBroker", () => {
     expect(listening.port).toBe(first.port);
   });
 
+  it("refuses an option that it does not know, and does not take the default port for it", async () => {
+    const listening = listenBroker(new Broker(), { prot: 0 } as never);
+    await expect(listening).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining("prot"),
+    });
+  });
+
   it("rejects when it cannot listen", async () => {
     listening = await listenBroker(new Broker(), { port: 0 });
     await expect(listenBroker(new Broker(), { port: listening.port })).rejects.toThrow(/EADDRINUSE/);

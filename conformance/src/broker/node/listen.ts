@@ -9,6 +9,7 @@ import type { Broker } from "../broker.ts";
 import type { PeerOptions } from "../connection/host.ts";
 import { BrokerDriver, type DriverClock, type DriverLink, type DriverTransport } from "../driver.ts";
 import { serveWebSocket } from "../websocket.ts";
+import { refuseUnknown } from "../options.ts";
 
 /** Where to listen. */
 export interface ListenOptions {
@@ -69,9 +70,11 @@ const subprotocol = "amqp091";
 /**
  * Puts a broker on a port.
  *
- * @throws Error of Node's, such as EADDRINUSE; UsageError ILLEGAL_STATE where `webSocketPort` is given without `ws`.
+ * @throws Error of Node's, such as EADDRINUSE; UsageError ILLEGAL_STATE where `webSocketPort` is given without `ws`,
+ * INVALID_ARGUMENT for an option that there is not.
  */
 export async function listenBroker(broker: Broker, options: ListenOptions = {}): Promise<ListeningBroker> {
+  refuseUnknown("options", options, ["port", "host", "webSocketPort", "tls"]);
   const { port = defaultPort, host = "127.0.0.1", webSocketPort, tls } = options;
   const driver = new BrokerDriver(broker, clock);
   const accept = (socket: Socket): void => attach(driver, socket);
