@@ -17,7 +17,8 @@ export const blockingCallCases: readonly BlockingCase[] = [
       connection.close();
       connection.close();
       same(connection.state, "closed", "the state afterwards");
-      throws(() => connection.openChannel(), { name: "ThreadError", outcome: "not-sent" }, "a channel afterwards");
+      const closed = { name: "ConnectionError", code: "CONNECTION_CLOSED", outcome: "not-sent" };
+      throws(() => connection.openChannel(), closed, "a channel afterwards");
       throws(() => connection.addCallbackThreadsafe(() => {}), { code: "ILLEGAL_STATE" }, "a callback afterwards");
     },
   },
