@@ -116,12 +116,7 @@ export class ContentAssembler {
   header(bytes: Uint8Array, start: number, end: number): Content | undefined {
     if (!this.#busy || this.#bodySize !== -1) throw unexpected("a content header");
     const { classId, bodySize, propertiesStart } = decodeContentHeader(bytes, start, end);
-    if (classId !== basicClass) {
-      throw new ProtocolError(
-        "UNEXPECTED_FRAME",
-        `Expected a content header of class ${basicClass}, got class ${classId}`,
-      );
-    }
+    if (classId !== basicClass) throw unexpected(`a content header of class ${classId}`);
     if (bodySize > this.#maxBodySize) {
       throw new ProtocolError(
         "RESOURCE_ERROR",
