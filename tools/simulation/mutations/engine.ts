@@ -14,10 +14,10 @@ export const engineMutations: readonly Mutation[] = [
     "this.#next - 1 : Math.max(1, deliveryTag - 1), outcome",
   ),
   engine(
-    "a range of confirms begins one too early",
+    "a range of confirms begins one too late",
     "confirms.ts",
     "let first = this.#settledUpTo + 1;",
-    "let first = Math.max(1, this.#settledUpTo);",
+    "let first = this.#settledUpTo + 2;",
   ),
   engine(
     "what was confirmed early is confirmed again by a range",
