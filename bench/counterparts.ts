@@ -11,6 +11,8 @@ import type { TimedWorkload, Work, Workload } from "./workloads.ts";
 
 export interface Counterpart {
   readonly name: string;
+  /** The identifiers of its processes, where those may be told which cores to use. */
+  readonly processes: readonly number[];
   /** Gets ready for one run, and says what its client is to be told. `slices` are those that queues are filled for. */
   prepare(workload: Workload, slices: Slices): Promise<Assignment["broker"]>;
   /** @throws Error when it does not have what the run should have left. */
@@ -28,6 +30,7 @@ export async function startNullBroker(): Promise<Counterpart> {
   const [prompt, late] = await Promise.all([startNullProcess([]), startNullProcess(["hold"])]);
   return {
     name: "null broker",
+    processes: [prompt.pid, late.pid],
     prepare: async (workload) => {
       const holds = "holding" in workload && workload.holding.kind === "unconfirmed";
       return { kind: "null", port: holds ? late.port : prompt.port };
@@ -39,7 +42,13 @@ export async function startNullBroker(): Promise<Counterpart> {
   };
 }
 
-async function startNullProcess(options: readonly string[]): Promise<{ port: number; stop(): Promise<void> }> {
+interface NullProcess {
+  readonly pid: number;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+async function startNullProcess(options: readonly string[]): Promise<NullProcess> {
   const program = fileURLToPath(new URL("null-broker/main.ts", import.meta.url));
   const child = spawn(process.execPath, ["--conditions=@leveret/source", program, ...options], {
     stdio: ["pipe", "pipe", "inherit"],
@@ -51,6 +60,7 @@ async function startNullProcess(options: readonly string[]): Promise<{ port: num
   const port = Number(String(line));
   if (!Number.isInteger(port)) throw new Error(`the null broker did not start: ${String(line)}`);
   return {
+    pid: child.pid!,
     port,
     stop: async () => {
       // It ends with its input.
@@ -78,6 +88,7 @@ export async function startRealBroker(): Promise<Counterpart> {
   let filled: string[] = [];
   return {
     name: `RabbitMQ ${node.version}`,
+    processes: [],
     prepare: async (workload, slices) => {
       await channel.queueDelete({ queue: routingKey });
       await channel.queueDeclare({ queue: routingKey, arguments: { "x-max-length": kept } });

@@ -30,6 +30,7 @@ import { type Counterpart, startNullBroker, startRealBroker } from "./counterpar
 import { leaveOut } from "./foreign.ts";
 import { type Pace, paces } from "./pace.ts";
 import { pageOf } from "./page.ts";
+import { coresOf } from "./placement.ts";
 import { Progress, type Task } from "./progress.ts";
 import { type Cell, curves, nullBroker } from "./results.ts";
 import { measureAll, type Plan, scheduleOf } from "./rounds.ts";
@@ -197,6 +198,7 @@ async function circumstances(): Promise<Record<string, string>> {
     node: process.version,
     processor: `${cpus().length} x ${cpus()[0]?.model ?? "unknown"}`,
     system: `${process.platform} ${process.arch}`,
+    "round trips": (await coresOf(process.pid)) ? "on one core" : "on any core",
     amqplib: await version("amqplib"),
     "rabbitmq-client": await version("rabbitmq-client"),
     cloudamqp: await version("@cloudamqp/amqp-client"),

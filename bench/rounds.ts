@@ -3,9 +3,10 @@
 import { run } from "../tools/lib/process.ts";
 import { can } from "./abilities.ts";
 import type { Assignment, Report } from "./assignment.ts";
-import { type Client, commandOf, warmUpFactor } from "./clients.ts";
+import { type Client, type Command, commandOf, warmUpFactor } from "./clients.ts";
 import { type Counterpart, type Slices, takesMessages } from "./counterparts.ts";
 import { type Comparison, type Pace, type Run, runsOf } from "./pace.ts";
+import { coresOf, move, placed } from "./placement.ts";
 import type { Progress } from "./progress.ts";
 import { type Cell, nullBroker, summarise } from "./results.ts";
 import type { Workload } from "./workloads.ts";
@@ -100,13 +101,22 @@ async function measure(plan: Plan, counterpart: Counterpart, { workload, client,
     ...(real && takesMessages(workload) ? { slices: realSlices } : {}),
     ...(countsAllocations ? { allocations: true } : {}),
   };
-  const { program, args } = commandOf(client, sources, nodeOptions);
+  const { program, args } = await place(workload, counterpart, commandOf(client, sources, nodeOptions));
   const timeout = within + warmUp + milliseconds;
   const { code, stdout, output } = await run(program, [...args, JSON.stringify(assignment)], { timeout });
   if (code !== 0) throw new Error(`${client.name} failed at ${workload.name}:\n${output}`);
   const report = JSON.parse(stdout) as Report;
   await counterpart.verify(workload, report);
   return report;
+}
+
+/** Client and server on the cores that they are to use, where both can be told. */
+async function place(workload: Workload, { processes }: Counterpart, command: Command): Promise<Command> {
+  const cores = processes.length > 0 ? await coresOf(process.pid) : undefined;
+  if (cores === undefined) return command;
+  const chosen = "oneCore" in workload ? cores.one : cores.all;
+  await move(processes, chosen);
+  return placed(command, chosen);
 }
 
 function taskOf(workload: Workload): Assignment["task"] {

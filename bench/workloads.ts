@@ -54,6 +54,8 @@ export interface TimedWorkload extends Common {
   readonly longest?: number;
   /** Operations of the warm-up, at least: see {@link untilCompiled}. */
   readonly warmUp?: number;
+  /** Each operation waits for the one before, so that client and null broker share a core: see `placement.ts`. */
+  readonly oneCore?: true;
 }
 
 /** Measured by memory. */
@@ -93,6 +95,9 @@ const untilCompiled = { warmUp: 30_000 } as const;
 /** What costs several times as much. */
 const untilCompiledToo = { warmUp: 15_000 } as const;
 
+/** One operation at a time. */
+const roundTrips = { ...untilCompiled, oneCore: true } as const;
+
 const quick = { quick: "null" } as const;
 const quickOnBoth = { quick: "both" } as const;
 /** No slower than the best other one. */
@@ -111,7 +116,7 @@ const publishing: readonly Workload[] = [
     goal: { atLeast: 1.2 },
     ...quick,
   },
-  { name: "confirm one by one", work: confirm(1), slice: 2_000, goal: { atLeast: 1.2 }, ...untilCompiled, ...quick },
+  { name: "confirm one by one", work: confirm(1), slice: 2_000, goal: { atLeast: 1.2 }, ...roundTrips, ...quick },
   { name: "confirm, window of 1000", work: confirm(1000), slice: 32_000, goal: { atLeast: 10 }, ...quickOnBoth },
 ];
 
@@ -126,17 +131,17 @@ const consuming: readonly Workload[] = [
   { name: "consume 16 B by iterator", work: consume(shape16, "iterator"), slice: 48_000, goal: { atLeast: 2.5 } },
   { name: "ack each, prefetch 250", work: ack(250), slice: 32_000, goal: { atLeast: 10 }, ...quickOnBoth },
   { name: "ack each, prefetch 50", work: ack(50), slice: 16_000, goal: never },
-  { name: "ack each, prefetch 1", work: ack(1), slice: 2_000, goal: never, ...untilCompiled },
+  { name: "ack each, prefetch 1", work: ack(1), slice: 2_000, goal: never, ...roundTrips },
   { name: "ack each out of order, prefetch 250", work: ack(250, "out"), slice: 32_000, goal: never },
   { name: "ack each, async handler, prefetch 250", work: ack(250, "in", "async"), slice: 32_000, goal: never },
   { name: "consume in batches of 80", work: ack(160, "batch"), slice: 32_000, goal: never },
-  { name: "get 16 B", work: { kind: "get", shape: shape16 }, slice: 2_000, goal: never, ...untilCompiled },
+  { name: "get 16 B", work: { kind: "get", shape: shape16 }, slice: 2_000, goal: never, ...roundTrips },
 ];
 
 const calling: readonly Workload[] = [
-  { name: "RPC, one in flight", work: rpc(1), slice: 2_000, goal: { atLeast: 1.2 }, ...untilCompiled, ...quick },
+  { name: "RPC, one in flight", work: rpc(1), slice: 2_000, goal: { atLeast: 1.2 }, ...roundTrips, ...quick },
   { name: "RPC, 100 in flight", work: rpc(100), slice: 8_000, goal: never, ...untilCompiled },
-  { name: "RPC by the library's client, one in flight", work: ownRpc(1), slice: 2_000, goal: never, ...untilCompiled },
+  { name: "RPC by the library's client, one in flight", work: ownRpc(1), slice: 2_000, goal: never, ...roundTrips },
   {
     name: "RPC by the library's client, 100 in flight",
     work: ownRpc(100),
@@ -150,6 +155,7 @@ const calling: readonly Workload[] = [
     slice: 512,
     goal: never,
     ...untilCompiledToo,
+    oneCore: true,
   },
   {
     name: "open and close 500 channels together",
