@@ -46,6 +46,18 @@ describe("the client's address", () => {
     expect(client("10.1.2.3", "forwarded", "for=_hidden, proto=https")).toBe("10.1.2.3 1234");
   });
 
+  it("does not take for a name what a client has put between quotes", () => {
+    // Proxies write the Host header into `host`, which may contain nearly anything.
+    for (const host of ["a,for=192.0.2.66;x=", "a,for=192.0.2.66,b", "a;for=192.0.2.66", 'a\\",for=192.0.2.66;x=\\"']) {
+      expect(client("10.1.2.3", "forwarded", `for=198.51.100.17;host="${host}"`)).toBe("198.51.100.17 0");
+      expect(client("10.1.2.3", "forwarded", `host="${host}";for=198.51.100.17`)).toBe("198.51.100.17 0");
+    }
+    // What the client wrote stands before what the proxy wrote, and may be anything.
+    for (const hearsay of ['for="', 'for="192.0.2.66', '"', 'x="\\', "=;,", 'for=192.0.2.66;host="\\"']) {
+      expect(client("10.1.2.3", "forwarded", `${hearsay}, for="198.51.100.17:80"`)).toBe("198.51.100.17 80");
+    }
+  });
+
   it("does not read the other header", () => {
     const request = {
       socket: { remoteAddress: "10.1.2.3", remotePort: 1 },

@@ -64,21 +64,46 @@ export function isTrusted(address: string, trusted: BlockList): boolean {
 }
 
 function namesOfXForwardedFor(request: IncomingMessage): string[] {
-  return listOf(request, "x-forwarded-for");
+  return headerOf(request, "x-forwarded-for")
+    .split(",")
+    .map((name) => name.trim());
 }
 
 /** The `for` of each element of `Forwarded` (RFC 7239). */
 function namesOfForwarded(request: IncomingMessage): string[] {
-  return listOf(request, "forwarded").map((element) => {
-    const parameter = element.split(";").find((each) => /^\s*for=/i.test(each));
+  return splitUnquoted(headerOf(request, "forwarded"), ",").map((element) => {
+    const parameter = splitUnquoted(element, ";").find((each) => /^\s*for=/i.test(each));
     return parameter === undefined ? "" : parameter.slice(parameter.indexOf("=") + 1).trim();
   });
 }
 
-function listOf(request: IncomingMessage, name: ForwardedHeader): string[] {
+function headerOf(request: IncomingMessage, name: ForwardedHeader): string {
   const value = request.headers[name];
-  const joined = Array.isArray(value) ? value.join(",") : value;
-  return joined === undefined ? [] : joined.split(",").map((item) => item.trim());
+  return Array.isArray(value) ? value.join(",") : (value ?? "");
+}
+
+/**
+ * The parts between separators that are not in quotes. Read from its end, which a proxy wrote: a quote that a client
+ * opened in front of that, and did not close, must not swallow it.
+ */
+function splitUnquoted(text: string, separator: string): string[] {
+  const parts: string[] = [];
+  let end = text.length;
+  let isQuoted = false;
+  for (let index = text.length - 1; index >= 0; index -= 1) {
+    if (text[index] === '"' && !isEscaped(text, index)) isQuoted = !isQuoted;
+    if (text[index] !== separator || isQuoted) continue;
+    parts.push(text.slice(index + 1, end));
+    end = index;
+  }
+  parts.push(text.slice(0, end));
+  return parts.reverse();
+}
+
+function isEscaped(text: string, index: number): boolean {
+  let first = index;
+  while (text[first - 1] === "\\") first -= 1;
+  return (index - first) % 2 === 1;
 }
 
 /** `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `"[2001:db8::1]:80"`. */
