@@ -2,6 +2,7 @@ import { EventEmitter, once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { AddressRate } from "./address-rate.ts";
 import { Arrivals } from "./arrivals.ts";
 import type { Relay } from "./relay.ts";
 import { admin, connect, startBench, upgradeStatus } from "./testing/bench.ts";
@@ -48,6 +49,49 @@ describe("connections that are no WebSockets yet", () => {
     expect(await upgradeStatus(relay)).toEqual({ status: 429, text: "too-many-of-address" });
   });
 
+  it.each([
+    ["plain", {}],
+    ["TLS", tls],
+  ])("are limited in how fast one address begins them: %s", async (_, settings) => {
+    const bench = await startBench({ relay: { ...settings, maxUpgradesPerMinutePerAddress: 2, upgradeTimeout: 0 } });
+    const { relay, clock, log } = bench;
+    const [first] = [await arrive(relay), await arrive(relay)];
+    first.destroy();
+    for (const late of [await arrive(relay), await arrive(relay)]) await until(() => late.closed, "a drop");
+    const metric = 'leveret_relay_dropped_connections_total{reason="too-fast-of-address"}';
+    expect((await admin(relay, "/metrics")).text).toContain(`${metric} 2`);
+    const warnings = log.lines.filter(({ level }) => level === "warn");
+    expect(warnings).toEqual([
+      { level: "warn", client: "127.0.0.1", message: "connections from this address come too fast" },
+    ]);
+    clock.advance(30_000);
+    const [taken, late] = [await arrive(relay), await arrive(relay)];
+    await until(() => late.closed, "one more to be dropped");
+    expect(taken.closed).toBe(false);
+  });
+
+  it("are limited by what a load balancer says, not by what its clients say", async () => {
+    const limits = { maxUpgradesPerMinutePerAddress: 2, allowNoOrigin: true, origin: "https://app.example.com" };
+    const behind = await startBench({ relay: { ...limits, trustedProxy: "127.0.0.1" } });
+    const ask = async (relay: Relay, client: string, headers = {}) =>
+      (await upgradeStatus(relay, "/", { "X-Forwarded-For": client, ...headers })).status;
+    // One that another rule refuses counts too.
+    expect(await ask(behind.relay, "192.0.2.1", { Origin: "https://evil.test" })).toBe(403);
+    expect(await ask(behind.relay, "203.0.113.1, 192.0.2.1")).toBe(101);
+    expect(await ask(behind.relay, "203.0.113.2, 192.0.2.1")).toBe(429);
+    expect(await ask(behind.relay, "2001:db8::1")).toBe(101);
+    expect(await ask(behind.relay, "2001:db8::2")).toBe(101);
+    expect(await ask(behind.relay, "2001:db8::3")).toBe(429);
+    const { text } = await admin(behind.relay, "/metrics");
+    expect(text).toContain('leveret_relay_refused_upgrades_total{reason="too-fast-of-address"} 2');
+    behind.clock.advance(30_000);
+    expect(await ask(behind.relay, "192.0.2.1")).toBe(101);
+
+    const open = await startBench({ relay: limits });
+    expect([await ask(open.relay, "192.0.2.1"), await ask(open.relay, "192.0.2.2")]).toEqual([101, 101]);
+    await expect(ask(open.relay, "192.0.2.3")).rejects.toThrow(/ECONNRESET|socket hang up/);
+  });
+
   it("are not limited where a load balancer brings those of many", async () => {
     const { relay } = await startBench({ relay: { maxConnectionsPerAddress: 2, trustedProxy: "127.0.0.1" } });
     for (let index = 0; index < 4; index += 1) await arrive(relay);
@@ -88,8 +132,10 @@ describe("connections that are no WebSockets yet", () => {
   it("are known also where another of the same port has just gone", () => {
     const ends = { remoteAddress: "192.0.2.1", remotePort: 5000, localAddress: "192.0.2.2", localPort: 443 };
     const [gone, next] = [1, 2].map(() => Object.assign(new EventEmitter(), ends) as unknown as Socket);
-    const arrivals = new Arrivals({ maxPerAddress: 2, timeout: 0, isProxy: () => false }, new ManualClock());
-    expect([arrivals.arrived(gone as Socket), arrivals.arrived(next as Socket)]).toEqual([true, true]);
+    const clock = new ManualClock();
+    const rate = new AddressRate(clock, 0, () => {});
+    const arrivals = new Arrivals({ maxPerAddress: 2, timeout: 0, isProxy: () => false }, rate, clock);
+    expect([arrivals.arrived(gone as Socket), arrivals.arrived(next as Socket)]).toEqual([undefined, undefined]);
     gone?.emit("close");
     expect(arrivals.asking(next as Socket)?.signal.aborted).toBe(false);
     next?.emit("close");

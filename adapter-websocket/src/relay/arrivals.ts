@@ -4,6 +4,7 @@
  */
 
 import type { Socket } from "node:net";
+import type { AddressRate } from "./address-rate.ts";
 import type { Clock, Millis } from "./clock.ts";
 import { clientGroup } from "./ip-address.ts";
 
@@ -16,8 +17,13 @@ export interface ArrivalLimits {
   readonly isProxy: (address: string) => boolean;
 }
 
+/** Why a connection is dropped as it comes. */
+export type ArrivalRefusal = "too-many-of-address" | "too-fast-of-address";
+
 /** A connection that is no WebSocket yet. */
 export interface Arrival {
+  /** Whether the connections of many clients come from there; then its own did not count. */
+  readonly isOfProxy: boolean;
   /** Aborted when the connection is gone, or its time is over. */
   readonly signal: AbortSignal;
   /** It is no arrival any more, but a WebSocket. */
@@ -33,22 +39,28 @@ interface Waiting extends Arrival {
 
 export class Arrivals {
   readonly #limits: ArrivalLimits;
+  readonly #rate: AddressRate;
   readonly #clock: Clock;
   readonly #byEnds = new Map<string, Waiting>();
   readonly #byAddress = new Map<string, number>();
 
-  constructor(limits: ArrivalLimits, clock: Clock) {
+  constructor(limits: ArrivalLimits, rate: AddressRate, clock: Clock) {
     this.#limits = limits;
+    this.#rate = rate;
     this.#clock = clock;
   }
 
-  /** Counts a connection in. False: its address has too many, and it is to be dropped. */
-  arrived(socket: Socket): boolean {
+  /** Counts a connection in, or says why it is to be dropped. */
+  arrived(socket: Socket): ArrivalRefusal | undefined {
     const { maxPerAddress, timeout, isProxy } = this.#limits;
     const address = socket.remoteAddress ?? "";
     const group = clientGroup(address);
     const before = this.#byAddress.get(group) ?? 0;
-    if (maxPerAddress > 0 && before >= maxPerAddress && !isProxy(address)) return false;
+    const isOfProxy = isProxy(address);
+    if (!isOfProxy) {
+      if (maxPerAddress > 0 && before >= maxPerAddress) return "too-many-of-address";
+      if (!this.#rate.tryTake(address)) return "too-fast-of-address";
+    }
 
     const gone = new AbortController();
     const ends = endsOf(socket);
@@ -65,6 +77,7 @@ export class Arrivals {
     };
     const waiting: Waiting = {
       socket,
+      isOfProxy,
       asked: false,
       signal: gone.signal,
       upgraded: leave,
@@ -81,7 +94,7 @@ export class Arrivals {
       leave();
       gone.abort();
     });
-    return true;
+    return undefined;
   }
 
   /** The one that asks for an upgrade. Undefined when it has gone. @param socket With TLS not the one that arrived. */

@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { SecureContextOptions } from "node:tls";
 import { type WebSocket, WebSocketServer } from "ws";
+import { AddressRate } from "./address-rate.ts";
 import type { Admission } from "./admission.ts";
 import { Arrivals } from "./arrivals.ts";
 import { clientOf, isTrusted } from "./client-address.ts";
@@ -35,6 +36,7 @@ export interface FrontOptions {
   readonly closeTimeout: Millis;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
+  readonly maxUpgradesPerMinutePerAddress: number;
   readonly maxMessageSize: number;
 }
 
@@ -56,6 +58,7 @@ export class Front {
   readonly #webSockets: WebSocketServer;
   readonly #services: FrontServices;
   readonly #closeTimeout: Millis;
+  readonly #rate: AddressRate;
   readonly #arrivals: Arrivals;
   readonly #idPrefix = randomBytes(3).toString("hex");
   #lastId = 0;
@@ -63,12 +66,16 @@ export class Front {
   constructor(options: FrontOptions, services: FrontServices) {
     this.#services = services;
     this.#closeTimeout = options.closeTimeout;
+    this.#rate = new AddressRate(services.clock, options.maxUpgradesPerMinutePerAddress, (client) =>
+      services.log.warn({ client }, "connections from this address come too fast"),
+    );
     this.#arrivals = new Arrivals(
       {
         maxPerAddress: options.maxConnectionsPerAddress,
         timeout: options.upgradeTimeout,
         isProxy: (address) => isTrusted(address, services.rules().trustedProxies),
       },
+      this.#rate,
       services.clock,
     );
     this.#server = makeServer(options.tls);
@@ -117,9 +124,10 @@ export class Front {
   }
 
   #connected(socket: Socket): void {
-    if (this.#arrivals.arrived(socket)) return;
+    const refusal = this.#arrivals.arrived(socket);
+    if (refusal === undefined) return;
     // Not logged: it takes no more than a packet to be here.
-    this.#services.metrics.dropped("too-many-of-address");
+    this.#services.metrics.dropped(refusal);
     socket.destroy();
   }
 
@@ -136,9 +144,11 @@ export class Front {
     if (arrival === undefined) return void socket.destroy();
 
     const { admission, log } = this.#services;
-    const admitted = this.#services.isDraining()
-      ? "draining"
-      : await checkUpgrade(request, this.#services.rules(), admission, log, arrival.signal);
+    const rules = this.#services.rules();
+    // Others were counted when they arrived.
+    const isTooFast = arrival.isOfProxy && !this.#rate.tryTake(clientOf(request, rules).address);
+    const early = this.#services.isDraining() ? "draining" : isTooFast ? "too-fast-of-address" : undefined;
+    const admitted = early ?? (await checkUpgrade(request, rules, admission, log, arrival.signal));
     // It may have begun while the hook was asked.
     const isDraining = this.#services.isDraining();
     if (typeof admitted === "string") return this.#refuse(request, socket, isDraining ? "draining" : admitted);

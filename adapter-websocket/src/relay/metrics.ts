@@ -1,6 +1,7 @@
 /** What the relay counts, for Prometheus. No label has a value that a client chooses. */
 
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { ArrivalRefusal } from "./arrivals.ts";
 import type { Direction } from "./bridge.ts";
 import type { Millis } from "./clock.ts";
 import type { EndReason } from "./end-reasons.ts";
@@ -99,7 +100,7 @@ export class RelayMetrics {
     this.#stalls.inc({ direction }, duration / 1_000);
   }
 
-  dropped(reason: "too-many-connections" | "too-many-of-address"): void {
+  dropped(reason: "too-many-connections" | ArrivalRefusal): void {
     this.#drops.inc({ reason });
   }
 

@@ -27,7 +27,8 @@ export type RefusalReason =
   | "unknown-path"
   | "unknown-host"
   | "origin"
-  | "not-websocket";
+  | "not-websocket"
+  | "too-fast-of-address";
 
 /** The HTTP status that a refused client is given. */
 export const refusalStatus: Readonly<Record<RefusalReason, number>> = {
@@ -40,6 +41,7 @@ export const refusalStatus: Readonly<Record<RefusalReason, number>> = {
   "too-many-of-address": 429,
   "too-many-of-identity": 429,
   "too-fast": 429,
+  "too-fast-of-address": 429,
   unauthenticated: 401,
   forbidden: 403,
   "authentication-failed": 503,

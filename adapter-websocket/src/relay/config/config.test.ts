@@ -48,6 +48,7 @@ describe("settings", () => {
       demo: false,
       logLevel: "info",
       maxMessageSize: 1_048_576,
+      maxUpgradesPerMinutePerAddress: 600,
       idleTimeout: 300_000,
       maxLifetime: 0,
     });
@@ -146,6 +147,7 @@ describe("settings", () => {
     ["trustedProxy", ["10.0.0.0/99"]],
     ["forwardedHeader", ["x-real-ip"]],
     ["maxMessageSize", ["1MB", "-1", "1.5MiB"]],
+    ["maxUpgradesPerMinutePerAddress", ["10/s", "0.5", "-1"]],
     ["maxConnections", ["1k", "-1", "1e99", "9007199254740993"]],
     ["idleTimeout", ["5", "5 minutes", "-1s"]],
     ["proxyProtocol", ["yes", "1"]],
@@ -186,6 +188,7 @@ describe("settings", () => {
   it("the help names every setting", () => {
     const shown = help();
     for (const name of Object.keys(settings)) expect(shown).toContain(`  ${flagOf(name)} `);
+    expect(shown).toMatch(/ --max-upgrades-per-minute-per-address N +new connections .* \(default: 600\)\n/);
     expect(variableOf("maxMessageSize")).toBe("LEVERET_RELAY_MAX_MESSAGE_SIZE");
   });
 });

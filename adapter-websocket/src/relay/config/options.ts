@@ -58,6 +58,12 @@ export interface RelaySettings {
   readonly maxConnectionsPerIdentity?: number | undefined;
   /** New connections a second, with a burst of one second's worth. Default 200. */
   readonly maxUpgradesPerSecond?: number | undefined;
+  /**
+   * New connections a minute from one address (IPv6: from one /64), with a burst of one minute's worth. TCP connections
+   * count, also those that never ask for a WebSocket; of a trusted proxy's, requests of the client that it names.
+   * Default 600: each of 100 connections could come back every 10 s.
+   */
+  readonly maxUpgradesPerMinutePerAddress?: number | undefined;
   /** The longest message that a client may send. Default 1 MiB. */
   readonly maxMessageSize?: SizeOption | undefined;
   /** What one client may send in a second, with a burst of as much. Default 0: no limit. */

@@ -27,6 +27,7 @@ export interface RelayConfig {
   readonly maxConnectionsPerAddress: number;
   readonly maxConnectionsPerIdentity: number;
   readonly maxUpgradesPerSecond: number;
+  readonly maxUpgradesPerMinutePerAddress: number;
   readonly maxMessageSize: number;
   readonly maxBytesPerSecond: number;
   readonly upgradeTimeout: number;
@@ -83,6 +84,7 @@ export const settings: { readonly [Name in SettingName]: Setting<RelayConfig[Nam
   maxConnectionsPerAddress: one("N", "connections at a time from one address", values.count, 100),
   maxConnectionsPerIdentity: one("N", "connections at a time of one identity", values.count, 0),
   maxUpgradesPerSecond: one("N", "new connections a second", values.count, 200),
+  maxUpgradesPerMinutePerAddress: one("N", "new connections a minute from one address", values.count, 600),
   maxMessageSize: one("SIZE", "the longest message of a client", values.size, "1MiB"),
   maxBytesPerSecond: one("SIZE", "what one client may send in a second", values.size, 0),
   upgradeTimeout: one("TIME", "from connecting to the end of the upgrade", values.duration, "10s"),
