@@ -154,11 +154,12 @@ export class FrameReader {
     if (this.bytes !== chunk || chunk.length - header < 2 * frameOverhead + smallestHeader) return false;
     if (chunk[header] !== frameType.header || view.getUint16(header + 1) !== this.channel) return false;
     const headerStart = header + frameHeaderSize;
-    const headerEnd = headerStart + view.getUint32(header + 3);
+    const headerSize = view.getUint32(header + 3);
+    const headerEnd = headerStart + headerSize;
     const body = headerEnd + 1;
     const bodyStart = body + frameHeaderSize;
-    if (bodyStart >= chunk.length || headerEnd - headerStart < smallestHeader || chunk[headerEnd] !== frameEnd)
-      return false;
+    if (bodyStart >= chunk.length || chunk[headerEnd] !== frameEnd) return false;
+    if (headerSize < smallestHeader || headerSize > maxFramePayload) return false;
     if (chunk[body] !== frameType.body || view.getUint16(body + 1) !== this.channel) return false;
     const size = view.getUint32(body + 3);
     // Where there is no body there is no frame for it either.
@@ -167,7 +168,7 @@ export class FrameReader {
     if (bodyEnd >= chunk.length || chunk[bodyEnd] !== frameEnd) return false;
     const announced = headerStart + bodySizeAt;
     if (view.getUint32(announced) !== 0 || view.getUint32(announced + 4) !== size) return false;
-    if (this.frameMax !== 0 && Math.max(size, headerEnd - headerStart) > this.frameMax - frameOverhead) return false;
+    if (this.frameMax !== 0 && Math.max(size, headerSize) > this.frameMax - frameOverhead) return false;
     this.headerStart = headerStart;
     this.headerEnd = headerEnd;
     this.bodyStart = bodyStart;
