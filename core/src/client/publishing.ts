@@ -80,7 +80,7 @@ export class Publishing {
   readonly #unconfirmed: Unconfirmed;
   #waiting = new Deque<WaitingPublish | Follower>();
   #waitingBytes = 0;
-  /** Publishes and followers that were given up, and have kept their place. */
+  /** Publishes and followers that were given up since places were last given back: no more of them have kept theirs. */
   #cancelled = 0;
   #ready: Future<void> | undefined;
   /** Followers of what is sent and not settled. */
@@ -248,54 +248,50 @@ export class Publishing {
    * published again; what waits goes on waiting, as long as the policy allows.
    */
   lost(end: EndError): void {
-    const hadUnconfirmed = this.#unconfirmed.count > 0;
+    const isUnknown = this.#unconfirmed.count > 0 && !this.#policy.republish;
     const again = this.#unconfirmed.lose(() => endedWith(end, "unknown"));
     const flushes = this.#flushes;
     const before = this.#waiting.drain();
     this.#flushes = [];
+    const first: (WaitingPublish | Follower)[] = [];
     for (const lost of again) {
-      while (flushes[0] !== undefined && flushes[0].upTo < lost.sequence)
-        this.#waiting.push(flushes.shift() as Follower);
-      this.#waitAgain(lost, end);
+      while (flushes[0] !== undefined && flushes[0].upTo < lost.sequence) first.push(flushes.shift() as Follower);
+      first.push(this.#again(lost));
     }
-    for (const one of [...flushes, ...before]) {
-      // What was given up does not wait again.
-      if (one.over) this.#cancelled -= 1;
-      else if (one instanceof WaitingPublish) this.#waitOn(one);
-      else if (hadUnconfirmed && !this.#policy.republish) this.#fail(one, () => end, "unknown");
-      else this.#waiting.push(one);
+    // What was given up does not wait again. The others have their places before any of them is told: whoever is told may
+    // publish, or give up.
+    const all = [...first, ...flushes, ...before].filter(({ over }) => !over);
+    for (const one of all) if (!isUnknown || one instanceof WaitingPublish) this.#waiting.push(one);
+    for (const one of all) {
+      if (one instanceof WaitingPublish) this.#waitOn(one, end);
+      else if (isUnknown) this.#fail(one, () => end, "unknown");
     }
     this.#tellFirst();
   }
 
   /** The channel is back. What is to be published again comes first, then calls that waited, then everything else. */
   resume(admitCalls: () => void): void {
-    const waiting = this.#waiting.drain();
-    const firstNew = waiting.findIndex((one) => one instanceof WaitingPublish && one.resends === 0);
-    const rest = firstNew === -1 ? [] : waiting.splice(firstNew);
-    for (const one of waiting) this.#waiting.push(one);
-    this.makeUseOfRoom();
+    while (this.#flows && this.#waiting.size > 0 && !isNew(this.#waiting.peek())) this.#sendFirstWaiting();
+    this.#tellFirst();
     admitCalls();
-    for (const one of rest) this.#waiting.push(one);
     this.makeUseOfRoom();
   }
 
-  #waitAgain({ publication, waiter }: LostPublish, end: EndError): void {
+  #again({ publication, waiter }: LostPublish): WaitingPublish {
     const listener = typeof waiter === "function" ? new PromisedPublish(waiter) : waiter;
     const publish = listener instanceof WaitingPublish ? listener : new WaitingPublish(publication, listener, this);
     publish.sequence = 0;
     publish.resends += 1;
-    if (publish.resends > this.#policy.republishLimit) return publish.failed(() => endedWith(end, "unknown"));
     publish.waits = true;
-    this.#waitingBytes += publish.cost;
-    this.#waiting.push(publish);
+    if (!publish.over) this.#waitingBytes += publish.cost;
+    return publish;
   }
 
-  /** A publish that waited for room now waits for a connection. */
-  #waitOn(publish: WaitingPublish): void {
-    this.#waiting.push(publish);
-    if (publish.resends > 0 || publish.allowance !== undefined) return;
-    const { allowance } = this.#policy;
+  /** A publish that waited for room, or for its confirm, now waits for a connection. */
+  #waitOn(publish: WaitingPublish, end: EndError): void {
+    const { allowance, republishLimit } = this.#policy;
+    if (publish.resends > republishLimit) return publish.giveUp(() => endedWith(end, "unknown"));
+    if (publish.over || publish.resends > 0 || publish.allowance !== undefined) return;
     const refusal = allowance?.refusal(publish.cost);
     if (refusal === undefined) this.#limitOutage(publish);
     else this.giveUp(publish, () => new NotConnectedError(refusal, this.#host.cause));
@@ -427,10 +423,8 @@ export class Publishing {
 
   #sendFirstWaiting(): void {
     const next = this.#waiting.shift() as WaitingPublish | Follower;
-    if (next.over) {
-      this.#cancelled -= 1;
-    } else if (next instanceof WaitingPublish) {
-      this.#sendNow(next);
+    if (next instanceof WaitingPublish) {
+      if (!next.over) this.#sendNow(next);
     } else {
       next.upTo = this.#unconfirmed.latest;
       this.#flushes.push(next);
@@ -450,18 +444,20 @@ export class Publishing {
   #endFlushes(): void {
     while (this.#flushes[0] !== undefined && this.#flushes[0].upTo < this.#unconfirmed.lowest) {
       const first = this.#flushes.shift() as Follower;
-      if (first.over) {
-        this.#cancelled -= 1;
-      } else {
-        first.over = true;
-        first.tell();
-      }
+      if (first.over) continue;
+      first.over = true;
+      first.tell();
     }
   }
 
   #rejected(): Promise<never> {
     return rejection(() => endedWith((this.#makeEnd as MakeEnd)(), "not-sent"));
   }
+}
+
+/** Whether it is a publish that was never sent. */
+function isNew(one: WaitingPublish | Follower | undefined): boolean {
+  return one instanceof WaitingPublish && one.resends === 0;
 }
 
 function unknown(cause: AmqpError): AmqpError {

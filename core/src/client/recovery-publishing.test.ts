@@ -1,6 +1,7 @@
 /** What becomes of a publish that had not been sent, or was not confirmed, when the connection was lost. */
 
 import { describe, expect, it } from "vitest";
+import type { RecoveryOptions } from "./recovery-options.ts";
 import { bytes, errorOf, failure, settled, stateOf } from "./testing/fixture.ts";
 import { lostUnknown, message, notSent, published, recovering, recoveringChannel } from "./testing/recovering.ts";
 
@@ -173,6 +174,81 @@ describe("publish, confirm", () => {
     await cut();
     await comeBack();
     expect(server().sentOf("basic.publish")).toEqual([]);
+  });
+});
+
+describe("whoever is told of a publish that failed", () => {
+  /** A publisher that publishes "told" whenever it is told of a failure. */
+  async function answering(recovery: RecoveryOptions, maxUnconfirmed: number) {
+    const fixture = await recovering({ recovery });
+    const publisher = await settled(fixture.io, fixture.connection.openPublisher({ routingKey: "q", maxUnconfirmed }));
+    publisher.on("failed", () => publisher.send(bytes("told")));
+    return { ...fixture, publisher };
+  }
+
+  it("publishes behind what waits already, when it was published too often", async () => {
+    const { io, publisher, cut, comeBack, server } = await answering({ republish: true, republishLimit: 1 }, 1);
+    for (const body of ["lost", "waits"]) publisher.send(bytes(body));
+    await io.settle();
+    await cut();
+    await comeBack();
+    await cut();
+    await io.advance(5_000);
+    expect(published(server())).toEqual(["waits"]);
+    server().confirm(1, 1);
+    await io.settle();
+    expect(published(server())).toEqual(["waits", "told"]);
+    expect(publisher.unconfirmed).toBe(1);
+  });
+
+  it("publishes behind what waits already, when it may not wait for a connection", async () => {
+    const { io, publisher, cut, comeBack, server } = await answering({ maxWaitingBytes: 1000 }, 10);
+    server().method(0, "connection.blocked", { reason: "memory" });
+    await io.settle();
+    for (const size of [1, 800, 2]) publisher.send(new Uint8Array(size));
+    await cut();
+    await comeBack();
+    expect(published(server()).map(({ length }) => length)).toEqual([1, 2, 4]);
+  });
+
+  it("publishes behind what waits already, when it cannot be sent again", async () => {
+    const fixture = await recovering({ recovery: { republish: true } }, (prepared, number) => {
+      if (number > 0) prepared.tune = { ...prepared.tune, frameMax: 4096 };
+    });
+    const { io, connection, cut, comeBack, server } = fixture;
+    const publisher = await settled(io, connection.openPublisher({ routingKey: "q", maxUnconfirmed: 1 }));
+    publisher.on("failed", () => publisher.send(bytes("told")));
+    publisher.send(bytes("too large now"), { properties: { headers: { large: "x".repeat(5_000) } } });
+    publisher.send(bytes("waits"));
+    await io.settle();
+    await cut();
+    await comeBack();
+    expect(published(server())).toEqual(["waits"]);
+    server().confirm(1, 1);
+    await io.settle();
+    expect(published(server())).toEqual(["waits", "told"]);
+  });
+
+  it.each([false, true])("gives up others, which are told once; published again: %s", async (republish) => {
+    const { io, connection, cut, comeBack, server } = await recovering({ recovery: { republish } });
+    const publisher = await settled(io, connection.openPublisher({ routingKey: "q", mandatory: true }));
+    const unhandled: unknown[] = [];
+    const note = (error: unknown): void => void unhandled.push(error);
+    process.on("unhandledRejection", note);
+    const givingUp = new AbortController();
+    publisher.on("failed", () => givingUp.abort());
+    const givenUp = errorOf(publisher.publish(bytes("first"), { signal: givingUp.signal }));
+    publisher.send(bytes("second"));
+    await io.settle();
+    server().giveBack(1, server().sentOf("basic.publish")[1] as never);
+    await io.settle();
+    await cut();
+    expect(await givenUp).toMatchObject({ code: "ABORTED", outcome: "unknown" });
+    await comeBack();
+    expect(published(server())).toEqual([]);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("unhandledRejection", note);
+    expect(unhandled).toEqual([]);
   });
 });
 

@@ -84,6 +84,8 @@ export class WaitingPublish implements ConfirmListener, Expiring {
   }
 
   failed(makeError: () => Error): void {
+    // Whoever was told before it may have given it up.
+    if (this.over) return;
     this.#finish();
     this.#listener.failed(makeError);
   }

@@ -245,23 +245,26 @@ describe("what is not a frame", () => {
     expect(() => held.next()).toThrow(/has to be held/);
   });
 
-  it.each([0, 0xffff_ffff])("is no whole content: a header that is too large to be held, with a limit of %i", (limit) => {
-    const contentOf = (headerSize: number): FrameReader => {
-      const header = new Uint8Array(headerSize);
-      // The size of the body.
-      header[11] = 1;
-      const payloads = [new Uint8Array(4), header, new Uint8Array(1)];
-      const content = payloads.map((payload, at) => frameBytes({ type: frameType.method + at, channel: 1, payload }));
-      const reader = new FrameReader(limit);
-      reader.append(joined(content));
-      expect(reader.next()).toBe(true);
-      return reader;
-    };
-    expect(contentOf(maxFramePayload).peekContent()).toBe(true);
-    const reader = contentOf(maxFramePayload + 1);
-    expect(reader.peekContent()).toBe(false);
-    expect(() => reader.next()).toThrow(/has to be held/);
-  });
+  it.each([0, 0xffff_ffff])(
+    "is no whole content: a header that is too large to be held, with a limit of %i",
+    (limit) => {
+      const contentOf = (headerSize: number): FrameReader => {
+        const header = new Uint8Array(headerSize);
+        // The size of the body.
+        header[11] = 1;
+        const payloads = [new Uint8Array(4), header, new Uint8Array(1)];
+        const content = payloads.map((payload, at) => frameBytes({ type: frameType.method + at, channel: 1, payload }));
+        const reader = new FrameReader(limit);
+        reader.append(joined(content));
+        expect(reader.next()).toBe(true);
+        return reader;
+      };
+      expect(contentOf(maxFramePayload).peekContent()).toBe(true);
+      const reader = contentOf(maxFramePayload + 1);
+      expect(reader.peekContent()).toBe(false);
+      expect(() => reader.next()).toThrow(/has to be held/);
+    },
+  );
 
   it("is a ProtocolError whatever the bytes are, and reading always ends", () => {
     const anything = fc.oneof(

@@ -81,8 +81,8 @@ export const clientMutations: readonly Mutation[] = [
   client(
     "a publish that was given up while it waited is sent",
     "publishing.ts",
-    "    if (next.over) {\n      this.#cancelled -= 1;\n    } else if (next instanceof WaitingPublish) {\n",
-    "    if (next instanceof WaitingPublish) {\n",
+    "if (!next.over) this.#sendNow(next);",
+    "this.#sendNow(next);",
   ),
   client(
     "a flush ends one confirm too early",
