@@ -14,7 +14,7 @@ describe("the gate for AMQP's protocol header", () => {
           seen += part.length;
           expect(gate.passed).toBe(seen >= amqpHeader.length);
         }
-        expect(Buffer.concat(gate.received)).toEqual(bytes);
+        expect(Buffer.concat(gate.release())).toEqual(bytes);
       }),
     );
   });

@@ -8,7 +8,7 @@ export const amqpHeader: Uint8Array = Uint8Array.of(0x41, 0x4d, 0x51, 0x50, 0, 0
 
 /** Collects what comes before the upstream is reached. */
 export class AmqpHeaderGate {
-  readonly #received: Uint8Array[] = [];
+  #received: Uint8Array[] = [];
   #size = 0;
 
   /**
@@ -31,8 +31,10 @@ export class AmqpHeaderGate {
     return this.#size >= amqpHeader.length;
   }
 
-  /** All that was taken, header included, in order. */
-  get received(): readonly Uint8Array[] {
-    return this.#received;
+  /** All that was taken, header included, in order; it is not kept any longer, which may be a message of any size. */
+  release(): readonly Uint8Array[] {
+    const received = this.#received;
+    this.#received = [];
+    return received;
   }
 }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { amqpHeader } from "./amqp-header.ts";
 import { connect, connectThrough, startBench } from "./testing/bench.ts";
@@ -5,7 +7,30 @@ import { settled, until } from "./testing/until.ts";
 
 const mib = 1_048_576;
 
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
 describe("a client that wants the relay's memory", () => {
+  // The first here, so that nothing of the others is counted.
+  it("does not get it for as long as it stays, by much that comes with the header", async () => {
+    const bench = await startBench({ relay: { maxMessageSize: "4MiB" } });
+    collect();
+    const before = process.memoryUsage().arrayBuffers;
+    const connections = 20;
+    for (let index = 0; index < connections; index += 1) {
+      const client = await connect(bench.relay);
+      client.socket.send(Buffer.concat([amqpHeader, Buffer.alloc(4 * mib - 8)]));
+      const upstream = await bench.upstream.connection(index);
+      await until(() => upstream.received === 4 * mib, "everything at the upstream");
+    }
+    expect(bench.relay.connections).toBe(connections);
+    // The upstream of this test keeps a megabyte of each.
+    await until(() => {
+      collect();
+      return process.memoryUsage().arrayBuffers - before < connections * 2 * mib;
+    }, "the relay to let go what it has sent on");
+  });
+
   it("does not get it by pings whose answers it does not read", async () => {
     const bench = await startBench();
     const client = await connectThrough(bench);

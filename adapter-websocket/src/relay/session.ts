@@ -154,7 +154,7 @@ export class Session {
       moved: () => this.#idle.touch(),
       stalled: (direction, duration) => metrics.stalled(direction, duration),
     });
-    for (const message of this.#gate.received) this.#bridge.up(message);
+    for (const message of this.#gate.release()) this.#bridge.up(message);
     // The client may have said all that it had to say, and left.
     if (this.#reason === undefined) return;
     this.#bridge.stop();
