@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 import type { AddressRate } from "./address-rate.ts";
 import type { Clock, Millis } from "./clock.ts";
 import { clientGroup } from "./ip-address.ts";
+import type { ProxyEnd } from "./proxy-protocol.ts";
 
 export interface ArrivalLimits {
   /** 0 for no limit. */
@@ -22,7 +23,9 @@ export type ArrivalRefusal = "too-many-of-address" | "too-fast-of-address";
 
 /** A connection that is no WebSocket yet. */
 export interface Arrival {
-  /** Whether the connections of many clients come from there; then its own did not count. */
+  /** Whose connection it is, as far as is known without a request. */
+  readonly peer: ProxyEnd;
+  /** Whether the peer brings many clients: it did not count, and names the client in a request. */
   readonly isOfProxy: boolean;
   /** Aborted when the connection is gone, or its time is over. */
   readonly signal: AbortSignal;
@@ -32,6 +35,10 @@ export interface Arrival {
 
 interface Waiting extends Arrival {
   readonly socket: Socket;
+  peer: ProxyEnd;
+  isOfProxy: boolean;
+  /** Under which it is counted. */
+  group: string;
   /** It has asked for an upgrade, and is answered when its time is over; others are just cut off. */
   asked: boolean;
   abort(): void;
@@ -52,15 +59,11 @@ export class Arrivals {
 
   /** Counts a connection in, or says why it is to be dropped. */
   arrived(socket: Socket): ArrivalRefusal | undefined {
-    const { maxPerAddress, timeout, isProxy } = this.#limits;
-    const address = socket.remoteAddress ?? "";
-    const group = clientGroup(address);
-    const before = this.#byAddress.get(group) ?? 0;
-    const isOfProxy = isProxy(address);
-    if (!isOfProxy) {
-      if (maxPerAddress > 0 && before >= maxPerAddress) return "too-many-of-address";
-      if (!this.#rate.tryTake(address)) return "too-fast-of-address";
-    }
+    const { timeout, isProxy } = this.#limits;
+    const peer = endOf(socket);
+    const isOfProxy = isProxy(peer.address);
+    const refusal = isOfProxy ? undefined : this.#refusalOf(peer);
+    if (refusal !== undefined) return refusal;
 
     const gone = new AbortController();
     const ends = endsOf(socket);
@@ -71,13 +74,13 @@ export class Arrivals {
       stopTimer();
       // One from the same port may have come before it was seen that this one is gone.
       if (this.#byEnds.get(ends) === waiting) this.#byEnds.delete(ends);
-      const left = (this.#byAddress.get(group) ?? 0) - 1;
-      if (left === 0) this.#byAddress.delete(group);
-      else this.#byAddress.set(group, left);
+      this.#count(waiting.group, -1);
     };
     const waiting: Waiting = {
       socket,
+      peer,
       isOfProxy,
+      group: clientGroup(peer.address),
       asked: false,
       signal: gone.signal,
       upgraded: leave,
@@ -88,7 +91,7 @@ export class Arrivals {
       if (!waiting.asked) socket.destroy();
     };
     const stopTimer = timeout > 0 ? this.#clock.setTimer(timeout, timeIsOver) : () => {};
-    this.#byAddress.set(group, before + 1);
+    this.#count(waiting.group, 1);
     this.#byEnds.set(ends, waiting);
     socket.once("close", () => {
       leave();
@@ -97,11 +100,48 @@ export class Arrivals {
     return undefined;
   }
 
+  /**
+   * Counts a connection that its proxy has named the client of, or says why it is to be dropped.
+   *
+   * @param client Undefined: it named nobody, and is itself the client. Then what its requests say is said by whoever is
+   * behind it, and not believed.
+   */
+  named(socket: Socket, client: ProxyEnd | undefined): ArrivalRefusal | undefined {
+    const waiting = this.#byEnds.get(endsOf(socket));
+    if (waiting === undefined) return undefined;
+    this.#count(waiting.group, -1);
+    waiting.peer = client ?? waiting.peer;
+    waiting.isOfProxy = client !== undefined && this.#limits.isProxy(client.address);
+    const refusal = waiting.isOfProxy ? undefined : this.#refusalOf(waiting.peer);
+    waiting.group = clientGroup(waiting.peer.address);
+    this.#count(waiting.group, 1);
+    return refusal;
+  }
+
+  /** Whether a connection is of a proxy's, see {@link Arrival}. */
+  isOfProxy(socket: Socket): boolean {
+    return this.#byEnds.get(endsOf(socket))?.isOfProxy === true;
+  }
+
   /** The one that asks for an upgrade. Undefined when it has gone. @param socket With TLS not the one that arrived. */
   asking(socket: Socket): Arrival | undefined {
     const waiting = this.#byEnds.get(endsOf(socket));
     if (waiting !== undefined) waiting.asked = true;
     return waiting;
+  }
+
+  #refusalOf({ address }: ProxyEnd): ArrivalRefusal | undefined {
+    const { maxPerAddress } = this.#limits;
+    if (maxPerAddress > 0 && (this.#byAddress.get(clientGroup(address)) ?? 0) >= maxPerAddress) {
+      return "too-many-of-address";
+    }
+    return this.#rate.tryTake(address) ? undefined : "too-fast-of-address";
+  }
+
+  #count(group: string, change: 1 | -1): void {
+    const number = (this.#byAddress.get(group) ?? 0) + change;
+    if (number === 0) this.#byAddress.delete(group);
+    else this.#byAddress.set(group, number);
   }
 
   /** Takes their time from those that have asked. */
@@ -113,6 +153,11 @@ export class Arrivals {
   drop(): void {
     for (const { asked, socket } of this.#byEnds.values()) if (!asked) socket.destroy();
   }
+}
+
+/** The other end of a connection. */
+export function endOf({ remoteAddress = "", remotePort = 0 }: Socket): ProxyEnd {
+  return { address: remoteAddress, port: remotePort };
 }
 
 /** Names a connection; there is no other with these ends while it lives. */

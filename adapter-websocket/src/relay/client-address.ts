@@ -41,11 +41,11 @@ export function trustedProxies(ranges: readonly string[]): BlockList {
 }
 
 /**
- * The client's end: the peer, or, where the peer is trusted, whom it names. A list of names is read from its end, which
+ * The client's end: the peer of the connection, or, where the peer is trusted, whom it names. A list of names is read from its end, which
  * the nearest proxy wrote; the first that is not a trusted proxy is the client, and what stands before it is hearsay.
  */
-export function clientOf(request: IncomingMessage, trust: ProxyTrust): ProxyEnd {
-  let client: ProxyEnd = { address: request.socket.remoteAddress ?? "", port: request.socket.remotePort ?? 0 };
+export function clientOf(request: IncomingMessage, peer: ProxyEnd, trust: ProxyTrust): ProxyEnd {
+  let client = peer;
   const named = trust.forwardedHeader === "forwarded" ? namesOfForwarded(request) : namesOfXForwardedFor(request);
   while (isTrusted(client.address, trust.trustedProxies)) {
     const name = named.pop();

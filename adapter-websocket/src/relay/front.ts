@@ -8,14 +8,16 @@ import type { SecureContextOptions } from "node:tls";
 import { type WebSocket, WebSocketServer } from "ws";
 import { AddressRate } from "./address-rate.ts";
 import type { Admission } from "./admission.ts";
-import { Arrivals } from "./arrivals.ts";
+import { type ArrivalRefusal, Arrivals, endOf } from "./arrivals.ts";
 import { clientOf, isTrusted } from "./client-address.ts";
 import type { Clock, Millis } from "./clock.ts";
 import type { HostAndPort } from "./config/values.ts";
 import type { ServePage } from "./demo.ts";
-import { answer, listen, makeServer, refuse, type Server, stopListening } from "./http.ts";
+import { answer, guard, listen, makeServer, refuse, type Server, stopListening } from "./http.ts";
 import { errorName, type RelayLog } from "./log.ts";
 import type { RelayMetrics } from "./metrics.ts";
+import { takeProxyHeader } from "./proxy-header.ts";
+import type { ProxyEnd } from "./proxy-protocol.ts";
 import { type Admitted, checkUpgrade, type RefusalReason, refusalStatus, type UpgradeRules } from "./upgrade.ts";
 
 /**
@@ -32,6 +34,7 @@ export const maxShown = 200;
 
 export interface FrontOptions {
   readonly tls: SecureContextOptions | undefined;
+  readonly acceptProxyProtocol: boolean;
   readonly upgradeTimeout: Millis;
   readonly closeTimeout: Millis;
   readonly maxConnections: number;
@@ -58,6 +61,9 @@ export class Front {
   readonly #webSockets: WebSocketServer;
   readonly #services: FrontServices;
   readonly #closeTimeout: Millis;
+  readonly #acceptProxyProtocol: boolean;
+  /** Who asks, from when it is known. */
+  readonly #clients = new WeakMap<IncomingMessage, ProxyEnd>();
   readonly #rate: AddressRate;
   readonly #arrivals: Arrivals;
   readonly #idPrefix = randomBytes(3).toString("hex");
@@ -66,6 +72,7 @@ export class Front {
   constructor(options: FrontOptions, services: FrontServices) {
     this.#services = services;
     this.#closeTimeout = options.closeTimeout;
+    this.#acceptProxyProtocol = options.acceptProxyProtocol;
     this.#rate = new AddressRate(services.clock, options.maxUpgradesPerMinutePerAddress, (client) =>
       services.log.warn({ client }, "connections from this address come too fast"),
     );
@@ -91,7 +98,7 @@ export class Front {
     this.#webSockets.on("wsClientError", (_, socket, request) => this.#refuse(request, socket, "not-websocket"));
 
     this.#server.on("drop", () => services.metrics.dropped("too-many-connections"));
-    this.#server.on("connection", (socket) => this.#connected(socket));
+    guard(this.#server, (socket, letIn) => this.#connected(socket, letIn));
     this.#server.on("request", (request, response) => this.#requested(request, response));
     this.#server.on("upgrade", (request, socket, head) => {
       this.#upgrade(request, socket, head).catch((error: unknown) => {
@@ -123,11 +130,31 @@ export class Front {
     return stopped;
   }
 
-  #connected(socket: Socket): void {
+  #connected(socket: Socket, letIn: () => void): void {
     const refusal = this.#arrivals.arrived(socket);
-    if (refusal === undefined) return;
-    // Not logged: it takes no more than a packet to be here.
-    this.#services.metrics.dropped(refusal);
+    if (refusal !== undefined) return this.#drop(socket, refusal);
+    if (!this.#acceptProxyProtocol || !this.#arrivals.isOfProxy(socket)) return letIn();
+
+    const ignore = (): void => {};
+    // A check that the relay is there ends without a word.
+    const leave = (): void => void socket.destroy();
+    socket.on("error", ignore).on("end", leave);
+    takeProxyHeader(socket, (header) => {
+      if (header === "illegal") {
+        const { address: peer } = endOf(socket);
+        this.#services.log.warn({ peer }, "a trusted proxy does not speak the PROXY protocol");
+        return this.#drop(socket, "no-proxy-header");
+      }
+      const refusalOfClient = this.#arrivals.named(socket, header.source);
+      if (refusalOfClient !== undefined) return this.#drop(socket, refusalOfClient);
+      socket.off("error", ignore).off("end", leave);
+      letIn();
+    });
+  }
+
+  /** Not logged: it takes no more than a packet to be here. */
+  #drop(socket: Socket, reason: ArrivalRefusal | "no-proxy-header"): void {
+    this.#services.metrics.dropped(reason);
     socket.destroy();
   }
 
@@ -146,9 +173,11 @@ export class Front {
     const { admission, log } = this.#services;
     const rules = this.#services.rules();
     // Others were counted when they arrived.
-    const isTooFast = arrival.isOfProxy && !this.#rate.tryTake(clientOf(request, rules).address);
+    const client = arrival.isOfProxy ? clientOf(request, arrival.peer, rules) : arrival.peer;
+    this.#clients.set(request, client);
+    const isTooFast = arrival.isOfProxy && !this.#rate.tryTake(client.address);
     const early = this.#services.isDraining() ? "draining" : isTooFast ? "too-fast-of-address" : undefined;
-    const admitted = early ?? (await checkUpgrade(request, rules, admission, log, arrival.signal));
+    const admitted = early ?? (await checkUpgrade(request, client, rules, admission, log, arrival.signal));
     // It may have begun while the hook was asked.
     const isDraining = this.#services.isDraining();
     if (typeof admitted === "string") return this.#refuse(request, socket, isDraining ? "draining" : admitted);
@@ -174,7 +203,7 @@ export class Front {
     log.info(
       {
         reason,
-        client: clientOf(request, this.#services.rules()).address,
+        client: this.#clients.get(request)?.address,
         origin: request.headers.origin?.slice(0, maxShown),
       },
       "upgrade refused",

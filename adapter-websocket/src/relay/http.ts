@@ -2,7 +2,7 @@
 
 import { createServer, type Server as HttpServer, type ServerResponse, STATUS_CODES } from "node:http";
 import { createServer as createSecureServer, type Server as HttpsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { SecureContextOptions } from "node:tls";
 import type { HostAndPort } from "./config/values.ts";
@@ -15,6 +15,17 @@ export type Server = HttpServer | HttpsServer;
 export function makeServer(tls: SecureContextOptions | undefined): Server {
   if (tls === undefined) return createServer({ maxHeaderSize });
   return createSecureServer({ ...tls, maxHeaderSize, ALPNProtocols: ["http/1.1"] });
+}
+
+/** Has `enter` see each connection before the server does, which takes what it is given by `letIn`. */
+export function guard(server: Server, enter: (socket: Socket, letIn: () => void) => void): void {
+  const listeners = server.listeners("connection");
+  server.removeAllListeners("connection");
+  server.on("connection", (socket: Socket) =>
+    enter(socket, () => {
+      for (const listener of listeners) listener.call(server, socket);
+    }),
+  );
 }
 
 /**

@@ -17,6 +17,19 @@ export function parseIp(text: string): IpBytes | undefined {
   return mapped ? bytes.slice(12) : bytes;
 }
 
+/** An address as it is written; IPv4 that is mapped into IPv6 as IPv4. */
+export function formatIp(bytes: IpBytes): string {
+  if (bytes.length === 4) return bytes.join(".");
+  const groups = Array.from({ length: 8 }, (_, index) => hexOf(bytes.slice(2 * index, 2 * index + 2)));
+  const isMapped = mappedPrefix.every((byte, index) => bytes[index] === byte);
+  // The URL writes it in the short form (RFC 5952).
+  return isMapped ? bytes.slice(12).join(".") : new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
+}
+
+function hexOf(bytes: IpBytes): string {
+  return Buffer.from(bytes).toString("hex");
+}
+
 /** The 16 bytes of an address; IPv4 is mapped into IPv6. */
 export function toIpv6(bytes: IpBytes): IpBytes {
   return bytes.length === 16 ? bytes : [...mappedPrefix, ...bytes];
@@ -29,7 +42,7 @@ export function toIpv6(bytes: IpBytes): IpBytes {
 export function clientGroup(address: string): string {
   const bytes = parseIp(address);
   if (bytes === undefined) return address;
-  return bytes.length === 4 ? bytes.join(".") : `${Buffer.from(bytes.slice(0, 8)).toString("hex")}/64`;
+  return bytes.length === 4 ? bytes.join(".") : `${hexOf(bytes.slice(0, 8))}/64`;
 }
 
 function parseIpv4(address: string): number[] {

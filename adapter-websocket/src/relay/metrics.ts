@@ -100,7 +100,7 @@ export class RelayMetrics {
     this.#stalls.inc({ direction }, duration / 1_000);
   }
 
-  dropped(reason: "too-many-connections" | ArrivalRefusal): void {
+  dropped(reason: "too-many-connections" | "no-proxy-header" | ArrivalRefusal): void {
     this.#drops.inc({ reason });
   }
 

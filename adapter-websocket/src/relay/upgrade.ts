@@ -13,7 +13,7 @@ import {
   requestForHook,
   type RequestTarget,
 } from "./authentication.ts";
-import { clientOf, type ProxyTrust } from "./client-address.ts";
+import type { ProxyTrust } from "./client-address.ts";
 import type { Millis } from "./clock.ts";
 import type { RelayLog } from "./log.ts";
 import type { OriginCheck } from "./origins.ts";
@@ -80,6 +80,7 @@ export interface Admitted {
 /** Asks the cheap questions first. A place that was taken is given back when the answer is no. */
 export async function checkUpgrade(
   request: IncomingMessage,
+  client: ProxyEnd,
   rules: UpgradeRules,
   admission: Admission,
   log: RelayLog,
@@ -93,7 +94,6 @@ export async function checkUpgrade(
   const origin = request.headers.origin;
   if (!rules.allowsOrigin(origin)) return "origin";
 
-  const client = clientOf(request, rules);
   const place = admission.enter(client.address);
   if (typeof place === "string") return place;
   const admitted = { place, client, route, upstream, origin };

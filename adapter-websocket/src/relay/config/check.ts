@@ -57,6 +57,9 @@ function* contradictions(config: RelayConfig, nameOf: NameSetting): Generator<st
   for (const name of ["upstreamCa", "upstreamCert", "upstreamServerName"] as const) {
     if (config[name] !== undefined && !overTls) yield `${nameOf(name)} is for brokers with amqps:, and there is none`;
   }
+  if (config.acceptProxyProtocol && config.trustedProxy.length === 0) {
+    yield `${nameOf("acceptProxyProtocol")} is for load balancers that are named with ${nameOf("trustedProxy")}, and there is none`;
+  }
   if (config.origin.length === 0 && !config.allowNoOrigin && !config.demo) {
     yield `nobody could connect: name the pages that may with ${nameOf("origin")}, or let in clients that are not pages with ${nameOf("allowNoOrigin")}`;
   }

@@ -131,6 +131,9 @@ describe("settings", () => {
     expect(await problems([...open, "--upstream-ca", "a"])).toEqual([
       "--upstream-ca is for brokers with amqps:, and there is none",
     ]);
+    expect(await problems([...open, "--accept-proxy-protocol"])).toEqual([
+      "--accept-proxy-protocol is for load balancers that are named with --trusted-proxy, and there is none",
+    ]);
     expect(await problems([...open, "--close-timeout", "0"])).toEqual([
       "--close-timeout is a duration such as 500ms, 5s or 1m",
     ]);

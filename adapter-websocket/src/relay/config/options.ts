@@ -47,6 +47,11 @@ export interface RelaySettings {
   readonly allowedHost?: ListOption | undefined;
   /** Load balancers in front, by address or range, whose word on the client's address is taken. Default none. */
   readonly trustedProxy?: ListOption | undefined;
+  /**
+   * Those load balancers begin each connection with the PROXY protocol (version 1 or 2), which names the client; one that
+   * they begin otherwise is dropped. For load balancers that pass TCP or TLS through. Default false.
+   */
+  readonly acceptProxyProtocol?: boolean | undefined;
   /** The header by which they say it. Default `x-forwarded-for`. */
   readonly forwardedHeader?: ForwardedHeader | undefined;
 

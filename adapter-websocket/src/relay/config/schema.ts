@@ -22,6 +22,7 @@ export interface RelayConfig {
   readonly allowNoOrigin: boolean;
   readonly allowedHost: readonly string[];
   readonly trustedProxy: readonly string[];
+  readonly acceptProxyProtocol: boolean;
   readonly forwardedHeader: ForwardedHeader;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
@@ -74,6 +75,7 @@ export const settings: { readonly [Name in SettingName]: Setting<RelayConfig[Nam
   allowNoOrigin: off("let in requests without an Origin header, which are not from a page"),
   allowedHost: list("NAME", "names that the Host header may have (default: any)", values.hostNames),
   trustedProxy: list("RANGE", "load balancers whose word on the client's address is taken", values.ranges),
+  acceptProxyProtocol: off("they say it by the PROXY protocol (v1 or v2), in front of every connection"),
   forwardedHeader: one(
     "NAME",
     "the header by which they say it: x-forwarded-for or forwarded",
