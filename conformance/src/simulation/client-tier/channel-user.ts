@@ -17,6 +17,13 @@ const largestPrefetch = 5;
 const longestFlight = 60;
 const modeWeights = { confirm: 6, plain: 2, tx: 2 } as const;
 
+/** A message of a transaction. */
+interface Uncommitted {
+  readonly id: number;
+  /** The link that it was handed over to; none while it waits, or when it failed. */
+  link?: SimulatedLink | undefined;
+}
+
 export class ChannelUser {
   readonly #session: Session;
   readonly #channel: Channel;
@@ -26,8 +33,8 @@ export class ChannelUser {
   #mode: keyof typeof modeWeights;
   #selected = false;
   #published = 0;
-  /** What was published in the transaction that is open, and on which of the links. */
-  #uncommitted: { readonly id: number; readonly link: SimulatedLink | undefined }[] = [];
+  /** What was published since the last commit or rollback: that order is kept, also by what has to wait. */
+  #uncommitted: Uncommitted[] = [];
   #gets = false;
   #consumes = false;
   #isOver = false;
@@ -101,13 +108,15 @@ export class ChannelUser {
     const session = this.#session;
     const { book } = session.surroundings;
     const message: Publication = letter;
+    const uncommitted: Uncommitted = { id: letter.id };
+    if (this.#mode === "tx") this.#uncommitted.push(uncommitted);
     const promise = this.#channel.basicPublish({ ...message, signal: session.signal(), timeout: session.timeout() });
     // Whether it is confirmed, or only handed over. What is returned comes back before the confirm.
     session.watch(`basicPublish ${letter.id}`, promise, {
       done: () => {
         if (!session.believes) return;
         if (this.#mode === "confirm") book.confirmed(letter.id);
-        else if (this.#mode === "tx") this.#uncommitted.push({ id: letter.id, link: session.io.latest });
+        else uncommitted.link = session.io.latest;
       },
       failed: (error) => {
         if (session.believes) book.failed(letter.id, error);
@@ -125,6 +134,7 @@ export class ChannelUser {
       done: () => {
         if (!session.believes) return;
         for (const { id, link } of published) {
+          if (link === undefined) continue;
           invariant(
             link === session.io.latest,
             "what was lost with a connection is not committed",
