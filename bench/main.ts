@@ -2,7 +2,7 @@
  * Leveret beside other clients: `npm run bench`.
  *
  *     npm run bench                              everything, on the null broker and on RabbitMQ: hours
- *     npm run bench -- --brief                   everything in 50 minutes: fewer and shorter rounds where no goal hangs on it
+ *     npm run bench -- --brief                   everything in 90 minutes: fewer and shorter rounds where no goal hangs on it
  *     npm run bench -- --quick                   some of it once, in two minutes
  *     npm run bench -- --only "publish 16"       workloads whose names have all these words; may be given again
  *     npm run bench -- --clients leveret,amqplib
