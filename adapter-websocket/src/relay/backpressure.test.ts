@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { leastCharge } from "./bridge.ts";
 import { admin, connectThrough, startBench } from "./testing/bench.ts";
 import { settled, until } from "./testing/until.ts";
 
@@ -7,6 +8,8 @@ const chunk = Buffer.alloc(64 * 1024, 7);
 
 /** What a connection may hold, both directions together, with room for the buffers of two kernels' sockets. */
 const bound = 16 * mib;
+
+const slow = { maxBytesPerSecond: "64KiB", idleTimeout: 0, pingInterval: 0 };
 
 describe("backpressure", () => {
   it("an upstream that does not read stops the client, and nothing is lost", async () => {
@@ -85,6 +88,40 @@ describe("backpressure", () => {
       last = upstream.received;
       bench.clock.advance(1_000);
     }
+    expect(bench.log.ends).toEqual([]);
+  });
+
+  it("a client's rate is limited in messages without a byte too", async () => {
+    const bench = await startBench({ relay: slow });
+    const client = await connectThrough(bench);
+    const upstream = await bench.upstream.connection();
+    for (let index = 0; index < 50_000; index += 1) client.socket.send(new Uint8Array(0));
+    client.socket.send(Uint8Array.of(1));
+    await settled(() => client.socket.bufferedAmount);
+    expect(upstream.received).toBe(8);
+    await until(() => {
+      bench.clock.advance(1_000);
+      return upstream.received === 9;
+    }, "what was sent behind them");
+  });
+
+  it("a client's rate is limited in pings too", async () => {
+    const bench = await startBench({ relay: slow });
+    const client = await connectThrough(bench);
+    // One after the other, since many at once would have the client cut off.
+    let pongs = 0;
+    client.socket.on("pong", () => {
+      pongs += 1;
+      if (pongs < 2_000) client.socket.ping();
+    });
+    client.socket.ping();
+    await settled(() => pongs);
+    // A second's worth, of which the protocol header was one.
+    expect(pongs).toBe(65_536 / leastCharge);
+    await until(() => {
+      bench.clock.advance(1_000);
+      return pongs === 2_000;
+    }, "the rest");
     expect(bench.log.ends).toEqual([]);
   });
 

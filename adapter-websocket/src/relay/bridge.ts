@@ -15,6 +15,12 @@ export const lowWater: number = highWater / 2;
 export const highTide: number = 4_096;
 export const lowTide: number = highTide / 2;
 
+/**
+ * What a message counts for at least where a client's rate is limited, in bytes: an empty one, or a ping, costs the relay
+ * no less than a small one.
+ */
+export const leastCharge = 64;
+
 /** `up`: from the client to the upstream. */
 export type Direction = "up" | "down";
 
@@ -54,7 +60,12 @@ export class Bridge {
   up(message: Uint8Array): void {
     this.#observer.carried("up", message.length);
     if (!this.#upstream.write(message)) this.#upstreamFullSince ??= this.#clock.now();
-    const wait = this.#rate.take(message.length);
+    this.charge(message.length);
+  }
+
+  /** Counts what the client has sent against its rate, also what is not sent on. */
+  charge(bytes: number): void {
+    const wait = this.#rate.take(Math.max(bytes, leastCharge));
     if (wait > 0) {
       this.#cancelThrottle?.();
       this.#cancelThrottle = this.#clock.setTimer(wait, () => {

@@ -14,7 +14,7 @@ import type { Clock, Millis } from "./clock.ts";
 import type { HostAndPort } from "./config/values.ts";
 import type { ServePage } from "./demo.ts";
 import { answer, guard, listen, makeServer, refuse, type Server, stopListening } from "./http.ts";
-import { errorName, type RelayLog } from "./log.ts";
+import { errorName, type RelayLog, shown } from "./log.ts";
 import type { RelayMetrics } from "./metrics.ts";
 import { takeProxyHeader } from "./proxy-header.ts";
 import type { ProxyEnd } from "./proxy-protocol.ts";
@@ -28,9 +28,6 @@ export const subprotocol = "amqp091";
 
 /** Connections that are not WebSockets yet, on top of the limit for those that are. */
 const maxPending = 1_000;
-
-/** Characters of what a client says that are logged. */
-export const maxShown = 200;
 
 export interface FrontOptions {
   readonly tls: SecureContextOptions | undefined;
@@ -204,7 +201,7 @@ export class Front {
       {
         reason,
         client: this.#clients.get(request)?.address,
-        origin: request.headers.origin?.slice(0, maxShown),
+        origin: shown(request.headers.origin),
       },
       "upgrade refused",
     );

@@ -86,6 +86,14 @@ export function openLog(level: LogLevel, file: number, closeTimeout: Millis = la
   };
 }
 
+/** Characters of what a client says that are logged. */
+const maxShown = 200;
+
+/** What a client says, so that it fits a line and does nothing to a terminal, which JSON leaves some characters to do. */
+export function shown(said: string | undefined): string | undefined {
+  return said?.slice(0, maxShown).replace(/[^ -~]/g, "?");
+}
+
 /** What may be said of an error: its code, or the kind of it. A message may quote what it is about. */
 export function errorName(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;

@@ -14,8 +14,8 @@ import type { RelayOptions } from "./config/options.ts";
 import type { RelayConfig } from "./config/schema.ts";
 import type { HostAndPort } from "./config/values.ts";
 import { demoOrigins, loadDemo, type ServePage } from "./demo.ts";
-import { Front, maxShown } from "./front.ts";
-import { errorName, jsonLog, type RelayLog } from "./log.ts";
+import { Front } from "./front.ts";
+import { errorName, jsonLog, type RelayLog, shown } from "./log.ts";
 import { RelayMetrics } from "./metrics.ts";
 import { checkOrigins } from "./origins.ts";
 import { encodeProxyHeader } from "./proxy-protocol.ts";
@@ -193,7 +193,7 @@ class RunningRelay implements Relay {
       client: admitted.client.address,
       route: admitted.route,
       upstream: upstream.name,
-      origin: admitted.origin?.slice(0, maxShown),
+      origin: shown(admitted.origin),
       identity: admitted.identity,
     };
     const preamble = this.#config.proxyProtocol ? proxyHeader(request, admitted, id) : undefined;

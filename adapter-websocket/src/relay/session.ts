@@ -76,6 +76,7 @@ export class Session {
     this.#startedAt = clock.now();
 
     client.on("message", (data, isBinary) => this.#received(data as Buffer, isBinary));
+    client.on("ping", () => this.#bridge?.charge(0));
     client.on("error", (error) => this.#end("client-error", errorName(error)));
     client.on("close", (code) => this.#clientClosed(code));
 
@@ -104,7 +105,7 @@ export class Session {
     this.#liveness.heard();
     if (!isBinary) return this.#end("text-message");
     // Legal, but no byte that would count.
-    if (message.length === 0) return;
+    if (message.length === 0) return this.#bridge?.charge(0);
     this.#idle.touch();
     if (this.#bridge !== undefined) return this.#bridge.up(message);
 

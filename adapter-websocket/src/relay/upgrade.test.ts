@@ -211,6 +211,17 @@ describe("the authentication hook", () => {
 });
 
 describe("the log", () => {
+  it("has nothing of a client's that a terminal would obey", async () => {
+    const { relay, log } = await startBench({ relay: { origin: "*" } });
+    const origin = `https://a\u009b2J\t${"x".repeat(500)}`;
+    await upgradeStatus(relay, "/", { Origin: origin });
+    await upgradeStatus(relay, "/", { Origin: origin, Upgrade: "h2c" });
+    await until(() => log.lines.length >= 3, "both lines");
+    const origins = log.lines.filter((line) => "origin" in line).map((line) => line["origin"]);
+    expect(origins.length).toBeGreaterThan(1);
+    for (const said of origins) expect(said).toBe(`https://a?2J?${"x".repeat(187)}`);
+  });
+
   it("has no query, cookie, header or path that a secret could be in", async () => {
     const bench = await startBench({ relay: { origin: "https://app.example.com" } });
     const headers = {

@@ -2,6 +2,7 @@
 
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type SecureContext } from "node:tls";
+import { sharedLookup } from "./lookups.ts";
 
 /** Where a broker is. */
 export type Upstream = TcpUpstream | UnixUpstream;
@@ -80,6 +81,7 @@ export async function dial(upstream: Upstream, options: DialOptions): Promise<So
       : connectTcp({
           host: upstream.host,
           port: upstream.port,
+          lookup: sharedLookup,
           noDelay: true,
           keepAlive: true,
           keepAliveInitialDelay: keepAliveDelay,

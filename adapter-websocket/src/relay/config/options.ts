@@ -71,7 +71,10 @@ export interface RelaySettings {
   readonly maxUpgradesPerMinutePerAddress?: number | undefined;
   /** The longest message that a client may send. Default 1 MiB. */
   readonly maxMessageSize?: SizeOption | undefined;
-  /** What one client may send in a second, with a burst of as much. Default 0: no limit. */
+  /**
+   * What one client may send in a second, with a burst of as much; each message and ping counts for 64 bytes at least.
+   * Default 0: no limit.
+   */
   readonly maxBytesPerSecond?: SizeOption | undefined;
 
   /** From the start of a connection to the end of its upgrade, authentication included. Default 10 s. */
