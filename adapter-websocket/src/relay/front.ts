@@ -53,6 +53,11 @@ export interface FrontServices {
   entered(client: WebSocket, admitted: Admitted, request: IncomingMessage, id: string): void;
 }
 
+/** Bytes of a message for each piece that it may come in. */
+const leastPiece = 256;
+/** Pieces that any message may come in. */
+const fewestPieces = 1_024;
+
 export class Front {
   readonly #server: Server;
   readonly #webSockets: WebSocketServer;
@@ -88,6 +93,7 @@ export class Front {
       noServer: true,
       clientTracking: false,
       maxPayload: options.maxMessageSize,
+      ...piecesOf(options.maxMessageSize),
       perMessageDeflate: false,
       ...(options.closeTimeout > 0 ? { closeTimeout: options.closeTimeout } : {}),
       handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
@@ -217,4 +223,14 @@ export class Front {
     this.#lastId += 1;
     return `${this.#idPrefix}-${this.#lastId.toString(36)}`;
   }
+}
+
+/**
+ * In how many frames, and in how many reads, a message may come: one of a byte takes hundreds to keep, until the message
+ * is complete. Where its size has no limit, the library's numbers are kept.
+ */
+function piecesOf(maxMessageSize: number): { readonly maxFragments?: number; readonly maxBufferedChunks?: number } {
+  if (maxMessageSize === 0) return {};
+  const pieces = Math.max(fewestPieces, Math.ceil(maxMessageSize / leastPiece));
+  return { maxFragments: pieces, maxBufferedChunks: pieces };
 }

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
@@ -48,9 +49,39 @@ describe("a client that wants the relay's memory", () => {
     const bench = await startBench();
     const client = await connectThrough(bench);
     const piece = new Uint8Array(1);
-    for (let index = 0; index <= 16 * 1024; index += 1) client.socket.send(piece, { fin: false });
+    for (let index = 0; index <= mib / 256; index += 1) client.socket.send(piece, { fin: false });
     expect(await client.close()).toMatchObject({ code: 1008 });
     expect(bench.log.ends).toEqual(["client-error"]);
+  });
+
+  it("does not get it by a message that comes byte by byte", async () => {
+    const bench = await startBench({ relay: { maxMessageSize: "64KiB" } });
+    const client = await connectThrough(bench);
+    const { _socket: socket } = client.socket as unknown as { readonly _socket: Socket };
+    // The head of a message of 60 000 bytes, each of which the relay reads by itself.
+    socket.write(Uint8Array.of(0x82, 0xfe, 60_000 >> 8, 60_000 & 255, 0, 0, 0, 0));
+    let sent = 0;
+    await until(async () => {
+      for (let index = 0; index < 100; index += 1) {
+        socket.write("x");
+        sent += 1;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return bench.log.ends.length > 0;
+    }, "the relay to end it");
+    expect(bench.log.ends).toEqual(["client-error"]);
+    // Long before it is complete; some bytes are read together.
+    expect(sent).toBeLessThan(30_000);
+  });
+
+  it("takes a message that comes in as many pieces as any client makes of one", async () => {
+    const bench = await startBench();
+    const client = await connectThrough(bench);
+    // A write buffer of 1 KiB, each of which is a frame.
+    for (let index = 0; index < 1_023; index += 1) client.socket.send(Buffer.alloc(1_024), { fin: false });
+    client.socket.send(Buffer.alloc(1_024));
+    const upstream = await bench.upstream.connection();
+    await until(() => upstream.received === 8 + mib, "the message");
   });
 
   it("does not get it by pieces that are too long together", async () => {
