@@ -34,5 +34,6 @@ describe("names of brokers", () => {
     const bench = await startBench({ relay: { upstream: `amqp://localhost:${upstream.port}` } });
     await Promise.all([0, 1, 2, 3, 4].map(() => connectThrough({ ...bench, upstream })));
     await until(() => upstream.connections.length === 5, "all of them");
+    expect(bench.log.ends).toEqual([]);
   });
 });
