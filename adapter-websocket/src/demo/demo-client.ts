@@ -39,6 +39,8 @@ export interface DemoCounts {
 
 /** The longest wait between attempts to connect again: somebody is watching. */
 const longestWait = 4_000;
+/** Seconds between heartbeats: a network that is gone is noticed after two of them. */
+const heartbeat = 10;
 /** How often the wishes are looked at, in milliseconds. */
 const step = 50;
 
@@ -50,6 +52,7 @@ export class DemoClient {
   readonly counts: DemoCounts = { published: 0, confirmed: 0, consumed: 0 };
   readonly #changed: (state: DemoState) => void;
   #stop = new AbortController();
+  #connection: Connection | undefined;
 
   constructor(changed: (state: DemoState) => void) {
     this.#changed = changed;
@@ -70,6 +73,11 @@ export class DemoClient {
     this.#stop.abort();
   }
 
+  /** The network is back: a connection that was lost need not wait any longer. */
+  reconnectSoon(): void {
+    this.#connection?.reconnectSoon();
+  }
+
   /** From the first connection to the end of the last: what is lost in between, recovery brings back. */
   async #run({ url, username, password, virtualHost, queue }: DemoTarget, signal: AbortSignal) {
     const connection = await connect({
@@ -77,8 +85,10 @@ export class DemoClient {
       credentials: { username, password },
       virtualHost,
       signal,
+      heartbeat,
       recovery: { backoff: { max: longestWait } },
     });
+    this.#connection = connection;
     const over = new AbortController();
     void connection.closed.then(() => over.abort());
     signal.addEventListener("abort", () => void connection.close());
@@ -91,6 +101,7 @@ export class DemoClient {
         this.#consumeWhileWanted(connection, queue, over.signal),
       ]);
     } finally {
+      this.#connection = undefined;
       await connection.close();
     }
     return connection.closed;

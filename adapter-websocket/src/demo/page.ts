@@ -21,6 +21,7 @@ const figures = (["published", "confirmed", "consumed"] as const).map((name) => 
 }));
 
 const client = new DemoClient(showState);
+let shown: DemoState = { name: "idle" };
 /** There is something to disconnect. */
 let isOn = false;
 
@@ -50,10 +51,18 @@ for (const wish of ["speed", "size"] as const) {
   });
 }
 
+// A connection outlives a network that is away for a moment; that it is lost is noticed later.
+addEventListener("offline", () => showState(shown));
+addEventListener("online", () => {
+  showState(shown);
+  client.reconnectSoon();
+});
+
 setInterval(showFigures, renewal);
 
 function showState(state: DemoState): void {
-  const text = describe(state);
+  shown = state;
+  const text = navigator.onLine ? describe(state) : `${describe(state)} (this machine is offline)`;
   isOn = state.name !== "idle" && state.name !== "failed";
   connectButton.textContent = isOn ? "Disconnect" : "Connect";
   stateLine.dataset["state"] = state.name;

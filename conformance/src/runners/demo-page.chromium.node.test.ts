@@ -48,6 +48,25 @@ async function grows(page: Page, figure: string, by: number): Promise<void> {
 }
 
 describe("the demo page", () => {
+  it("says that the machine is offline, notices a connection that is lost, and comes back with the network", {
+    timeout: testTimeout,
+  }, async () => {
+    const { page, errors } = await openDemo();
+    await page.click("#connect");
+    await inState(page, "connected");
+    const offline = (isOffline: boolean) => page.context().setOffline(isOffline);
+    await offline(true);
+    await page.waitForSelector("#state >> text=/^Connected .*this machine is offline/");
+    await inState(page, "lost", 60_000);
+    expect(await page.textContent("#state")).toContain("offline");
+    await offline(false);
+    await inState(page, "connected");
+    expect(await page.textContent("#state")).not.toContain("offline");
+    await page.click("#publish");
+    await grows(page, "confirmed", 100);
+    expect(errors).toEqual([]);
+  });
+
   it.runIf(rabbitmq.folder !== undefined)(
     "publishes and consumes, and does so again after a restart of the broker",
     { timeout: testTimeout },
