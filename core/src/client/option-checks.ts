@@ -13,6 +13,9 @@ export type Check = (value: unknown, name: string) => void;
 /** One check for every option of `T`. */
 export type Checks<T> = { readonly [Name in keyof T]-?: Check };
 
+/** What {@link defined} leaves of options. */
+type Given<T> = { readonly [Name in keyof T]?: Exclude<T[Name], undefined> };
+
 const longestShown = 40;
 const shortStringSize = 255;
 
@@ -51,6 +54,11 @@ export function checkOptions<T>(
     const value = given[name];
     if (value !== undefined || required.some((one) => one === name)) check(value, prefix + name);
   }
+}
+
+/** The options that were given: one that is `undefined` was not. */
+export function defined<T extends object>(options: T | undefined): Given<T> {
+  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as Given<T>;
 }
 
 /** Is it an object of named values, and nothing more special? */

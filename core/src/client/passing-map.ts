@@ -1,7 +1,7 @@
 /** A map for what comes and goes all the time. */
 
 import { LazyMap } from "../engine/lazy-map.ts";
-import { refill } from "../recovery/record-map.ts";
+import { renew } from "../recovery/record-map.ts";
 
 /** Deletions, beyond as many as there are entries, after which a map is replaced. */
 const renewAfter = 1000;
@@ -21,7 +21,7 @@ export class PassingMap<K, V> extends LazyMap<K, V> {
     const isGone = super.delete(key);
     if (isGone && ++this.#deletions > renewAfter + this.size) {
       this.#deletions = 0;
-      refill(this, [...this]);
+      renew(this);
     }
     return isGone;
   }

@@ -11,6 +11,7 @@ import {
   type Check,
   type Checks,
   checkOptions,
+  defined,
   duration,
   illegal,
   isRecord,
@@ -151,9 +152,4 @@ async function targetOf(
       return { mechanisms: await source.mechanisms(), virtualHost, ...handshake, ...timeouts, limits, tap };
     },
   };
-}
-
-/** An option that is `undefined` is an option that was not given. */
-function defined(options: ConnectOptions): ConnectOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

@@ -143,15 +143,11 @@ export class Recorder {
       case "queue.declare":
         return this.#queueDeclare(memory, given as Arguments<"queue.declare">);
       case "exchange.bind":
-        return this.#bind(given, () => exchangeBinding(given as Arguments<"exchange.bind">));
       case "queue.bind":
-        return this.#bind(given, () => queueBinding(memory, given as Arguments<"queue.bind">));
+        return this.#bind(given, () => bindingOf(memory, given as BindingFields));
       case "exchange.unbind":
-        return this.#removed(() => this.topology.removeBinding(exchangeBinding(given as Arguments<"exchange.bind">)));
       case "queue.unbind":
-        return this.#removed(() =>
-          this.topology.removeBinding(queueBinding(memory, given as Arguments<"queue.unbind">)),
-        );
+        return this.#removed(() => this.topology.removeBinding(bindingOf(memory, given as BindingFields)));
       case "exchange.delete":
         return this.#removed(() => this.topology.removeExchange((given as Arguments<"exchange.delete">).exchange));
       case "queue.delete":
@@ -274,23 +270,18 @@ function nameOf(answer: Answer | undefined): string | undefined {
   return answer.reply.fields.queue;
 }
 
-function exchangeBinding(fields: Arguments<"exchange.bind">): BindingRecord {
-  const { destination, source, routingKey, arguments: table = {} } = fields;
-  return { destinationKind: "exchange", destination, source, routingKey, arguments: table };
-}
+/** What names a binding, of a queue or of an exchange. */
+type BindingFields = Arguments<"queue.unbind"> | Arguments<"exchange.unbind">;
 
-function queueBinding(
-  memory: ChannelMemory,
-  fields: {
-    readonly queue?: string | undefined;
-    readonly exchange: string;
-    readonly routingKey?: string | undefined;
-    readonly arguments?: FieldTable | undefined;
-  },
-): BindingRecord {
-  const { queue = "", exchange, routingKey = "", arguments: table = {} } = fields;
+function bindingOf(memory: ChannelMemory, fields: BindingFields): BindingRecord {
+  const { routingKey, arguments: table = {} } = fields;
+  if ("destination" in fields) {
+    const { destination, source } = fields;
+    return { destinationKind: "exchange", destination, source, routingKey, arguments: table };
+  }
+  const { queue, exchange: source } = fields;
   const destination = queue === "" ? (memory.lastDeclared ?? "") : queue;
   // RabbitMQ takes the queue's name for an empty key, where both are empty.
   const key = queue === "" && routingKey === "" ? destination : routingKey;
-  return { destinationKind: "queue", destination, source: exchange, routingKey: key, arguments: table };
+  return { destinationKind: "queue", destination, source, routingKey: key, arguments: table };
 }

@@ -10,6 +10,7 @@ import {
   type Check,
   type Checks,
   checkOptions,
+  defined,
   duration,
   flag,
   legal,
@@ -103,12 +104,6 @@ export interface RecoveryPlan {
   readonly retryIdempotent: boolean;
 }
 
-const defaultAcquireTimeout: Millis = 30_000;
-const defaultMaxWaitingCalls = 1000;
-const defaultMaxWaitingBytes: number = 16 * 1024 * 1024;
-const defaultMaxRefusals = 3;
-const defaultRepublishLimit = 3;
-
 /** Milliseconds, or `Infinity`. More than nothing: a wait of nothing would be a hot loop. */
 const wait: Check = legal("a number of milliseconds, more than 0", (value) => typeof value === "number" && value > 0);
 
@@ -155,29 +150,25 @@ export const checkRecovery: Check = (value, name) => {
 };
 
 /** One for all connections that say nothing of it. */
-const defaultPlan: RecoveryPlan = /* @__PURE__ */ complete({});
+const defaultPlan: RecoveryPlan = {
+  backoff: defaultBackoff,
+  topology: "all",
+  filter: {},
+  onTopologyError: undefined,
+  shouldRecover: undefined,
+  maxRefusals: 3,
+  whenDown: "wait",
+  acquireTimeout: 30_000,
+  maxWaitingCalls: 1000,
+  maxWaitingBytes: 16 * 1024 * 1024,
+  republish: false,
+  republishLimit: 3,
+  retryIdempotent: false,
+};
 
 /** Completes the option `recovery`; `undefined` when a loss is to be the end. */
 export function planRecovery(given: boolean | RecoveryOptions | undefined): RecoveryPlan | undefined {
   if (given === false) return undefined;
-  return typeof given === "object" ? complete(given) : defaultPlan;
-}
-
-function complete(options: RecoveryOptions): RecoveryPlan {
-  const backoff = Object.entries(options.backoff ?? {}).filter(([, value]) => value !== undefined);
-  return {
-    backoff: { ...defaultBackoff, ...Object.fromEntries(backoff) },
-    topology: options.topology ?? "all",
-    filter: options.filter ?? {},
-    onTopologyError: options.onTopologyError,
-    shouldRecover: options.shouldRecover,
-    maxRefusals: options.maxRefusals ?? defaultMaxRefusals,
-    whenDown: options.whenDown ?? "wait",
-    acquireTimeout: options.acquireTimeout ?? defaultAcquireTimeout,
-    maxWaitingCalls: options.maxWaitingCalls ?? defaultMaxWaitingCalls,
-    maxWaitingBytes: options.maxWaitingBytes ?? defaultMaxWaitingBytes,
-    republish: options.republish ?? false,
-    republishLimit: options.republishLimit ?? defaultRepublishLimit,
-    retryIdempotent: options.retryIdempotent ?? false,
-  };
+  if (typeof given !== "object") return defaultPlan;
+  return { ...defaultPlan, ...defined(given), backoff: { ...defaultBackoff, ...defined(given.backoff) } };
 }

@@ -16,6 +16,8 @@ export class TopologyRestoration {
   #channelsHaveNumbers = false;
   /** Dependencies are restored one after the other: what fails on the private channel is then known. */
   #dependency: Promise<void> = done;
+  /** New names of queues, by the old ones, that nothing else has heard of yet. */
+  #names = new Map<string, string>();
 
   constructor(attempt: RestoringAttempt) {
     this.#attempt = attempt;
@@ -30,6 +32,7 @@ export class TopologyRestoration {
     for (const queue of queuesToDeclare(topology, options)) {
       await this.#item({ kind: "queue", queue }, () => this.#declareQueue(queue));
     }
+    this.#takeNames();
     for (const binding of bindingsToMake(topology, options)) {
       // A queue that had to be declared once more has another name, and its bindings are made.
       if (!topology.holdsBinding(binding)) continue;
@@ -75,6 +78,7 @@ export class TopologyRestoration {
       await this.#item({ kind: "queue", queue }, async () => {
         name = await this.#declareQueue(queue);
       });
+      this.#takeNames();
       for (const binding of topology.bindings) {
         if (binding.destinationKind !== "queue" || binding.destination !== name) continue;
         if (item.kind === "binding" && bindingKey(binding) === bindingKey(item.binding)) continue;
@@ -124,18 +128,22 @@ export class TopologyRestoration {
     const queue = serverNamed ? "" : name;
     const fields = { queue, durable, exclusive, autoDelete, arguments: table };
     const { queue: newName } = await this.#declaring.restore("queue.declare", fields);
-    if (newName !== name) this.#queueRenamed(name, newName);
+    if (newName !== name) this.#names.set(name, newName);
     return newName;
   }
 
-  #queueRenamed(oldName: string, newName: string): void {
+  /** Whatever named queues by their old names names the new ones. For all of them at once: that costs a walk through all records. */
+  #takeNames(): void {
     const { connection, topology } = this.#attempt;
-    topology.queueRenamed(oldName, newName);
-    for (const core of connection.channels) {
-      core.subscriptions.queueRenamed(oldName, newName);
-      if (core.memory.lastDeclared === oldName) core.memory.lastDeclared = newName;
+    const names = this.#names;
+    if (names.size === 0) return;
+    this.#names = new Map();
+    topology.queuesRenamed(names);
+    for (const { subscriptions, memory } of connection.channels) {
+      subscriptions.queuesRenamed(names);
+      memory.lastDeclared = names.get(memory.lastDeclared ?? "") ?? memory.lastDeclared;
     }
-    connection.emit("queue-renamed", { oldName, newName });
+    for (const [oldName, newName] of names) connection.emit("queue-renamed", { oldName, newName });
   }
 
   async #bind(binding: BindingRecord): Promise<void> {

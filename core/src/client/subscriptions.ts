@@ -149,8 +149,8 @@ export class Subscriptions implements SubscriptionHost {
     for (const subscription of this.all()) subscription.lost();
   }
 
-  queueRenamed(oldName: string, newName: string): void {
-    for (const subscription of this.all()) if (subscription.queue === oldName) subscription.queue = newName;
+  queuesRenamed(names: ReadonlyMap<string, string>): void {
+    for (const subscription of this.all()) subscription.queue = names.get(subscription.queue) ?? subscription.queue;
   }
 
   /** A consumer could not be started again. */

@@ -15,17 +15,15 @@ export class RecordMap<T> extends Map<string, T> {
     const isGone = super.delete(key);
     if (isGone && (++this.#deletions) ** 2 > renewAt * this.size) {
       this.#deletions = 0;
-      refill(this, [...this]);
+      renew(this);
     }
     return isGone;
   }
 }
 
-/** Has a map hold these entries, in place of what it held. */
-export function refill<K, V>(
-  map: { clear(): void; set(key: K, value: V): unknown },
-  entries: readonly (readonly [K, V])[],
-): void {
+/** Has a map hold its entries in a table without gaps. */
+export function renew<K, V>(map: Iterable<[K, V]> & { clear(): void; set(key: K, value: V): unknown }): void {
+  const entries = [...map];
   map.clear();
   for (const [key, value] of entries) map.set(key, value);
 }

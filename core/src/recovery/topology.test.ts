@@ -145,7 +145,7 @@ describe("a renamed queue", () => {
     topology.queueDeclared(queue("other"));
     topology.bound(binding("x", "amq.gen-1"));
     topology.consumerStarted(consumer("amq.gen-1", "a"));
-    topology.queueRenamed("amq.gen-1", "amq.gen-2");
+    topology.queuesRenamed(new Map([["amq.gen-1", "amq.gen-2"]]));
     expect(names(topology.queues)).toEqual(["amq.gen-2", "other"]);
     expect(topology.bindings.map(({ destination }) => destination)).toEqual(["amq.gen-2"]);
     expect(topology.consumers.map((record) => record.queue)).toEqual(["amq.gen-2"]);
@@ -154,12 +154,27 @@ describe("a renamed queue", () => {
     expect(topology.bindings).toEqual([]);
   });
 
+  it("is one of many: a walk through all records for each of them would take a minute and a half", () => {
+    const topology = new Topology();
+    const count = 10_000;
+    for (let i = 0; i < count; i += 1) {
+      topology.queueDeclared(queue(`old-${i}`, { serverNamed: true }));
+      topology.bound(binding("x", `old-${i}`));
+      topology.consumerStarted(consumer(`old-${i}`, `tag-${i}`));
+    }
+    const renamed = Array.from({ length: count }, (_, i) => `new-${i}`);
+    topology.queuesRenamed(new Map(renamed.map((name, i) => [`old-${i}`, name])));
+    expect(names(topology.queues)).toEqual(renamed);
+    expect(topology.bindings.map(({ destination }) => destination)).toEqual(renamed);
+    expect(topology.consumers.map((record) => record.queue)).toEqual(renamed);
+  });
+
   it("goes with its last consumer also when it is renamed while that is cancelled", () => {
     const topology = new Topology();
     topology.queueDeclared(queue("amq.gen-1", { serverNamed: true, autoDelete: true }));
     topology.consumerStarted(consumer("amq.gen-1", "a"));
     const cancelling = topology.removeConsumer({ channelId: 1, consumerTag: "a" });
-    topology.queueRenamed("amq.gen-1", "amq.gen-2");
+    topology.queuesRenamed(new Map([["amq.gen-1", "amq.gen-2"]]));
     cancelling.done();
     expect(topology.size).toBe(0);
   });

@@ -3,7 +3,7 @@
  * channels, since a queue that one channel declared may be deleted by another.
  */
 
-import { RecordMap, refill } from "./record-map.ts";
+import { RecordMap } from "./record-map.ts";
 import {
   type BindingRecord,
   bindingKey,
@@ -139,27 +139,13 @@ export class Topology {
     this.#removing.clear();
   }
 
-  /** The server gave a queue that it names another name: everything that named the old one names the new one. */
-  queueRenamed(oldName: string, newName: string): void {
-    replaceValues(
-      this.#queues,
-      (queue) => (queue.name === oldName ? { ...queue, name: newName } : queue),
-      (queue) => queue.name,
-    );
-    replaceValues(
-      this.#bindings,
-      (binding) =>
-        binding.destinationKind === "queue" && binding.destination === oldName
-          ? { ...binding, destination: newName }
-          : binding,
-      bindingKey,
-    );
-    replaceValues(
-      this.#consumers,
-      (consumer) => (consumer.queue === oldName ? { ...consumer, queue: newName } : consumer),
-      consumerKey,
-    );
-    this.#consumersOf.rename(oldName, newName);
+  /** The server gave queues that it names other names, by the old ones: what named those names the new ones. */
+  queuesRenamed(names: ReadonlyMap<string, string>): void {
+    rename(this.#queues, "name", names, (queue) => queue.name);
+    // No exchange has a name of those that the server gives to queues.
+    rename(this.#bindings, "destination", names, bindingKey);
+    rename(this.#consumers, "queue", names, consumerKey);
+    for (const [oldName, newName] of names) this.#consumersOf.rename(oldName, newName);
   }
 
   // What follows from what
@@ -238,11 +224,18 @@ class Tally extends RecordMap<number> {
   }
 }
 
-/** Maps values in place of one another, under the keys that they have then. */
-function replaceValues<T>(records: RecordMap<T>, map: (record: T) => T, keyOf: (record: T) => string): void {
-  const replaced = [...records.values()].map(map);
-  refill(
-    records,
-    replaced.map((record) => [keyOf(record), record]),
-  );
+/** Puts other values in the place of those with an old name, under the keys that they have then. */
+function rename<Field extends string, T extends Readonly<Record<Field, string>>>(
+  records: RecordMap<T>,
+  field: Field,
+  names: ReadonlyMap<string, string>,
+  keyOf: (record: T) => string,
+): void {
+  const before = [...records.values()];
+  records.clear();
+  for (const record of before) {
+    const name = names.get(record[field]);
+    const now = name === undefined ? record : { ...record, [field]: name };
+    records.set(keyOf(now), now);
+  }
 }
