@@ -33,7 +33,7 @@ export class Deadline {
 
 /**
  * Deadlines in order of time. Most calls of an application have the same timeout, so a new deadline is mostly the last
- * one, and finding its place costs nothing.
+ * one, and finding its place costs nothing. The place of another one is looked for by halves.
  */
 export class Deadlines {
   readonly #io: IoServices;
@@ -66,13 +66,24 @@ export class Deadlines {
     // Behind one that is no number nothing would be due any more.
     patience(delay, "timeout");
     const deadline = new Deadline(this.#io.now() + delay, expiring, this.#cancelled);
-    let place = this.#entries.length;
-    while (place > 0 && (this.#entries[place - 1] as Deadline).at > deadline.at) place -= 1;
-    if (place === this.#entries.length) this.#entries.push(deadline);
-    else this.#entries.splice(place, 0, deadline);
+    const last = this.#entries.at(-1);
+    if (last === undefined || last.at <= deadline.at) this.#entries.push(deadline);
+    else this.#entries.splice(this.#placeBehind(deadline.at), 0, deadline);
     this.#live += 1;
     this.#arm();
     return deadline;
+  }
+
+  /** Where the first entry is that is due later. */
+  #placeBehind(at: Millis): number {
+    let low = 0;
+    let high = this.#entries.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#entries[middle] as Deadline).at > at) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   readonly #cancelled = (): void => {
