@@ -28,9 +28,9 @@ export class ChannelRegistry {
     return this.#channels.filter((core) => core !== undefined);
   }
 
-  /** Those of recovery's own. */
-  get private(): ChannelCore[] {
-    return this.#private?.filter((core) => core !== undefined) ?? [];
+  /** And those of recovery's own. */
+  get withPrivate(): ChannelCore[] {
+    return [...(this.#private ?? []), ...this.#channels].filter((core) => core !== undefined);
   }
 
   /** Whose events those of a number are: a channel that is lost gets none. */

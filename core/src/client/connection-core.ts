@@ -257,7 +257,11 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
   }
 
   expectsAnswers(): boolean {
-    return this.replies.size > 0 || [...this.registry.private, ...this.channels].some((core) => core.expectsAnswer);
+    return (
+      this.replies.size > 0 ||
+      (this.#blocked && this.listeners.has("unblocked")) ||
+      this.registry.withPrivate.some((core) => core.expectsAnswer)
+    );
   }
 
   handle(event: ConnectionEvent): void {
@@ -331,7 +335,7 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
     this.#cancelCloseDeadline?.();
     this.deadlines.end();
     this.gate.end(() => end);
-    for (const core of [...this.registry.private, ...this.channels]) core.ended({ error: end, requests: [] });
+    for (const core of this.registry.withPrivate) core.ended({ error: end, requests: [] });
     this.#ready?.fail(() => endedWith(end, "not-sent"));
     this.closed.reach(error);
     this.emit("closed", { error });

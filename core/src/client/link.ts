@@ -30,11 +30,11 @@ const lingerTime: Millis = 1000;
 const peekInterval: Millis = 10;
 
 /**
- * How often while the server does not read: then hardly anything is answered, and what is read has to be kept. A block mostly
- * ends soon, and that is behind deliveries too: so many chunks, mostly of 64 KiB, are read as often as else.
+ * How often while the server does not read: then hardly anything is answered, and what is read has to be kept. But the end of
+ * the block is behind deliveries too: so many bytes are read as often as else.
  */
 const blockedPeekInterval: Millis = 1000;
-const quickPeeks = 100;
+const quicklyPeeked = 64 * 1024 * 1024;
 
 /** Whoever a link works for. No method is called from inside the engine, and none may throw. */
 export interface LinkOwner {
@@ -68,8 +68,8 @@ export class Link implements StreamHandler {
   #gathered = 0;
   #turnsGathering = 0;
   #pauses = 0;
-  /** Chunks that were read since the server blocked the connection. */
-  #peeks = 0;
+  /** Bytes that were peeked at since the server blocked the connection. */
+  #peeked = 0;
   #peeking = false;
   #atTurnEnd: TurnEnd[] | undefined;
   #timerAt = Infinity;
@@ -140,15 +140,16 @@ export class Link implements StreamHandler {
   pause(): void {
     this.#pauses += 1;
     if (this.#pauses > 1 || this.#transport !== "open" || this.#ending) return;
-    this.#stream?.pause();
-    this.engine.setReading(false, this.#io.now());
+    this.#setReading(false);
     this.#peekLater();
   }
 
   resume(): void {
     this.#pauses -= 1;
     if (this.#pauses > 0 || this.#transport !== "open" || this.#ending) return;
-    this.#readAgain();
+    this.#cancelPeek?.();
+    this.#peeking = false;
+    this.#setReading(true);
   }
 
   // What the transport says
@@ -166,7 +167,7 @@ export class Link implements StreamHandler {
     } else {
       for (let at = 0; at < chunk.length; at += largestPart) this.#take(chunk.subarray(at, at + largestPart));
     }
-    if (this.#peeking) this.#stopPeeking();
+    if (this.#peeking) this.#stopPeeking(chunk.length);
     // Deliveries that are not answered in this turn need no end of it.
     if (this.engine.outputSize > 0 || this.#atTurnEnd !== undefined || this.engine.wantsClose || this.#isDue())
       this.touch();
@@ -308,30 +309,26 @@ export class Link implements StreamHandler {
    */
   #peek(): void {
     this.#peekLater();
-    if (this.#pauses === 0 || this.#peeking || !this.owner.expectsAnswers()) return;
+    if (this.#peeking || !this.owner.expectsAnswers()) return;
     this.#peeking = true;
-    this.#peeks += 1;
-    this.engine.setReading(true, this.#io.now());
-    this.#stream?.resume();
+    this.#setReading(true);
   }
 
   #peekLater(): void {
-    if (this.engine.blocked === undefined) this.#peeks = 0;
-    const isQuick = this.#peeks < quickPeeks;
+    if (this.engine.blocked === undefined) this.#peeked = 0;
+    const isQuick = this.#peeked < quicklyPeeked;
     this.#cancelPeek = this.#io.setTimer(isQuick ? peekInterval : blockedPeekInterval, () => this.#peek());
   }
 
-  #stopPeeking(): void {
+  #stopPeeking(size: number): void {
     this.#peeking = false;
-    if (this.#pauses === 0 || this.#ending || this.#transport !== "open") return;
-    this.#stream?.pause();
-    this.engine.setReading(false, this.#io.now());
+    this.#peeked += size;
+    if (this.#pauses > 0 && !this.#ending && this.#transport === "open") this.#setReading(false);
   }
 
-  #readAgain(): void {
-    this.#cancelPeek?.();
-    this.#peeking = false;
-    this.engine.setReading(true, this.#io.now());
-    this.#stream?.resume();
+  #setReading(reading: boolean): void {
+    this.engine.setReading(reading, this.#io.now());
+    if (reading) this.#stream?.resume();
+    else this.#stream?.pause();
   }
 }

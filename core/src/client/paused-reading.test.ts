@@ -62,7 +62,7 @@ describe("while nothing is read", () => {
     }
   });
 
-  it("little is read for messages that wait for the end of a block: all of it has to be kept", async () => {
+  it("no more than 64 MiB are read quickly for messages that wait for the end of a block: all of it has to be kept", async () => {
     const { io, channel, server } = await withFullBuffer();
     server.method(0, "connection.blocked", { reason: "memory" });
     const getting = channel.basicGet({ queue: "q" });
@@ -70,10 +70,43 @@ describe("while nothing is read", () => {
     await getting;
     const publishing = channel.basicPublish({ exchange: "", routingKey: "q", body: bytes("m") });
     const consumed = server.stream.handedOver;
-    for (let i = 0; i < 1000; i += 1) server.deliver(1, "slow", [""]);
+    const body = "m".repeat(1024 * 1024);
+    for (let i = 0; i < 100; i += 1) server.deliver(1, "slow", [body]);
     await io.advance(10_000);
-    expect(server.stream.handedOver - consumed).toBeLessThanOrEqual(100 + 11);
+    expect(server.stream.handedOver - consumed).toBeGreaterThanOrEqual(64);
+    expect(server.stream.handedOver - consumed).toBeLessThanOrEqual(64 + 11);
     expect(await stateOf(publishing)).toBe("pending");
+  });
+
+  it("the end of a long block is seen soon, however many deliveries came while it lasted", async () => {
+    const { io, channel, server } = await withFullBuffer();
+    server.method(0, "connection.blocked", { reason: "memory" });
+    const getting = channel.basicGet({ queue: "q" });
+    await io.advance(aWhile);
+    await getting;
+    const publishing = channel.basicPublish({ exchange: "", routingKey: "q", body: bytes("m") });
+    for (let i = 0; i < 1000; i += 1) server.deliver(1, "slow", [""]);
+    await io.advance(60_000);
+    for (let i = 0; i < 100; i += 1) server.deliver(1, "slow", [""]);
+    server.method(0, "connection.unblocked", {});
+    await io.advance(2000);
+    expect(await stateOf(publishing)).toBe("resolved");
+  });
+
+  it("the end of a block is seen for whoever listens to it", async () => {
+    const { io, connection, channel, server } = await withFullBuffer();
+    const heard: string[] = [];
+    connection.on("blocked", () => {
+      heard.push("blocked");
+      connection.on("unblocked", () => heard.push("unblocked"));
+    });
+    server.method(0, "connection.blocked", { reason: "memory" });
+    const getting = channel.basicGet({ queue: "q" });
+    await io.advance(aWhile);
+    await getting;
+    server.method(0, "connection.unblocked", {});
+    await io.advance(aWhile);
+    expect(heard).toEqual(["blocked", "unblocked"]);
   });
 
   it("the end of a short block is seen soon, though deliveries come before it; and so is that of the next one", async () => {
