@@ -44,6 +44,24 @@ async function result<T>(io: VirtualIo, promise: Promise<T>): Promise<T> {
 
 const large = 20_000;
 
+/** Listeners that fail when they are told, but no more than a hundred times, so that it comes to an end whatever is told. */
+const failingListeners: [string, (reports: string[], who: string) => unknown][] = [
+  [
+    "at once",
+    (reports, who) => {
+      if (reports.push(who) < 100) throw new Error(`${who} failed as well`);
+    },
+  ],
+  [
+    "later",
+    async (reports, who) => {
+      reports.push(who);
+      await Promise.resolve();
+      if (reports.length < 100) throw new Error(`${who} failed as well`);
+    },
+  ],
+];
+
 describe("a body that stays the caller's", () => {
   it.each<[string, () => Buffer]>([
     ["a Buffer of its own", () => Buffer.alloc(large, 1)],
@@ -312,6 +330,20 @@ describe("a pool", () => {
     return { workers, start };
   }
 
+  it.each(failingListeners)("tells a listener of callback-error that fails itself once: %s", async (_, told) => {
+    const { io, connection } = await connected();
+    const { workers, start } = makers(true);
+    const pool = await result(io, openWorkerPool(connection, { queue: "q", size: 1, start }));
+    const reports: string[] = [];
+    pool.on("callback-error", () => told(reports, "the pool"));
+    pool.on("worker-lost", () => Promise.reject(new Error("first")));
+    workers[0]?.fail();
+    await until(io, () => workers.length === 2 && pool.size === 1);
+    await io.settle();
+    expect(reports).toEqual(["the pool"]);
+    await result(io, pool.close());
+  });
+
   it("ends all workers when one of them does not start, also those that were never ready", async () => {
     const { io, connection } = await connected();
     const { workers, start } = makers(false);
@@ -452,4 +484,37 @@ describe("a pool", () => {
     await expect(result(io, opening)).rejects.toMatchObject({ code: "WORKER_LOST" });
     await until(io, () => connection.channelCount === 0);
   });
+});
+
+describe("a listener of callback-error that fails itself", () => {
+  it.each(failingListeners)(
+    "is told once, by a channel of another thread and by the one that is served: %s",
+    async (_, told) => {
+      const { io, server, served, worker } = await apart();
+      const reports: string[] = [];
+      worker.on("callback-error", () => told(reports, "the other thread"));
+      served.on("callback-error", () => told(reports, "this thread"));
+      worker.on("flow", () => Promise.reject(new Error("first")));
+      server.method(1, "channel.flow", { active: true });
+      await until(io, () => reports.includes("this thread"));
+      // Whatever else was reported has arrived with the answer.
+      await result(io, worker.queueDeclare({ queue: "q" }));
+      await io.settle();
+      expect(reports).toEqual(["the other thread", "this thread"]);
+    },
+  );
+
+  it.each(failingListeners)(
+    "is told once, by a channel that is served, whose end is listened to: %s",
+    async (_, told) => {
+      const { io, served } = await apart();
+      const reports: string[] = [];
+      served.on("callback-error", () => told(reports, "this thread"));
+      served.on("closed", () => Promise.reject(new Error("first")));
+      await result(io, served.close());
+      await until(io, () => reports.length > 0);
+      await io.settle();
+      expect(reports).toEqual(["this thread"]);
+    },
+  );
 });
