@@ -72,6 +72,14 @@ describe("FrameWriter", () => {
       expect(tags).toEqual([1, 3, 2]);
     });
 
+    it("keeps it no longer than until it is released", () => {
+      const { writer: target } = writer();
+      const hold = target.hold();
+      target.release(hold);
+      hold.ack(1, 1, false);
+      expect(target.totalSize).toBe(target.size);
+    });
+
     it("forgets it when it is discarded", () => {
       const { writer: target, counters, frames } = writer();
       const hold = target.hold();
