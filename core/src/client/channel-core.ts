@@ -8,7 +8,7 @@ import { ChannelError, ConnectionError } from "../engine/errors.ts";
 import type { ChannelClosedEvent, ConnectionEvent, DeliverEvent } from "../engine/events.ts";
 import type { Arguments, Fields, ReplyName } from "../wire/method-types.ts";
 import type { ChannelEvents, ChannelHost, ChannelState } from "./channel-host.ts";
-import type { Deadlines } from "./deadlines.ts";
+import { closePatience, type Deadline, type Deadlines, type Expiring } from "./deadlines.ts";
 import { ConsumerDelivery, GotMessage, LentDelivery } from "./delivery.ts";
 import { AbortError, type EndError, endedWith, type MakeEnd } from "./errors.ts";
 import type { Gate } from "./gate.ts";
@@ -31,7 +31,7 @@ export type ReplyFields<M extends ChannelRequestName> = Fields<ReplyName<M>>;
 const never = (): boolean => false;
 
 /** A channel that lives through several connections. What belongs to one of them is replaced by {@link attach}. */
-export class ChannelCore implements PublishingHost {
+export class ChannelCore implements PublishingHost, Expiring {
   readonly host: ChannelHost;
   /** As the connection has them. What recovery does on a channel of its own is not recorded, and the application not told of it. */
   readonly recorder: Recorder | undefined;
@@ -56,6 +56,8 @@ export class ChannelCore implements PublishingHost {
   /** Set when it is over. */
   #makeEnd: MakeEnd | undefined;
   #closing = false;
+  /** Ends how long whoever closes the channel waits for the server. */
+  #patience: Deadline | undefined;
   /** The end that this client gave it. */
   #ownEnd: ChannelError | undefined;
   /** What the server's delivery tags begin from, since the channel was opened last. */
@@ -238,25 +240,28 @@ export class ChannelCore implements PublishingHost {
     return done;
   }
 
-  /** Closes the channel; resolves when it is closed, for whatever reason. */
-  close(farewell: Farewell): Promise<void> {
-    if (this.#closing || this.#makeEnd !== undefined) return this.#over.promise;
-    // Nothing of it is left at the server, and nobody brings it back now.
-    if (this.engine.state === "closed") {
-      this.#closing = true;
-      this.ended({ error: undefined, requests: [] });
-      return this.#over.promise;
+  /** Closes the channel; resolves when it is closed, for whatever reason, or the server has taken too long to answer. */
+  async close(farewell: Farewell): Promise<void> {
+    if (this.#unusable === undefined) {
+      if (this.engine.state === "closed") {
+        // Nothing of it is left at the server, and nobody brings it back now.
+        this.#closing = true;
+        this.ended({ error: undefined, requests: [] });
+      } else {
+        this.settlement.flush();
+        this.engine.close(farewell);
+        this.#closing = true;
+        this.publishing.stop(() => this.#closedByClient());
+        this.host.link.touch();
+        this.#patience = this.deadlines.start(closePatience, this);
+      }
     }
-    try {
-      this.settlement.flush();
-      this.engine.close(farewell);
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
-    this.#closing = true;
-    this.publishing.stop(() => this.#closedByClient());
-    this.host.link.touch();
     return this.#over.promise;
+  }
+
+  /** The server has taken too long to answer `channel.close`. */
+  expire(): void {
+    this.#over.reach();
   }
 
   // What the engine says
@@ -367,6 +372,7 @@ export class ChannelCore implements PublishingHost {
     this.publishing.end(makeEnd);
     this.subscriptions.end(reason === undefined ? { type: "closed" } : { type: "lost", error: reason });
     this.#closed.reach(reason);
+    this.#patience?.cancel();
     this.#over.reach();
     this.#listeners?.emit("closed", { error: reason });
     this.observer?.channelClosed(this, reason);
@@ -398,8 +404,7 @@ export class ChannelCore implements PublishingHost {
 
   /** Made once, and only where somebody is told: a stack costs as much as all the rest of closing. */
   #closedByClient(): ChannelError {
-    this.#ownEnd ??= new ChannelError("CHANNEL_CLOSED", `Channel ${this.number} was closed by the client`);
-    return this.#ownEnd;
+    return (this.#ownEnd ??= new ChannelError("CHANNEL_CLOSED", `Channel ${this.number} was closed by the client`));
   }
 }
 

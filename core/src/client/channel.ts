@@ -301,7 +301,8 @@ export class Channel extends Topology {
    * Closes the channel. Calls that were made before are answered first; publishes that wait for room are not sent any
    * more. Does nothing, and waits for the end, when the channel is closing or closed.
    *
-   * @returns a promise that resolves when the channel is closed, for whatever reason.
+   * @returns a promise that resolves when the channel is closed, for whatever reason. After 5 s it resolves in any case:
+   * a server that has blocked the connection answers nothing, and `closed` tells when it has.
    */
   close(farewell: Farewell = {}): Promise<void> {
     return this.#core.close(farewell);

@@ -5,7 +5,6 @@ import type { ConsumerEnd } from "./consumer-options.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { ConsumerDelivery } from "./delivery.ts";
 import { DeliveryQueue, type IterateOptions, type TakeOptions } from "./delivery-queue.ts";
-import { Future } from "./futures.ts";
 import { duration, patience } from "./option-checks.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -108,7 +107,8 @@ export class Consumer {
    * Cancels the consumer, waits for the handlers that run, and sends what they settled. A consumer with a channel of its
    * own closes it.
    *
-   * @param options - `drain`: how long to wait for handlers, in milliseconds; default 30 s.
+   * @param options - `drain`: how long to wait for handlers, in milliseconds; default 30 s. For the server, which may have
+   * blocked the connection, it waits 5 s before and 5 s behind that at the most.
    */
   async close({ drain = defaultDrain }: { readonly drain?: Millis } = {}): Promise<ConsumerClosed> {
     patience(drain, "drain");
@@ -122,18 +122,11 @@ export class Consumer {
   }
 
   async #close(drain: Millis): Promise<ConsumerClosed> {
-    const requeued = await this.#subscription.cancel();
-    await this.#drained(drain);
+    const requeued = (await this.#host.deadlines.within(this.#subscription.cancel())) ?? 0;
+    await this.#host.deadlines.within(this.#subscription.idle(), drain);
     const unfinished = this.#subscription.running;
     await this.#host.consumerClosed();
     return { requeued, unfinished };
-  }
-
-  async #drained(drain: Millis): Promise<void> {
-    const late = new Future<void>();
-    const cancel = this.#host.deadlines.add(drain, { expire: () => late.resolve() });
-    await Promise.race([this.#subscription.idle(), late.promise]);
-    cancel();
   }
 }
 

@@ -1,8 +1,15 @@
 /** Many deadlines, one timer. */
 
 import type { Millis } from "../engine/config.ts";
+import { Future } from "./futures.ts";
 import type { IoServices } from "./io-services.ts";
 import { patience } from "./option-checks.ts";
+
+/**
+ * How long whoever closes a channel or a consumer waits for the server, which answers nothing while it blocks the
+ * connection. The call is under way all the same.
+ */
+export const closePatience: Millis = 5_000;
 
 /** Something that has a deadline. */
 export interface Expiring {
@@ -84,6 +91,12 @@ export class Deadlines {
       else low = middle + 1;
     }
     return low;
+  }
+
+  /** What a promise comes to, or `undefined` after `delay`. */
+  within<T>(promise: Promise<T>, delay: Millis = closePatience): Promise<T | undefined> {
+    const late = new Future<undefined>();
+    return Promise.race([promise, late.promise]).finally(this.add(delay, { expire: () => late.resolve(undefined) }));
   }
 
   readonly #cancelled = (): void => {

@@ -141,10 +141,7 @@ export class Publisher {
     const late = (): Error => new TimeoutError("Messages were not confirmed in time", "unknown");
     const cancelDeadline = timeout === undefined ? undefined : deadlines.add(timeout, { expire: () => giveUp(late) });
     const stopListening = onAbort(signal, (reason) => giveUp(() => new AbortError(reason, "unknown")));
-    leave = publishing.behind(
-      () => flushed.resolve(),
-      (makeError) => flushed.fail(makeError),
-    );
+    leave = publishing.behind(flushed.resolve as () => void, (makeError) => flushed.fail(makeError));
     try {
       await flushed.promise;
     } catch (error) {

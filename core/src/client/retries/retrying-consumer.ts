@@ -15,6 +15,7 @@ import type { Consumer, ConsumerClosed } from "../consumer.ts";
 import { refuseLending } from "../consuming.ts";
 import type { HandlerOptions } from "../consumer-options.ts";
 import type { ConsumerDelivery } from "../delivery.ts";
+import { closeAfterHandlers } from "../handlers-publisher.ts";
 import { Future } from "../futures.ts";
 import { deliveryCountOf } from "../message-headers.ts";
 import { aFunction, illegal, patience } from "../option-checks.ts";
@@ -158,7 +159,7 @@ export class RetryingConsumer {
 
   async #close(options: { readonly drain?: Millis } | undefined): Promise<ConsumerClosed> {
     const closed = await this.consumer.close(options);
-    await this.#publisher.close();
+    await closeAfterHandlers(this.#publisher);
     return closed;
   }
 }

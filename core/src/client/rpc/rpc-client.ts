@@ -316,9 +316,7 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
     if (this.#calls.size > 0) {
       const idle = new Future<void>();
       this.#idle = idle;
-      const cancel = this.#internals.deadlines.add(drain, { expire: () => idle.resolve() });
-      await idle.promise;
-      cancel();
+      await this.#internals.deadlines.within(idle.promise, drain);
     }
     for (const call of [...this.#calls.values()]) call.fail(closedClient);
     this.#stopListening();

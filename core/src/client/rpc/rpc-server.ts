@@ -10,6 +10,7 @@ import { type Connection, type ConnectionInternals, internalsOf } from "../conne
 import type { Consumer } from "../consumer.ts";
 import type { ConsumerEnd } from "../consumer-options.ts";
 import type { ConsumerDelivery } from "../delivery.ts";
+import { closeAfterHandlers } from "../handlers-publisher.ts";
 import { UnroutableError } from "../errors.ts";
 import { patience } from "../option-checks.ts";
 import { contain, type Report } from "../listeners.ts";
@@ -136,7 +137,7 @@ export class RpcServer {
   async #close(drain: Millis): Promise<void> {
     await this.#consumer.close({ drain });
     this.#answering.abandon(serverClosed());
-    await this.#publisher.close();
+    await closeAfterHandlers(this.#publisher);
   }
 }
 
