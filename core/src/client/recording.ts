@@ -8,6 +8,7 @@ import { ConnectionError } from "../engine/errors.ts";
 import type { BindingRecord, ExchangeRecord, QueueRecord } from "../recovery/records.ts";
 import { type Removal, Topology } from "../recovery/topology.ts";
 import type { FieldTable } from "../wire/field-values.ts";
+import { copied } from "../wire/table-writer.ts";
 import type { Arguments, MethodName } from "../wire/method-types.ts";
 import type { ConsumeOptions } from "./consumer-options.ts";
 import type { EndError } from "./errors.ts";
@@ -135,7 +136,7 @@ export class Recorder {
   #effect<M extends ChannelRequestName>(memory: ChannelMemory, method: M, fields: Arguments<M>): SentCall | undefined {
     const given: Arguments<M> = {
       ...fields,
-      arguments: { ...(fields as { readonly arguments?: FieldTable }).arguments },
+      arguments: copied((fields as { readonly arguments?: FieldTable }).arguments ?? {}),
     };
     switch (method as ChannelRequestName) {
       case "exchange.declare":

@@ -1,6 +1,7 @@
 /** What is recorded, and brought back, in which order. */
 
 import { describe, expect, it } from "vitest";
+import type { FieldValue } from "../wire/field-values.ts";
 import { errorOf, failure, settled } from "./testing/fixture.ts";
 import { declared, recoveringChannel } from "./testing/recovering.ts";
 
@@ -62,7 +63,15 @@ describe("what is brought back", () => {
 
   it("has the arguments of the calls, whatever their owner makes of them later", async () => {
     const { io, channel, cut, comeBack, server } = await recoveringChannel();
-    const table: Record<string, string> = { "x-a": "as it was" };
+    const list = ["as it was"];
+    const inner: Record<string, FieldValue> = { "x-b": "as it was", list };
+    const table: Record<string, FieldValue> = { "x-a": "as it was", inner, at: new Date(0) };
+    const asItWas = structuredClone(table);
+    const change = (word: string): void => {
+      table["x-a"] = word;
+      inner["x-b"] = word;
+      list[0] = word;
+    };
     const calls = [
       channel.exchangeDeclare({ exchange: "e", arguments: table }),
       channel.exchangeDeclare({ exchange: "e2", arguments: table, noWait: true }),
@@ -71,15 +80,15 @@ describe("what is brought back", () => {
       channel.exchangeBind({ destination: "e2", source: "e", arguments: table }),
       channel.basicConsume({ queue: "q", arguments: table }, () => {}),
     ];
-    table["x-a"] = "before the answer";
+    change("before the answer");
     await settled(io, Promise.all(calls));
-    table["x-a"] = "after the answer";
+    change("after the answer");
     await cut();
     await comeBack();
     const methods = ["exchange.declare", "queue.declare", "queue.bind", "exchange.bind", "basic.consume"] as const;
     const sent = methods.flatMap((method) => server().sentOf(method));
     expect(sent).toHaveLength(6);
-    for (const { fields } of sent) expect(fields["arguments"]).toEqual({ "x-a": "as it was" });
+    for (const { fields } of sent) expect(fields["arguments"]).toEqual(asItWas);
   });
 
   it("is a server-named queue under its new name, wherever the old one was", async () => {

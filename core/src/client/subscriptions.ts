@@ -3,6 +3,7 @@
 import type { DeliverEvent } from "../engine/events.ts";
 import { LazyMap } from "../engine/lazy-map.ts";
 import { UsageError } from "../wire/errors.ts";
+import { copied } from "../wire/table-writer.ts";
 import type { Arguments } from "../wire/method-types.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import { type ConsumeOptions, type ConsumerEnd, defaultPrefetch, type HandlerOptions } from "./consumer-options.ts";
@@ -85,7 +86,7 @@ export class Subscriptions implements SubscriptionHost {
 
     if (signal?.aborted === true) throw new AbortError(signal.reason, "not-sent");
     // A copy: the table is its owner's, who may change it, and recovery sends it again.
-    const table = { ...options.arguments };
+    const table = copied(options.arguments ?? {});
     const fields = { queue, consumerTag, noLocal, noAck, exclusive, noWait, arguments: table };
     this.#byTag.set(consumerTag, subscription);
     this.#channel.engine.lendBodies(consumerTag, lendsBody);

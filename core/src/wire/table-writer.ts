@@ -81,8 +81,7 @@ class TableWriter {
   }
 
   #enter(): void {
-    if (++this.#depth <= maxTableDepth) return;
-    throw invalid(this.#where, `is nested deeper than ${maxTableDepth} levels, or contains itself`);
+    if (++this.#depth > maxTableDepth) throw tooDeep(this.#where);
   }
 
   /** Writes the type and the value. `value` is what the caller gave us, whatever its type says. */
@@ -255,4 +254,22 @@ export function isPlainObject(value: unknown): value is FieldTable {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function tooDeep(where: string): UsageError {
+  return invalid(where, `is nested deeper than ${maxTableDepth} levels, or contains itself`);
+}
+
+/**
+ * A table or an array with all tables and arrays in it, which its owner may change. What else is in there is kept as it is.
+ *
+ * @throws UsageError INVALID_ARGUMENT where it is nested too deep, as when it is written.
+ */
+export function copied<T>(value: T, depth = 1): T {
+  const isArray = Array.isArray(value);
+  if (!isArray && value?.constructor !== Object) return value;
+  if (depth > maxTableDepth) throw tooDeep("arguments");
+  const copy = (one: unknown): unknown => copied(one, depth + 1);
+  if (isArray) return value.map(copy) as T;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, copy(one)])) as T;
 }

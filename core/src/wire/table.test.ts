@@ -4,6 +4,7 @@ import { maxTableDepth } from "./constants.ts";
 import { ProtocolError, UsageError } from "./errors.ts";
 import { Decimal, type FieldTable, type FieldValue, TypedValue, typedValueTags } from "./field-values.ts";
 import { decodeTable, encodeTable } from "./table.ts";
+import { copied } from "./table-writer.ts";
 import { fieldTable, receivedTable } from "./testing/arbitraries.ts";
 import { fromHex, toHex } from "./testing/bytes.ts";
 
@@ -295,5 +296,26 @@ describe("a table on its way", () => {
         }
       }),
     );
+  });
+});
+
+describe("a copy of a table", () => {
+  it("shares neither tables nor arrays with it, and what does not change it does", () => {
+    const date = new Date(0);
+    const bytes = new Uint8Array([1]);
+    const table = { a: [1, { b: [2n] }], c: { d: null, e: undefined, date }, bytes };
+    const copy = copied(table);
+    expect(copy).toEqual(table);
+    expect(copy.c).not.toBe(table.c);
+    expect(copy.a).not.toBe(table.a);
+    expect(copy.a[1]).not.toBe(table.a[1]);
+    expect(copy.c.date).toBe(date);
+    expect(copy.bytes).toBe(bytes);
+  });
+
+  it("is refused where the table contains itself", () => {
+    const table: Record<string, unknown> = {};
+    table["a"] = [table, table];
+    expect(() => copied(table)).toThrow("contains itself");
   });
 });
