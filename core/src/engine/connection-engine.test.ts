@@ -146,9 +146,9 @@ describe("input", () => {
   });
 
   it("beyond maxUnparsedInput is refused until what came before was handled", () => {
-    const driver = new Driver({ limits: { maxUnparsedInput: 1000 } }).open();
-    driver.channel();
     const message = deliver(300);
+    const driver = new Driver({ limits: { maxUnparsedInput: 2 * message.length } }).open();
+    driver.channel();
     for (let i = 0; i < 2; i += 1) driver.engine.receive(message, driver.now);
     const received = driver.engine.counters.bytesReceived;
     expect(() => driver.engine.receive(message, driver.now)).toThrow(
