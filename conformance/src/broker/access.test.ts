@@ -52,6 +52,19 @@ describe("permissions", () => {
     expect(say(10, () => client.send(10, "queue.purge", { queue: "mine.q" }))).toBe("10 queue.purge-ok messageCount=1");
   });
 
+  it("are needed to delete what somebody else has declared", () => {
+    const world = worldOf();
+    const owner = world.client();
+    owner.send(1, "exchange.declare", { exchange: "x", type: "fanout" });
+    owner.send(1, "queue.declare", { queue: "q" });
+    const client = world.client({ user: "u1", password: "secret" });
+    const refusal = /403 "ACCESS_REFUSED - access to (exchange 'x'|queue 'q') in vhost '\/' refused for user 'u1'"/;
+    expect(answer(client, 2, () => client.send(2, "exchange.delete", { exchange: "x" }))).toMatch(refusal);
+    expect(answer(client, 3, () => client.send(3, "queue.delete", { queue: "q" }))).toMatch(refusal);
+    expect(world.broker.exchanges().some(({ name }) => name === "x")).toBe(true);
+    expect(world.broker.queue("q")).toBeDefined();
+  });
+
   it("are needed for passive declares where the version wants that", () => {
     const outcomes = (["4.0", "4.3"] as const).map((profile) => {
       const world = worldOf({ profile });
@@ -148,6 +161,10 @@ describe("a message that is too large", () => {
   it("ends the channel, and its body is not kept", () => {
     const world = worldOf({ limits: { maxMessageSize: 10 } });
     const client = world.client();
+    client.send(1, "queue.declare", { queue: "q" });
+    client.publish("q", ["1234567890"]);
+    client.heard();
+    expect(world.broker.queue("q")?.messages).toHaveLength(1);
     client.publish("q", ["12345678901"]);
     expect(client.heard()).toEqual([
       '1 channel.close 406 "PRECONDITION_FAILED - message size 11 is larger than configured max size 10" (basic.publish)',

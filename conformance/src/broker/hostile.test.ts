@@ -233,6 +233,24 @@ describe("what hangs on one another", () => {
   });
 });
 
+describe("exchanges that lead to each other", () => {
+  it("have each queue get a message once, and the broker go on", () => {
+    const world = new World(new Broker());
+    const client = world.client();
+    client.send(1, "queue.declare", { queue: "q" });
+    for (const exchange of ["a", "b", "c"]) client.send(1, "exchange.declare", { exchange, type: "fanout" });
+    const bind = (source: string, destination: string): void =>
+      client.send(1, "exchange.bind", { source, destination, routingKey: "" });
+    bind("a", "b");
+    bind("b", "c");
+    bind("c", "b");
+    bind("c", "a");
+    for (const exchange of ["b", "c"]) client.send(1, "queue.bind", { queue: "q", exchange, routingKey: "" });
+    client.publish("", ["once"], { exchange: "a" });
+    expect(world.broker.queue("q")?.messageCount).toBe(1);
+  });
+});
+
 describe("consumers that come and go", () => {
   const consumer = (priority = 0): QueueConsumer => ({
     ...{ tag: "t", priority, exclusive: false, noAck: false, parkedAt: undefined, unsettled: 0 },
