@@ -2,7 +2,7 @@
 
 import type { Channel } from "@leveret/core/client";
 import type { ConformanceCase } from "./case.ts";
-import { fails, like, same } from "./expect.ts";
+import { fails, like, ok, same } from "./expect.ts";
 import { bytes } from "./scene.ts";
 
 export const channelCases: readonly ConformanceCase[] = [
@@ -161,6 +161,44 @@ export const channelCases: readonly ConformanceCase[] = [
     },
   },
   {
+    name: "refuse options that they do not know, before anything is sent, and live on",
+    async run(scene) {
+      const { connection, channel } = await scene.open();
+      const queue = await scene.queue(channel);
+      const body = bytes("");
+      const message = { exchange: "", routingKey: queue, body };
+      const publisher = await connection.openPublisher({ routingKey: queue });
+      const unknown: [name: string, call: () => Promise<unknown>][] = [
+        ["autodelete", () => channel.queueDeclare(loose({ queue, autodelete: true }))],
+        ["kind", () => channel.exchangeDeclare(loose({ exchange: queue, kind: "fanout" }))],
+        ["key", () => channel.queueBind(loose({ queue, exchange: "amq.direct", key: "k" }))],
+        ["noWait", () => channel.queueUnbind(loose({ queue, exchange: "amq.direct", noWait: true }))],
+        ["timeout", () => channel.queueDelete(loose({ queue, timeout: 5 }))],
+        ["timeout", () => channel.basicGet(loose({ queue, timeout: 5 }))],
+        ["count", () => channel.basicQos(loose({ prefetchCount: 1, count: 1 }))],
+        ["prefech", () => channel.basicConsume(loose({ queue, prefech: 10 }))],
+        ["settle", () => channel.basicConsume(loose({ queue, settle: "manual" }))],
+        ["persistent", () => channel.basicPublish(loose({ ...message, persistent: true }))],
+        ["properties.deliverymode", () => channel.basicPublish({ ...message, properties: loose({ deliverymode: 2 }) })],
+        ["timeout", () => connection.openChannel(loose({ timeout: 5 }))],
+        ["prefech", () => connection.openConsumer(loose({ queue, prefech: 10 }), () => {})],
+        ["maxUncomfirmed", () => connection.openPublisher(loose({ maxUncomfirmed: 1 }))],
+        [
+          "properties.contenttype",
+          () => connection.openPublisher({ properties: loose({ contenttype: "text/plain" }) }),
+        ],
+        ["persistent", () => publisher.publish(body, loose({ persistent: false }))],
+      ];
+      for (const [name, call] of unknown) {
+        const refused = { name: "UsageError", code: "INVALID_ARGUMENT", outcome: "not-sent" };
+        const error = await fails(call(), refused, `an option ${name}`);
+        ok(error.message.startsWith(`${name} is not an option; the options are `), `what is said of ${name}`);
+      }
+      same(await scene.messageCount(channel, queue), 0, "the queue's messages");
+      same(connection.channelCount, 2, "the channels");
+    },
+  },
+  {
     name: "give up waiting by a signal, and take the late answer for nobody's",
     async run(scene) {
       const { channel } = await scene.open();
@@ -174,6 +212,11 @@ export const channelCases: readonly ConformanceCase[] = [
     },
   },
 ];
+
+/** What JavaScript lets pass. */
+function loose<T>(options: object): T {
+  return options as T;
+}
 
 function publishWith(channel: Channel, properties: object): Promise<void> {
   return channel.basicPublish({ exchange: "", routingKey: "", body: bytes(""), properties });

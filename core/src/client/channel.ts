@@ -16,11 +16,13 @@ import type {
   CallerOptions,
   NoWaitOptions,
 } from "./channel-options.ts";
-import { consumeWithHandler, consumeByIterating } from "./consuming.ts";
+import { checkConsumer, consumeWithHandler, consumeByIterating } from "./consuming.ts";
 import type { Consumer, IterableConsumer } from "./consumer.ts";
 import type { ConsumeOptions, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
 import { giveBack, type GotMessage } from "./delivery.ts";
 import { type EndError, endedWith, SettlementError } from "./errors.ts";
+import { MessageNames, messageNames } from "./message-names.ts";
+import { checkCall, type Names } from "./option-checks.ts";
 import { checkProperties } from "./outgoing-properties.ts";
 import type { SettleResult } from "./settlement.ts";
 import { Topology } from "./topology.ts";
@@ -37,6 +39,8 @@ export type RawRequestName = Exclude<
   | "tx.commit"
   | "tx.rollback"
 >;
+
+const basicPublishNames: Names<BasicPublishOptions> = { ...messageNames, body: true };
 
 /** @throws UsageError INVALID_ARGUMENT when it is not a channel, or one of another copy of this package. */
 export let coreOf: (channel: Channel) => ChannelCore;
@@ -56,6 +60,7 @@ export class Channel extends Topology {
   }
 
   readonly #core: ChannelCore;
+  readonly #names = new MessageNames(basicPublishNames);
 
   constructor(core: ChannelCore) {
     super(core);
@@ -118,6 +123,8 @@ export class Channel extends Topology {
    * A body of some KiB and more is not copied, and a mandatory message is compared with what comes back: leave it alone
    * until the promise settles.
    *
+   * That options and properties have no other names is checked in the first 64 messages of a channel.
+   *
    * @throws UsageError for what cannot be sent; LIMIT_REACHED when 64 MiB wait already. NotConnectedError when it may not
    * wait for a connection. TimeoutError and AbortError, with the outcome `"not-sent"` or `"unknown"`. ChannelError or ConnectionError when the channel ends.
    */
@@ -126,6 +133,7 @@ export class Channel extends Topology {
       return Promise.reject(new UsageError("INVALID_ARGUMENT", "basicPublish takes an object"));
     }
     try {
+      this.#names.check(message);
       checkProperties(message.properties);
     } catch (error) {
       return Promise.reject(error as Error);
@@ -136,7 +144,9 @@ export class Channel extends Topology {
   /**
    * Turns on publisher confirms, for good. Publishes from this call on are confirmed: the server takes them in order.
    */
-  async confirmSelect({ noWait = false, signal }: NoWaitOptions = {}): Promise<void> {
+  async confirmSelect(options: NoWaitOptions = {}): Promise<void> {
+    checkCall("confirm.select", options);
+    const { noWait = false, signal } = options;
     if (noWait) await this.#core.tell("confirm.select", { noWait });
     else await this.#core.call("confirm.select", {}, signal);
   }
@@ -151,7 +161,8 @@ export class Channel extends Topology {
    */
   basicConsume(options: HandlerOptions, handler: DeliveryHandler): Promise<Consumer>;
   basicConsume(options: ConsumeOptions): Promise<IterableConsumer>;
-  basicConsume(options: HandlerOptions, handler?: DeliveryHandler): Promise<Consumer> {
+  async basicConsume(options: HandlerOptions, handler?: DeliveryHandler): Promise<Consumer> {
+    checkConsumer(options, handler);
     if (handler === undefined) return consumeByIterating(this.#core, options);
     return consumeWithHandler(this.#core, options, handler);
   }
@@ -161,19 +172,25 @@ export class Channel extends Topology {
    *
    * @returns how many messages went back to the queue; 0 when there is no such consumer.
    */
-  async basicCancel({ consumerTag, noWait = false }: BasicCancelOptions): Promise<number> {
+  async basicCancel(options: BasicCancelOptions): Promise<number> {
+    checkCall("basic.cancel", options, {});
+    const { consumerTag, noWait = false } = options;
     return (await this.#core.subscriptions.find(consumerTag)?.cancel(noWait)) ?? 0;
   }
 
   /** Limits how many unacknowledged messages consumers get. */
-  async basicQos({ prefetchCount, prefetchSize = 0, global = false, signal }: BasicQosOptions): Promise<void> {
+  async basicQos(options: BasicQosOptions): Promise<void> {
+    checkCall("basic.qos", options);
+    const { prefetchCount, prefetchSize = 0, global = false, signal } = options;
     if (prefetchSize !== 0) throw notSupported("basic.qos with a prefetchSize other than 0");
     if (!global) return this.#core.subscriptions.setPrefetch(prefetchCount, signal);
     await this.#core.call("basic.qos", { prefetchCount, prefetchSize, global }, signal);
   }
 
   /** Takes one message out of a queue; `undefined` when it is empty. To get more than one, consume. */
-  basicGet({ queue, noAck = false, signal }: BasicGetOptions): Promise<GotMessage | undefined> {
+  async basicGet(options: BasicGetOptions): Promise<GotMessage | undefined> {
+    checkCall("basic.get", options);
+    const { queue, noAck = false, signal } = options;
     const asked = this.#core.ask(
       "basic.get",
       { queue, noAck },
@@ -242,13 +259,17 @@ export class Channel extends Topology {
   }
 
   /** Has the server put back all outstanding deliveries of the channel. RabbitMQ does not support it without requeueing. */
-  async basicRecover({ requeue = true, signal }: CallerOptions & { readonly requeue?: boolean } = {}): Promise<void> {
+  async basicRecover(options: CallerOptions & { readonly requeue?: boolean } = {}): Promise<void> {
+    checkCall("basic.recover", options);
+    const { requeue = true, signal } = options;
     if (!requeue) throw notSupported("basic.recover without requeue");
     await this.#core.inOrder(signal, () => this.#core.call("basic.recover", { requeue }, signal));
   }
 
   /** As {@link basicRecover}, without an answer. Deprecated in AMQP. */
-  async basicRecoverAsync({ requeue = true }: { readonly requeue?: boolean } = {}): Promise<void> {
+  async basicRecoverAsync(options: { readonly requeue?: boolean } = {}): Promise<void> {
+    checkCall("basic.recover-async", options, {});
+    const { requeue = true } = options;
     if (!requeue) throw notSupported("basic.recover-async without requeue");
     await this.#core.inOrder(undefined, () => this.#core.tell("basic.recover-async", { requeue }));
   }
@@ -258,8 +279,9 @@ export class Channel extends Topology {
   /**
    * Makes the channel transactional, for good: what is published and settled from this call on counts from the next commit.
    */
-  async txSelect({ signal }: CallerOptions = {}): Promise<void> {
-    await this.#core.transactions.select(signal);
+  async txSelect(options: CallerOptions = {}): Promise<void> {
+    checkCall("tx.select", options);
+    await this.#core.transactions.select(options.signal);
   }
 
   /**
@@ -268,17 +290,21 @@ export class Channel extends Topology {
    *
    * @throws TransactionError when the transaction, or the answer, was lost with a connection; ChannelError; ConnectionError.
    */
-  async txCommit({ signal }: CallerOptions = {}): Promise<void> {
-    await this.#core.transactions.commit(signal);
+  async txCommit(options: CallerOptions = {}): Promise<void> {
+    checkCall("tx.commit", options);
+    await this.#core.transactions.commit(options.signal);
   }
 
   /** Undoes what was published and settled since the last commit. Deliveries are not sent again. */
-  async txRollback({ signal }: CallerOptions = {}): Promise<void> {
-    await this.#core.transactions.rollback(signal);
+  async txRollback(options: CallerOptions = {}): Promise<void> {
+    checkCall("tx.rollback", options);
+    await this.#core.transactions.rollback(options.signal);
   }
 
   /** Asks the server to go on sending. RabbitMQ cannot be asked to pause: use `Consumer.pause` and a prefetch. */
-  async flow({ active, signal }: CallerOptions & { readonly active: boolean }): Promise<boolean> {
+  async flow(options: CallerOptions & { readonly active: boolean }): Promise<boolean> {
+    checkCall("channel.flow", options);
+    const { active, signal } = options;
     if (!active) throw notSupported("channel.flow with active: false");
     return (await this.#core.call("channel.flow", { active }, signal)).active;
   }

@@ -13,12 +13,13 @@ import type { CloseOptions, InFlight, Negotiated, OpenChannelOptions, SecretOpti
 import type { RecoveryPart } from "./connect-parts.ts";
 import type { Consumer, ConsumerHost, IterableConsumer } from "./consumer.ts";
 import type { ConsumeOptions, DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
-import { consumeByIterating, consumeWithHandler } from "./consuming.ts";
+import { checkConsumer, consumeByIterating, consumeWithHandler } from "./consuming.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { dial, endpointName } from "./dialing.ts";
 import type { IoServices } from "./io-services.ts";
 import type { Report } from "./listeners.ts";
-import { moreThanNothing } from "./option-checks.ts";
+import { checkMessageNames, messageNames } from "./message-names.ts";
+import { checkNames, moreThanNothing, type Names } from "./option-checks.ts";
 import type { ConnectPlan } from "./parameters.ts";
 import { Publisher } from "./publisher.ts";
 import { defaultMaxUnconfirmed, defaultMaxUnconfirmedBytes, type PublisherOptions } from "./publisher-options.ts";
@@ -40,6 +41,14 @@ export let internalsOf: (connection: Connection) => ConnectionInternals;
  * a delivery was not acknowledged in time (406).
  */
 const passingForConsumers: ReadonlySet<number> = new Set([404, 405, 406]);
+
+const publisherNames: Names<PublisherOptions> = {
+  ...messageNames,
+  persistent: true,
+  confirm: true,
+  maxUnconfirmed: true,
+  maxUnconfirmedBytes: true,
+};
 
 /**
  * A connection to a server. Nothing needs a listener: whoever waits for something hears of its end.
@@ -181,6 +190,7 @@ export class Connection {
    * AbortError.
    */
   async openChannel(options: OpenChannelOptions = {}): Promise<Channel> {
+    checkNames<OpenChannelOptions>(options, { number: true, signal: true });
     return new Channel(await this.#core.openChannel(options));
   }
 
@@ -190,6 +200,7 @@ export class Connection {
    * @throws as {@link openChannel}; UsageError INVALID_ARGUMENT for options that make no sense.
    */
   async openPublisher(options: PublisherOptions = {}): Promise<Publisher> {
+    checkMessageNames(options, publisherNames);
     const { maxUnconfirmed = defaultMaxUnconfirmed, maxUnconfirmedBytes = defaultMaxUnconfirmedBytes } = options;
     moreThanNothing(maxUnconfirmed, "maxUnconfirmed");
     moreThanNothing(maxUnconfirmedBytes, "maxUnconfirmedBytes");
@@ -211,7 +222,8 @@ export class Connection {
    */
   openConsumer(options: HandlerOptions, handler: DeliveryHandler): Promise<Consumer>;
   openConsumer(options: ConsumeOptions): Promise<IterableConsumer>;
-  openConsumer(options: HandlerOptions, handler?: DeliveryHandler): Promise<Consumer> {
+  async openConsumer(options: HandlerOptions, handler?: DeliveryHandler): Promise<Consumer> {
+    checkConsumer(options, handler);
     return this.#onOwnChannel({ signal: options.signal }, undefined, async (core) => {
       const host: ConsumerHost = { deadlines: core.deadlines, consumerClosed: () => core.close({}) };
       const consumer =

@@ -11,7 +11,19 @@ import {
   type HandlerOptions,
 } from "./consumer-options.ts";
 import { HandlerRunner } from "./handler-runner.ts";
-import { aFunction, positive } from "./option-checks.ts";
+import { aFunction, checkCall, positive } from "./option-checks.ts";
+
+/**
+ * Checks the names of the options of a consumer.
+ *
+ * @throws UsageError INVALID_ARGUMENT
+ */
+export function checkConsumer(options: unknown, handler: unknown): void {
+  checkCall("basic.consume", options, {
+    ...{ prefetch: true, resumeBehind: true, signal: true, lendBody: true },
+    ...(handler !== undefined && { concurrency: true, settle: true, requeue: true }),
+  });
+}
 
 /** Starts a consumer whose messages go to a handler. */
 export async function consumeWithHandler(

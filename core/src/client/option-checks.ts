@@ -4,6 +4,8 @@
  */
 
 import { UsageError } from "../wire/errors.ts";
+import type { ClientMethodName, MethodDefinition } from "../wire/method-types.ts";
+import { methods } from "../wire/methods.ts";
 import { encodeText } from "../wire/text.ts";
 import { isInteger } from "../wire/values.ts";
 
@@ -12,6 +14,9 @@ export type Check = (value: unknown, name: string) => void;
 
 /** One check for every option of `T`. */
 export type Checks<T> = { readonly [Name in keyof T]-?: Check };
+
+/** The names of all options of `T`. */
+export type Names<T> = { readonly [Name in keyof T]-?: unknown };
 
 /** What {@link defined} leaves of options. */
 type Given<T> = { readonly [Name in keyof T]?: Exclude<T[Name], undefined> };
@@ -30,6 +35,39 @@ export function illegalSecret(name: string, legal: string, cause?: unknown): Usa
 }
 
 /**
+ * Checks that options have no other name than these: one that is misspelled would be ignored in silence.
+ *
+ * @param whole The name of the object itself, for errors.
+ * @param prefix Stands before the names of the options in errors, such as `"tls."`.
+ * @throws UsageError INVALID_ARGUMENT
+ */
+export function checkNames<T>(
+  given: unknown,
+  names: Names<T>,
+  whole = "options",
+  prefix = "",
+): asserts given is Readonly<Record<string, unknown>> {
+  if (!isRecord(given)) throw illegal(whole, "an object", given);
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(names, name)) {
+      const known = Object.keys(names).join(", ");
+      throw new UsageError("INVALID_ARGUMENT", `${prefix}${name} is not an option; the options are ${known}`);
+    }
+  }
+}
+
+/**
+ * Checks the names of what a method's call takes: the fields of the method, and what is the client's own.
+ *
+ * @throws UsageError INVALID_ARGUMENT
+ */
+export function checkCall(method: ClientMethodName, given: unknown, own: object = { signal: true }): void {
+  // Of a version of AMQP before 0-9-1.
+  const { ticket: _, ...fields }: MethodDefinition["fields"] = methods[method].fields;
+  checkNames(given, { ...fields, ...own });
+}
+
+/**
  * Checks every option that is given, and that no other name is.
  *
  * @param whole The name of the object itself, for errors.
@@ -43,13 +81,7 @@ export function checkOptions<T>(
   prefix = "",
   required: readonly (keyof T)[] = [],
 ): asserts given is T {
-  if (!isRecord(given)) throw illegal(whole, "an object", given);
-  for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(checks, name)) {
-      const known = Object.keys(checks).join(", ");
-      throw new UsageError("INVALID_ARGUMENT", `${prefix}${name} is not an option; the options are ${known}`);
-    }
-  }
+  checkNames(given, checks, whole, prefix);
   for (const [name, check] of Object.entries<Check>(checks)) {
     const value = given[name];
     if (value !== undefined || required.some((one) => one === name)) check(value, prefix + name);

@@ -9,6 +9,7 @@ import {
   encodeProperties as encodeAnyProperties,
 } from "../wire/properties.ts";
 import { longestTime, type MessageHeaders } from "./arguments.ts";
+import { checkPropertyNames } from "./message-names.ts";
 import { illegal } from "./option-checks.ts";
 
 /** Properties of a message to publish: those of any message, with the headers that RabbitMQ acts upon in typed form. */
@@ -22,6 +23,7 @@ export interface OutgoingProperties extends BasicProperties {
  * @throws UsageError INVALID_ARGUMENT for a value of the wrong type or out of range. The message names the property.
  */
 export function encodeProperties(properties: OutgoingProperties): EncodedProperties {
+  checkPropertyNames(properties);
   checkProperties(properties);
   return encodeAnyProperties(properties);
 }

@@ -9,6 +9,7 @@ import type { ChannelState } from "./channel-host.ts";
 import { AbortError, type EndError, FlushError, TimeoutError } from "./errors.ts";
 import { Future, onAbort, rejection } from "./futures.ts";
 import { Listeners } from "./listeners.ts";
+import { MessageNames, messageNames } from "./message-names.ts";
 import { patience } from "./option-checks.ts";
 import { checkProperties, encodeProperties } from "./outgoing-properties.ts";
 import type { PublisherOptions, PublishOptions } from "./publisher-options.ts";
@@ -54,6 +55,7 @@ export class Publisher {
   readonly #encoded: EncodedProperties | undefined;
   readonly #defaults: readonly (readonly [name: string, value: unknown])[];
   readonly #listeners: Listeners<PublisherEvents>;
+  readonly #names = new MessageNames(messageNames);
   #failures: AmqpError[] = [];
   #failed = 0;
   #closing: Promise<void> | undefined;
@@ -94,6 +96,8 @@ export class Publisher {
    * Publishes a message. Resolves when the server has taken it; waits for room first, where there is none.
    *
    * A body of some KiB and more is not copied: leave it alone until the promise settles.
+   *
+   * That options and properties have no other names is checked in the first 64 messages that have any.
    *
    * @throws NackError; UnroutableError; TimeoutError and AbortError; NotConnectedError; UsageError for what cannot be sent;
    * ChannelError or ConnectionError when the channel ends. `outcome` says whether the message may have arrived.
@@ -182,6 +186,7 @@ export class Publisher {
   #publication(body: Uint8Array, options: PublishOptions | undefined): Publication {
     const { exchange = "", routingKey = "", mandatory = false } = this.#options;
     if (options === undefined) return { exchange, routingKey, mandatory, properties: this.#encoded, body };
+    this.#names.check(options);
     return {
       exchange: options.exchange ?? exchange,
       routingKey: options.routingKey ?? routingKey,

@@ -2,6 +2,7 @@
 
 import type { NoWaitName } from "../engine/channel-engine.ts";
 import type { Arguments } from "../wire/method-types.ts";
+import { methods } from "../wire/methods.ts";
 import { checkBindingArguments, checkExchangeArguments, checkQueueArguments } from "./arguments.ts";
 import type { ChannelCore, ReplyFields } from "./channel-core.ts";
 import type {
@@ -17,10 +18,14 @@ import type {
   QueuePurgeOptions,
   QueueUnbindOptions,
 } from "./channel-options.ts";
-import { record } from "./option-checks.ts";
+import { checkCall, defined } from "./option-checks.ts";
 
 /** What a deletion may be refused for. */
 type Conditions = Pick<QueueDeleteOptions, "ifUnused" | "ifEmpty">;
+
+/** Fields of a method, as they are given. */
+type Given<M extends NoWaitName> = NoWaitOptions &
+  Conditions & { readonly [F in keyof Arguments<M>]?: Arguments<M>[F] | undefined };
 
 /**
  * The part of a channel that declares and binds.
@@ -38,25 +43,24 @@ export abstract class Topology {
 
   /** Makes an exchange, unless there is one of that name and kind. */
   async exchangeDeclare(options: ExchangeDeclareOptions): Promise<void> {
-    const { type = "direct", durable = true } = options;
-    checkExchangeArguments(options.arguments);
-    await this.#do("exchange.declare", { ...options, type, durable }, options);
+    await this.#do("exchange.declare", options, { type: "direct", durable: true }, () =>
+      checkExchangeArguments(options.arguments),
+    );
   }
 
   /** Deletes an exchange. It is no error when there is none. */
   async exchangeDelete(options: ExchangeDeleteOptions): Promise<void> {
-    await this.#do("exchange.delete", options, options);
+    await this.#do("exchange.delete", options);
   }
 
   /** Binds an exchange to another one (an extension of RabbitMQ). */
   async exchangeBind(options: ExchangeBindOptions): Promise<void> {
-    checkBindingArguments(options.arguments);
-    await this.#do("exchange.bind", { ...options, routingKey: options.routingKey ?? "" }, options);
+    await this.#do("exchange.bind", options, { routingKey: "" }, () => checkBindingArguments(options.arguments));
   }
 
   /** Undoes a binding between exchanges, which is named by all its fields. It is no error when there is none. */
   async exchangeUnbind(options: ExchangeBindOptions): Promise<void> {
-    await this.#do("exchange.unbind", { ...options, routingKey: options.routingKey ?? "" }, options);
+    await this.#do("exchange.unbind", options, { routingKey: "" });
   }
 
   /** Makes a queue, unless there is one of that name and kind. With `noWait` nothing is known of it. */
@@ -64,21 +68,18 @@ export abstract class Topology {
   queueDeclare(options?: QueueDeclareOptions & { readonly noWait?: false | undefined }): Promise<QueueDeclared>;
   queueDeclare(options?: QueueDeclareOptions): Promise<QueueDeclared | undefined>;
   async queueDeclare(options: QueueDeclareOptions = {}): Promise<QueueDeclared | undefined> {
-    // Else a name in place of options would be a queue that the server names, and nobody knows.
-    record(options, "options");
-    const { queue = "", exclusive = false, durable = !exclusive } = options;
-    checkQueueArguments(options.arguments);
-    return this.#do("queue.declare", { ...options, queue, exclusive, durable }, options);
+    const defaults = { queue: "", durable: options?.exclusive !== true };
+    return this.#do("queue.declare", options, defaults, () => checkQueueArguments(options.arguments));
   }
 
   /** Binds a queue to an exchange. */
   async queueBind(options: QueueBindOptions): Promise<void> {
-    checkBindingArguments(options.arguments);
-    await this.#do("queue.bind", { ...options, routingKey: options.routingKey ?? "" }, options);
+    await this.#do("queue.bind", options, { routingKey: "" }, () => checkBindingArguments(options.arguments));
   }
 
   /** Undoes a binding, which is named by all its fields. It is no error when there is none. */
   async queueUnbind(options: QueueUnbindOptions): Promise<void> {
+    checkCall("queue.unbind", options);
     const { routingKey = "", signal } = options;
     await this.#core.call("queue.unbind", { ...options, routingKey }, signal);
   }
@@ -87,21 +88,26 @@ export abstract class Topology {
   queuePurge(options: QueuePurgeOptions & { readonly noWait: true }): Promise<undefined>;
   queuePurge(options: QueuePurgeOptions & { readonly noWait?: false | undefined }): Promise<MessageCount>;
   queuePurge(options: QueuePurgeOptions): Promise<MessageCount | undefined> {
-    return this.#do("queue.purge", options, options);
+    return this.#do("queue.purge", options);
   }
 
   /** Deletes a queue with its messages. It is no error when there is none. */
   queueDelete(options: QueueDeleteOptions & { readonly noWait: true }): Promise<undefined>;
   queueDelete(options: QueueDeleteOptions & { readonly noWait?: false | undefined }): Promise<MessageCount>;
   queueDelete(options: QueueDeleteOptions): Promise<MessageCount | undefined> {
-    return this.#do("queue.delete", options, options);
+    return this.#do("queue.delete", options);
   }
 
   async #do<M extends NoWaitName>(
     method: M,
-    fields: Arguments<M>,
-    { noWait = false, signal, ifUnused, ifEmpty }: NoWaitOptions & Conditions,
+    options: Given<M>,
+    defaults?: Given<M>,
+    checkArguments?: () => void,
   ): Promise<ReplyFields<M> | undefined> {
+    checkCall(method, options, { signal: true, ...("arguments" in methods[method].fields && { record: true }) });
+    checkArguments?.();
+    const { noWait = false, signal, ifUnused, ifEmpty } = options;
+    const fields = { ...defaults, ...defined(options) } as Arguments<M>;
     if (!noWait) return this.#core.call(method, fields, signal);
     // A refusal names the method only. Of several deletions without an answer nobody would know which it was.
     if (ifUnused === true || ifEmpty === true) await this.#core.call(method, { ...fields, noWait: false }, signal);

@@ -61,7 +61,7 @@ export class EncodedProperties {
 }
 
 /** The bit that says that a property is present. Values follow in this order. Bits 1 and 0 are unused. */
-const flag = {
+export const propertyFlags = {
   contentType: 0x8000,
   contentEncoding: 0x4000,
   headers: 0x2000,
@@ -102,59 +102,59 @@ export function writeProperties(out: Output, properties: BasicProperties, maxSiz
   out.position += 2;
   let flags = 0;
   if (p.contentType !== undefined) {
-    flags |= flag.contentType;
+    flags |= propertyFlags.contentType;
     writeShortText(out, p.contentType, "property contentType");
   }
   if (p.contentEncoding !== undefined) {
-    flags |= flag.contentEncoding;
+    flags |= propertyFlags.contentEncoding;
     writeShortText(out, p.contentEncoding, "property contentEncoding");
   }
   if (p.headers !== undefined) {
-    flags |= flag.headers;
+    flags |= propertyFlags.headers;
     writeTable(out, p.headers, "property headers", maxSize);
   }
   if (p.deliveryMode !== undefined) {
-    flags |= flag.deliveryMode;
+    flags |= propertyFlags.deliveryMode;
     writeOctet(out, p.deliveryMode, "property deliveryMode");
   }
   if (p.priority !== undefined) {
-    flags |= flag.priority;
+    flags |= propertyFlags.priority;
     writeOctet(out, p.priority, "property priority");
   }
   if (p.correlationId !== undefined) {
-    flags |= flag.correlationId;
+    flags |= propertyFlags.correlationId;
     writeShortText(out, p.correlationId, "property correlationId");
   }
   if (p.replyTo !== undefined) {
-    flags |= flag.replyTo;
+    flags |= propertyFlags.replyTo;
     writeShortText(out, p.replyTo, "property replyTo");
   }
   if (p.expiration !== undefined) {
-    flags |= flag.expiration;
+    flags |= propertyFlags.expiration;
     writeShortText(out, p.expiration, "property expiration");
   }
   if (p.messageId !== undefined) {
-    flags |= flag.messageId;
+    flags |= propertyFlags.messageId;
     writeShortText(out, p.messageId, "property messageId");
   }
   if (p.timestamp !== undefined) {
-    flags |= flag.timestamp;
+    flags |= propertyFlags.timestamp;
     writeTimestamp(out, p.timestamp);
   }
   if (p.type !== undefined) {
-    flags |= flag.type;
+    flags |= propertyFlags.type;
     writeShortText(out, p.type, "property type");
   }
   if (p.userId !== undefined) {
-    flags |= flag.userId;
+    flags |= propertyFlags.userId;
     writeShortText(out, p.userId, "property userId");
   }
   if (p.appId !== undefined) {
-    flags |= flag.appId;
+    flags |= propertyFlags.appId;
     writeShortText(out, p.appId, "property appId");
   }
   if (p.clusterId !== undefined) {
-    flags |= flag.clusterId;
+    flags |= propertyFlags.clusterId;
     writeShortText(out, p.clusterId, "property clusterId");
   }
   head[at] = flags >>> 8;
@@ -189,20 +189,20 @@ export function decodeProperties(
   const input = new Input(bytes, start, end, "A property list", "SYNTAX_ERROR");
   const flags = input.short();
   const p: Filling = {};
-  if (flags & flag.contentType) p.contentType = input.shortstr(strings);
-  if (flags & flag.contentEncoding) p.contentEncoding = input.shortstr(strings);
-  if (flags & flag.headers) p.headers = readTable(input);
-  if (flags & flag.deliveryMode) p.deliveryMode = input.octet();
-  if (flags & flag.priority) p.priority = input.octet();
-  if (flags & flag.correlationId) p.correlationId = input.shortstr();
-  if (flags & flag.replyTo) p.replyTo = input.shortstr(strings);
-  if (flags & flag.expiration) p.expiration = input.shortstr(strings);
-  if (flags & flag.messageId) p.messageId = input.shortstr();
-  if (flags & flag.timestamp) p.timestamp = new Date(input.longlong() * 1000);
-  if (flags & flag.type) p.type = input.shortstr(strings);
-  if (flags & flag.userId) p.userId = input.shortstr(strings);
-  if (flags & flag.appId) p.appId = input.shortstr(strings);
-  if (flags & flag.clusterId) p.clusterId = input.shortstr(strings);
+  if (flags & propertyFlags.contentType) p.contentType = input.shortstr(strings);
+  if (flags & propertyFlags.contentEncoding) p.contentEncoding = input.shortstr(strings);
+  if (flags & propertyFlags.headers) p.headers = readTable(input);
+  if (flags & propertyFlags.deliveryMode) p.deliveryMode = input.octet();
+  if (flags & propertyFlags.priority) p.priority = input.octet();
+  if (flags & propertyFlags.correlationId) p.correlationId = input.shortstr();
+  if (flags & propertyFlags.replyTo) p.replyTo = input.shortstr(strings);
+  if (flags & propertyFlags.expiration) p.expiration = input.shortstr(strings);
+  if (flags & propertyFlags.messageId) p.messageId = input.shortstr();
+  if (flags & propertyFlags.timestamp) p.timestamp = new Date(input.longlong() * 1000);
+  if (flags & propertyFlags.type) p.type = input.shortstr(strings);
+  if (flags & propertyFlags.userId) p.userId = input.shortstr(strings);
+  if (flags & propertyFlags.appId) p.appId = input.shortstr(strings);
+  if (flags & propertyFlags.clusterId) p.clusterId = input.shortstr(strings);
   input.finish();
   return p;
 }

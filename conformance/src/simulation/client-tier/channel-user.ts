@@ -1,6 +1,6 @@
 /** What an application does with a channel. */
 
-import type { Channel, Publication } from "@leveret/core/client";
+import type { Channel } from "@leveret/core/client";
 import type { OwnedQueue } from "../queues.ts";
 import { invariant } from "../violation.ts";
 import { ConsumerUser } from "./consumer-user.ts";
@@ -107,19 +107,19 @@ export class ChannelUser {
   #publish(letter: Letter): void {
     const session = this.#session;
     const { book } = session.surroundings;
-    const message: Publication = letter;
-    const uncommitted: Uncommitted = { id: letter.id };
+    const { id, ...message } = letter;
+    const uncommitted: Uncommitted = { id };
     if (this.#mode === "tx") this.#uncommitted.push(uncommitted);
     const promise = this.#channel.basicPublish({ ...message, signal: session.signal(), timeout: session.timeout() });
     // Whether it is confirmed, or only handed over. What is returned comes back before the confirm.
-    session.watch(`basicPublish ${letter.id}`, promise, {
+    session.watch(`basicPublish ${id}`, promise, {
       done: () => {
         if (!session.believes) return;
-        if (this.#mode === "confirm") book.confirmed(letter.id);
+        if (this.#mode === "confirm") book.confirmed(id);
         else uncommitted.link = session.io.latest;
       },
       failed: (error) => {
-        if (session.believes) book.failed(letter.id, error);
+        if (session.believes) book.failed(id, error);
       },
     });
   }

@@ -60,18 +60,18 @@ export class PublisherUser {
     for (let left = session.random.int(1, largestBurst); left > 0; left -= 1) {
       const letter = this.#write();
       if (letter === undefined) return;
-      const { body, ...options } = letter;
+      const { id, body, ...options } = letter;
       const promise = this.#publisher.publish(body, {
         ...options,
         signal: session.signal(),
         timeout: session.timeout(),
       });
-      session.watch(`publish ${letter.id}`, promise, {
+      session.watch(`publish ${id}`, promise, {
         done: () => {
-          if (session.believes) book.confirmed(letter.id);
+          if (session.believes) book.confirmed(id);
         },
         failed: (error) => {
-          if (session.believes) book.failed(letter.id, error);
+          if (session.believes) book.failed(id, error);
         },
       });
     }
@@ -81,15 +81,15 @@ export class PublisherUser {
     for (let left = this.#session.random.int(1, largestBurst); left > 0; left -= 1) {
       const letter = this.#write();
       if (letter === undefined) return;
-      const { body, ...options } = letter;
-      this.#sent.add(letter.id);
+      const { id, body, ...options } = letter;
+      this.#sent.add(id);
       try {
         this.#publisher.send(body, options);
       } catch (error) {
         // It is told at once that nothing was sent.
-        this.#sent.delete(letter.id);
+        this.#sent.delete(id);
         this.#session.surroundings.promises.checkThrown("send", error, this.#session, (failure) => {
-          if (this.#session.believes) this.#session.surroundings.book.failed(letter.id, failure);
+          if (this.#session.believes) this.#session.surroundings.book.failed(id, failure);
         });
         return;
       }

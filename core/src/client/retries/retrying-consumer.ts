@@ -101,7 +101,8 @@ export async function openRetryingConsumer(
   const { maxRedeliveries } = options;
   if (maxRedeliveries !== undefined && !(maxRedeliveries >= 0))
     throw illegal("maxRedeliveries", "0 or more", maxRedeliveries);
-  const { queue, delays, parkingQueue, queueType, declare = true, shouldRetry: _, ...consume } = options;
+  const { queue, delays, parkingQueue, queueType, declare = true, ...more } = options;
+  const { shouldRetry: _, maxRedeliveries: __, ...consume } = more;
   if (declare) {
     const channel = await connection.openChannel({ signal: options.signal });
     try {
