@@ -314,7 +314,7 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
   #connectionClosed({ error, requests }: ClosedEvent): void {
     this.#linkClosed = true;
     this.#renewal?.stop();
-    this.replies.end(requests, error ?? closedByClient());
+    if (requests.length > 0) this.replies.end(requests, error ?? closedByClient());
     const isLoss = error !== undefined && !this.#closing && this.recovery !== undefined;
     if (isLoss && this.recovery.recoversFrom(error)) {
       this.#unblocked();

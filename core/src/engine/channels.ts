@@ -13,7 +13,7 @@ import type { ChannelEngine } from "./channel-engine.ts";
 import { ChannelNumbers } from "./channel-numbers.ts";
 import type { EngineLimits } from "./config.ts";
 import type { Deque } from "./deque.ts";
-import type { ConnectionError } from "./errors.ts";
+import { closedByClient, type ConnectionError } from "./errors.ts";
 import type { ChannelClosedEvent, ConnectionEvent } from "./events.ts";
 import type { FrameWriter, MutableCounters } from "./frame-writer.ts";
 import type { PendingRequest } from "./request.ts";
@@ -132,10 +132,11 @@ export class Channels implements ChannelHost {
     return this.#channels[request.channel]?.requestTimedOut(request);
   }
 
-  /** The connection ended, and every channel with it. */
-  connectionClosed(error: ConnectionError): void {
+  /** The connection ended, and every channel with it; by the client, without an error. One is made where somebody is told. */
+  connectionClosed(error: ConnectionError | undefined): void {
+    let end = error;
     for (const channel of this.#channels) {
-      const event = channel?.connectionClosed(error);
+      const event = channel?.connectionClosed((end ??= closedByClient()));
       if (event !== undefined) this.events.push(event);
     }
     this.#channels.length = 0;

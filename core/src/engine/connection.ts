@@ -11,7 +11,7 @@ import { Channels, type ChannelsHost } from "./channels.ts";
 import { closeFields, closeReason } from "./close-reason.ts";
 import type { ConnectionConfig, Millis } from "./config.ts";
 import { Deadlines, earliest } from "./deadlines.ts";
-import { closedByClient, ConnectionError } from "./errors.ts";
+import { ConnectionError } from "./errors.ts";
 import type { ConnectionEvent } from "./events.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { connectPhase, Handshake } from "./handshake.ts";
@@ -133,7 +133,7 @@ export class Connection implements RequestSender {
     this.#phase = "closing";
     this.#deadlines.phase.start(this.#closeTimeout);
     this.#suspendRequests();
-    this.channels.connectionClosed(closedByClient());
+    this.channels.connectionClosed(undefined);
   }
 
   #requireOpen(method: string): void {
@@ -356,7 +356,7 @@ export class Connection implements RequestSender {
   }
 
   #end(error: ConnectionError | undefined): void {
-    this.channels.connectionClosed(error ?? closedByClient());
+    this.channels.connectionClosed(error);
     this.#phase = "closed";
     this.#blocked = undefined;
     this.#host.events.push({ type: "closed", error, requests: this.#requests.drain() });
