@@ -91,6 +91,27 @@ describe("what is brought back", () => {
     for (const { fields } of sent) expect(fields["arguments"]).toEqual(asItWas);
   });
 
+  it("is a binding with the key that it was made with, where RabbitMQ fills one in", async () => {
+    const { io, channel, cut, comeBack, server } = await recoveringChannel();
+    await settled(io, channel.queueDeclare({ queue: "q" }));
+    // The queue that was declared last, whose name is the key where both are empty.
+    for (const [queue, routingKey] of [
+      ["", "k"],
+      ["q", ""],
+      ["", ""],
+    ] as const) {
+      await settled(io, channel.queueBind({ queue, exchange: "amq.topic", routingKey }));
+    }
+    await cut();
+    await comeBack();
+    const bound = server().sentOf("queue.bind");
+    expect(bound.map(({ fields }) => [fields["queue"], fields["routingKey"]])).toEqual([
+      ["q", "k"],
+      ["q", ""],
+      ["q", "q"],
+    ]);
+  });
+
   it("is a server-named queue under its new name, wherever the old one was", async () => {
     const { io, channel, cut, comeBack, server, events } = await recoveringChannel({}, (prepared, number) => {
       prepared.on("queue.declare", ({ channel: on }) =>
