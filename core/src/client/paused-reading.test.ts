@@ -23,6 +23,14 @@ async function withFullBuffer(): Promise<Fixture & { readonly channel: Channel }
   return fixture;
 }
 
+/** The server blocks the connection. Somebody else's answer lets that be read. */
+async function block({ io, channel, server }: Awaited<ReturnType<typeof withFullBuffer>>): Promise<void> {
+  server.method(0, "connection.blocked", { reason: "memory" });
+  const getting = channel.basicGet({ queue: "q" });
+  await io.advance(aWhile);
+  await getting;
+}
+
 describe("while nothing is read", () => {
   it("a channel can be opened", async () => {
     const { io, connection } = await withFullBuffer();
@@ -40,7 +48,8 @@ describe("while nothing is read", () => {
   });
 
   it("the end of a block is seen: by a message that waits for it, and by a publisher that waits for room", async () => {
-    const { io, connection, channel, server } = await withFullBuffer();
+    const fixture = await withFullBuffer();
+    const { io, connection, channel, server } = fixture;
     const opening = connection.openPublisher();
     await io.advance(aWhile);
     const publisher = await opening;
@@ -48,11 +57,7 @@ describe("while nothing is read", () => {
       () => channel.basicPublish({ exchange: "", routingKey: "q", body: bytes("m") }),
       () => publisher.ready(),
     ]) {
-      server.method(0, "connection.blocked", { reason: "memory" });
-      // Somebody else's answer lets it be read.
-      const getting = channel.basicGet({ queue: "q" });
-      await io.advance(aWhile);
-      await getting;
+      await block(fixture);
       const waiting = wait();
       await io.advance(aWhile);
       expect(await stateOf(waiting)).toBe("pending");
@@ -63,11 +68,9 @@ describe("while nothing is read", () => {
   });
 
   it("no more than 64 MiB are read quickly for messages that wait for the end of a block: all of it has to be kept", async () => {
-    const { io, channel, server } = await withFullBuffer();
-    server.method(0, "connection.blocked", { reason: "memory" });
-    const getting = channel.basicGet({ queue: "q" });
-    await io.advance(aWhile);
-    await getting;
+    const fixture = await withFullBuffer();
+    const { io, channel, server } = fixture;
+    await block(fixture);
     const publishing = channel.basicPublish({ exchange: "", routingKey: "q", body: bytes("m") });
     const consumed = server.stream.handedOver;
     const body = "m".repeat(1024 * 1024);
@@ -79,11 +82,9 @@ describe("while nothing is read", () => {
   });
 
   it("the end of a long block is seen soon, however many deliveries came while it lasted", async () => {
-    const { io, channel, server } = await withFullBuffer();
-    server.method(0, "connection.blocked", { reason: "memory" });
-    const getting = channel.basicGet({ queue: "q" });
-    await io.advance(aWhile);
-    await getting;
+    const fixture = await withFullBuffer();
+    const { io, channel, server } = fixture;
+    await block(fixture);
     const publishing = channel.basicPublish({ exchange: "", routingKey: "q", body: bytes("m") });
     for (let i = 0; i < 1000; i += 1) server.deliver(1, "slow", [""]);
     await io.advance(60_000);
@@ -94,28 +95,24 @@ describe("while nothing is read", () => {
   });
 
   it("the end of a block is seen for whoever listens to it", async () => {
-    const { io, connection, channel, server } = await withFullBuffer();
+    const fixture = await withFullBuffer();
+    const { io, connection, server } = fixture;
     const heard: string[] = [];
     connection.on("blocked", () => {
       heard.push("blocked");
       connection.on("unblocked", () => heard.push("unblocked"));
     });
-    server.method(0, "connection.blocked", { reason: "memory" });
-    const getting = channel.basicGet({ queue: "q" });
-    await io.advance(aWhile);
-    await getting;
+    await block(fixture);
     server.method(0, "connection.unblocked", {});
     await io.advance(aWhile);
     expect(heard).toEqual(["blocked", "unblocked"]);
   });
 
   it("the end of a short block is seen soon, though deliveries come before it; and so is that of the next one", async () => {
-    const { io, channel, server } = await withFullBuffer();
-    for (let block = 0; block < 3; block += 1) {
-      server.method(0, "connection.blocked", { reason: "memory" });
-      const getting = channel.basicGet({ queue: "q" });
-      await io.advance(aWhile);
-      await getting;
+    const fixture = await withFullBuffer();
+    const { io, channel, server } = fixture;
+    for (let round = 0; round < 3; round += 1) {
+      await block(fixture);
       const publishing = channel.basicPublish({ exchange: "", routingKey: "q", body: bytes("m") });
       for (let i = 0; i < 50; i += 1) server.deliver(1, "slow", [""]);
       server.method(0, "connection.unblocked", {});
