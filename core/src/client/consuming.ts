@@ -20,7 +20,10 @@ import { aFunction, checkCall, positive } from "./option-checks.ts";
  */
 export function checkConsumer(options: unknown, handler: unknown): void {
   checkCall("basic.consume", options, {
-    ...{ prefetch: true, resumeBehind: true, signal: true, lendBody: true },
+    prefetch: true,
+    resumeBehind: true,
+    signal: true,
+    lendBody: true,
     ...(handler !== undefined && { concurrency: true, settle: true, requeue: true }),
   });
 }

@@ -267,7 +267,7 @@ function tooDeep(where: string): UsageError {
  */
 export function copied<T>(value: T, depth = 1): T {
   const isArray = Array.isArray(value);
-  if (!isArray && value?.constructor !== Object) return value;
+  if (!isArray && !isPlainObject(value)) return value;
   if (depth > maxTableDepth) throw tooDeep("arguments");
   const copy = (one: unknown): unknown => copied(one, depth + 1);
   if (isArray) return value.map(copy) as T;

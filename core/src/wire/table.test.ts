@@ -313,6 +313,16 @@ describe("a copy of a table", () => {
     expect(copy.bytes).toBe(bytes);
   });
 
+  it("is made of every kind of table that is sent: without a prototype, with an entry named constructor", () => {
+    const bare = Object.assign(Object.create(null), { a: ["as it was"] }) as { a: string[] };
+    const named = { constructor: "c", b: ["as it was"] };
+    const table = { bare, named };
+    const copy = copied(table);
+    bare.a[0] = "changed";
+    named.b[0] = "changed";
+    expect(copy).toEqual({ bare: { a: ["as it was"] }, named: { constructor: "c", b: ["as it was"] } });
+  });
+
   it("is refused where the table contains itself", () => {
     const table: Record<string, unknown> = {};
     table["a"] = [table, table];
