@@ -3,7 +3,7 @@ import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
 import { amqpHeader } from "./amqp-header.ts";
 import { RelayConfigError } from "./config/check.ts";
@@ -99,6 +99,14 @@ describe("TLS to the upstream", () => {
     const named = { ...ca, upstreamServerName: "rabbit.example.com" };
     expect(await reach(server, named)).toMatchObject({ outcome: 1013, detail: "ERR_TLS_CERT_ALTNAME_INVALID" });
     expect(await reach(server, { ...ca, upstreamServerName: "localhost" })).toMatchObject({ outcome: "carried" });
+  });
+
+  it("verifies them also where the environment turns that off for the process", async () => {
+    vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(await reach(server, {})).toMatchObject({ outcome: 1013, detail: "UNABLE_TO_VERIFY_LEAF_SIGNATURE" });
+    const named = { ...ca, upstreamServerName: "rabbit.example.com" };
+    expect(await reach(server, named)).toMatchObject({ outcome: 1013, detail: "ERR_TLS_CERT_ALTNAME_INVALID" });
   });
 
   it("is not started with one who does not speak it", async () => {

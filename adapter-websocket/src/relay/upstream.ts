@@ -97,6 +97,8 @@ export async function dial(upstream: Upstream, options: DialOptions): Promise<So
   const secured = connectTls({
     socket,
     secureContext: options.tls.context,
+    // Node's default, but for a variable of the environment that turns verification off for the whole process.
+    rejectUnauthorized: true,
     // Without a server name the identity is checked against `host`, which may be an address.
     host: name,
     ...(isIP(name) === 0 ? { servername: name } : {}),

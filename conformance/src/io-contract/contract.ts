@@ -30,6 +30,8 @@ export type TransportNeed = "half-close" | "reset";
 export interface IoContext {
   readonly io: IoServices;
   readonly peers: PeerHost;
+  /** The variables of the runtime's environment, where it has one. */
+  readonly environment?: Record<string, string | undefined> | undefined;
 }
 
 /** The transports that peers speak: those of `Endpoint`, and TLS over TCP. */

@@ -34,6 +34,23 @@ function sealed(secrets: Pick<TlsOptions, "key" | "passphrase" | "pfx">): TlsOpt
   return options;
 }
 
+/** Runs `body` while a variable of the environment has another value. */
+async function withVariable(
+  { environment = {} }: IoContext,
+  name: string,
+  value: string,
+  body: () => Promise<void>,
+): Promise<void> {
+  const before = environment[name];
+  environment[name] = value;
+  try {
+    await body();
+  } finally {
+    if (before === undefined) delete environment[name];
+    else environment[name] = before;
+  }
+}
+
 export const tlsCases: readonly BenchCase[] = [
   {
     name: "an authority of one's own is trusted, by name and by address",
@@ -63,6 +80,19 @@ export const tlsCases: readonly BenchCase[] = [
       const cause = await failure(bench, { ...endpoint(), tls: {} });
       equal(cause.code, "TLS_CERTIFICATE", "its code");
       equal(cause.phase, "tls", "its phase");
+    },
+  },
+  {
+    name: "a variable of the environment does not turn verification off",
+    needs: ["tls"],
+    async run(bench, context) {
+      const { endpoint } = await tlsPeer(bench, context);
+      // Node's, which Deno and Bun have of it: it is for requests that do not say themselves what they want.
+      await withVariable(context, "NODE_TLS_REJECT_UNAUTHORIZED", "0", async () => {
+        for (const one of [{ ...endpoint(), tls: {} }, endpoint({ serverName: "other.test" })]) {
+          equal((await failure(bench, one)).code, "TLS_CERTIFICATE", "its code");
+        }
+      });
     },
   },
   {

@@ -27,7 +27,7 @@ export function registerContract(
   beforeAll(async () => {
     peers = await start();
   });
-  registerContractWith(cases, makeIo, (one) => one.run({ io: makeIo(), peers }));
+  registerContractWith(cases, makeIo, (one) => one.run({ io: makeIo(), peers, environment: process.env }));
 }
 
 /** Registers cases of the contract, to run somewhere else. */
