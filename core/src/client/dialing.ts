@@ -216,10 +216,7 @@ class Dialing {
   }
 
   #refused({ code, message, phase, cause }: ConnectAttemptError): ConnectError {
-    const reason =
-      cause instanceof ConnectionError && cause.replyCode !== undefined
-        ? { replyCode: cause.replyCode, replyText: "", ...reasonOf(cause) }
-        : undefined;
+    const reason = cause instanceof ConnectionError ? reasonOf(cause) : undefined;
     return new ConnectError(code as ConnectionErrorCode, message, this.#failures, { phase, cause, reason });
   }
 

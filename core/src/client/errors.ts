@@ -311,19 +311,17 @@ export type MakeEnd = () => EndError;
 /** The error of one operation that a channel or a connection took with it: the same words, and the operation's own outcome. */
 export function endedWith(end: EndError, outcome: Outcome, possibleLoss = false): EndError {
   const options = { outcome, cause: end.cause };
-  if (end instanceof ChannelError) return new ChannelError(end.code, end.message, reasonOf(end), options);
-  const reason = end.replyCode === undefined ? undefined : { replyCode: 0, replyText: "", ...reasonOf(end) };
+  const reason = reasonOf(end);
+  if (end instanceof ChannelError) {
+    return new ChannelError(end.code, end.message, reason ?? { method: end.method }, options);
+  }
   const error = new ConnectionError(end.code, end.message, { ...options, phase: end.phase, reason, possibleLoss });
   const ready = recoveries.get(end);
   if (ready !== undefined) recoveries.set(error, ready);
   return error;
 }
 
-/** What the peer said, of an error that may have nothing of it. */
-export function reasonOf({ replyCode, replyText, method }: EndError): Partial<CloseReason> {
-  return {
-    ...(replyCode !== undefined && { replyCode }),
-    ...(replyText !== undefined && { replyText }),
-    ...(method !== undefined && { method }),
-  };
+/** What the server said; `undefined` where it was not the server that ended it. */
+export function reasonOf({ replyCode, replyText = "", method }: EndError): CloseReason | undefined {
+  return replyCode === undefined ? undefined : { replyCode, replyText, method };
 }
