@@ -2,8 +2,9 @@
 
 import type { Publication } from "../engine/frame-writer.ts";
 import type { FieldTable } from "../wire/field-values.ts";
-import { type BasicProperties, decodeProperties, EncodedProperties } from "../wire/properties.ts";
+import { type BasicProperties, EncodedProperties } from "../wire/properties.ts";
 import type { OutgoingMessage } from "./instrumentation-hooks.ts";
+import { plainProperties } from "./outgoing-properties.ts";
 import {
   Publishing,
   type PublishingHost,
@@ -66,7 +67,7 @@ export class ObservedPublishing extends Publishing {
   #begin(publication: Publication): { publication: Publication; end: (error: unknown) => void } | undefined {
     if (!isSane(publication)) return undefined;
     const { exchange, routingKey, mandatory = false, body } = publication;
-    const own = plain(publication.properties);
+    const own = plainProperties(publication.properties);
     const { headers: given, ...properties } = own;
     const headers = { ...given };
     const confirms = this.#host.engine.mode === "confirm";
@@ -80,7 +81,7 @@ function isSane({ properties, body, exchange, routingKey }: Publication): boolea
   if (properties !== undefined && !(properties instanceof EncodedProperties) && !isPlain(properties)) return false;
   let headers: BasicProperties["headers"];
   try {
-    ({ headers } = plain(properties));
+    ({ headers } = plainProperties(properties));
   } catch {
     // They are forwarded as they came, and do not parse.
     return false;
@@ -94,10 +95,6 @@ function isPlain(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || prototype === Object.prototype;
-}
-
-function plain(properties: Publication["properties"] = {}): BasicProperties {
-  return properties instanceof EncodedProperties ? decodeProperties(properties.bytes) : properties;
 }
 
 /** The properties with these headers. A `replyTo` that is known when the message leaves is still asked for then. */

@@ -5,6 +5,7 @@ import { isBytes } from "../wire/bytes.ts";
 import { TypedValue } from "../wire/field-values.ts";
 import {
   type BasicProperties,
+  decodeProperties,
   EncodedProperties,
   encodeProperties as encodeAnyProperties,
 } from "../wire/properties.ts";
@@ -26,6 +27,11 @@ export function encodeProperties(properties: OutgoingProperties): EncodedPropert
   checkPropertyNames(properties);
   checkProperties(properties);
   return encodeAnyProperties(properties);
+}
+
+/** Properties as fields, also where they were encoded before; those need not parse (ProtocolError SYNTAX_ERROR). */
+export function plainProperties(properties: Publication["properties"] = {}): BasicProperties {
+  return properties instanceof EncodedProperties ? decodeProperties(properties.bytes) : properties;
 }
 
 /**

@@ -9,9 +9,10 @@
 
 import type { Publication } from "../engine/frame-writer.ts";
 import { LazyMap } from "../engine/lazy-map.ts";
-import type { FieldTable, FieldValue } from "../wire/field-values.ts";
-import { Decimal, TypedValue } from "../wire/field-values.ts";
-import { type BasicProperties, decodeProperties, EncodedProperties } from "../wire/properties.ts";
+import { Decimal, type FieldTable, type FieldValue, TypedValue } from "../wire/field-values.ts";
+import type { BasicProperties } from "../wire/properties.ts";
+import { secondsOf } from "../wire/values.ts";
+import { plainProperties } from "./outgoing-properties.ts";
 import type { ReturnedMessage } from "./returned-message.ts";
 
 /** Returned messages whose publish is not confirmed yet, by exchange and routing key. */
@@ -60,16 +61,11 @@ function addressOf({ exchange, routingKey }: { readonly exchange: string; readon
 function isReturnOf(returned: ReturnedMessage, publication: Publication): boolean {
   if (!sameBytes(returned.body, publication.body)) return false;
   try {
-    return includesProperties(returned.properties, plain(publication.properties));
+    return includesProperties(returned.properties, plainProperties(publication.properties));
   } catch {
     // Properties that were forwarded as they came need not parse.
     return true;
   }
-}
-
-function plain(properties: BasicProperties | EncodedProperties | undefined): BasicProperties {
-  if (properties === undefined) return {};
-  return properties instanceof EncodedProperties ? decodeProperties(properties.bytes) : properties;
 }
 
 /**
@@ -89,7 +85,7 @@ function includesTable(returned: FieldTable, published: FieldTable): boolean {
 function sameValue(a: FieldValue | undefined, b: FieldValue): boolean {
   if (b instanceof TypedValue) return sameValue(a, b.value);
   if (a instanceof TypedValue) return sameValue(a.value, b);
-  if (b instanceof Date) return a instanceof Date && seconds(a) === seconds(b);
+  if (b instanceof Date) return a instanceof Date && secondsOf(a) === secondsOf(b);
   if (b instanceof Uint8Array) return a instanceof Uint8Array && sameBytes(a, b);
   if (b instanceof Decimal) return a instanceof Decimal && a.scale === b.scale && a.unscaled === b.unscaled;
   if (Array.isArray(b)) return Array.isArray(a) && a.length === b.length && b.every((v, i) => sameValue(a[i], v));
@@ -102,10 +98,6 @@ function sameValue(a: FieldValue | undefined, b: FieldValue): boolean {
 
 function isNumeric(value: unknown): value is number | bigint {
   return typeof value === "number" || typeof value === "bigint";
-}
-
-function seconds(date: Date): number {
-  return Math.floor(date.getTime() / 1000);
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
