@@ -6,6 +6,7 @@
 import type { ChannelMode, ChannelRequestName } from "../engine/channel-engine.ts";
 import { ConnectionError } from "../engine/errors.ts";
 import type { BindingRecord, ExchangeRecord, QueueRecord } from "../recovery/records.ts";
+import { directReplyTo } from "../recovery/replay.ts";
 import { type Removal, Topology } from "../recovery/topology.ts";
 import type { FieldTable } from "../wire/field-values.ts";
 import { copied } from "../wire/table-writer.ts";
@@ -62,9 +63,6 @@ interface Unproven {
 
 /** Calls without an answer that can be taken back; older ones are taken for right. */
 const maxUnproven = 1000;
-
-/** RabbitMQ's pseudo-queues for replies, which nobody declares. */
-const directReplies = "amq.rabbitmq.reply-to";
 
 /** The calls of one connection. */
 export class Recorder {
@@ -191,7 +189,7 @@ export class Recorder {
         memory.pendingDeclares -= 1;
         const name = nameOf(answer) ?? queue;
         memory.lastDeclared = name;
-        if (name !== "" && !passive && !name.startsWith(directReplies) && isToBeRecorded(fields))
+        if (name !== "" && !passive && !name.startsWith(directReplyTo) && isToBeRecorded(fields))
           this.topology.queueDeclared({ name, ...attributes });
       },
       failed: () => {

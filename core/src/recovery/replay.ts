@@ -96,8 +96,8 @@ export function consumersToStart(topology: Topology, channel: ChannelRecord, { f
   return steps;
 }
 
-/** RabbitMQ's pseudo-queue for replies (rabbitmq.com/docs/direct-reply-to). */
-const directReplyTo = "amq.rabbitmq.reply-to";
+/** RabbitMQ's pseudo-queue for replies, which nobody declares (rabbitmq.com/docs/direct-reply-to). */
+export const directReplyTo = "amq.rabbitmq.reply-to";
 
 /** The records that are wanted, with the attributes that are wanted. */
 function asked<T extends object>(

@@ -1,6 +1,7 @@
 /** The channel of an RPC client: requests leave on it, and replies come in. */
 
 import type { Publication } from "../../engine/frame-writer.ts";
+import { directReplyTo } from "../../recovery/replay.ts";
 import { type Channel, coreOf } from "../channel.ts";
 import type { Connection } from "../connection.ts";
 import type { Consumer } from "../consumer.ts";
@@ -10,9 +11,6 @@ import type { Publishing } from "../publishing.ts";
 import type { ConfirmListener } from "../unconfirmed.ts";
 import type { WaitingPublish } from "../waiting-publish.ts";
 import type { RpcClientOptions } from "./rpc-options.ts";
-
-/** RabbitMQ's pseudo-queue for replies (rabbitmq.com/docs/direct-reply-to). */
-const directReplyTo = "amq.rabbitmq.reply-to";
 
 /** What is wanted of a reply channel. */
 export interface ReplyChannelOptions {

@@ -2,6 +2,7 @@
 
 import type { Millis } from "../../engine/config.ts";
 import { ChannelError } from "../../engine/errors.ts";
+import { directReplyTo } from "../../recovery/replay.ts";
 import { isBytes } from "../../wire/bytes.ts";
 import { UsageError } from "../../wire/errors.ts";
 import { checkCodec, decodeMessage, type EncodedMessage, encodeMessage, type MaybePromise } from "../codecs/codec.ts";
@@ -152,9 +153,6 @@ interface Serving {
   abandon(reason: unknown): void;
 }
 
-/** Replies to these addresses are never asked to be mandatory: RabbitMQ before 4.2 hands them back although they arrived. */
-const directReplyTo = "amq.rabbitmq.reply-to";
-
 /** What a request is answered with. */
 interface Answer extends EncodedMessage {
   readonly isError: boolean;
@@ -273,6 +271,7 @@ class Answering<Request, Reply> implements Serving {
     try {
       await this.#publisher.publish(answer.body, {
         routingKey: replyTo,
+        // RabbitMQ before 4.2 hands mandatory ones back although they arrived.
         mandatory: !replyTo.startsWith(directReplyTo),
         properties: { ...answer.properties, correlationId },
       });
