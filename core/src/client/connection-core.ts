@@ -20,7 +20,7 @@ import type { RecoveryPart } from "./connect-parts.ts";
 import type { ConnectionEvents, ConnectionState } from "./connection-events.ts";
 import type { Negotiated, OpenChannelOptions, SecretOptions } from "./connection-options.ts";
 import { CredentialsRenewal } from "./credentials-renewal.ts";
-import { Deadlines } from "./deadlines.ts";
+import { type Deadline, Deadlines } from "./deadlines.ts";
 import type { Dialed } from "./dialing.ts";
 import { AbortError, endedWith } from "./errors.ts";
 import { done, Future, Milestone, rejection, unlessAborted } from "./futures.ts";
@@ -66,7 +66,7 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
   #ready: Future<void> | undefined;
   #end: ConnectionError | undefined;
   #closing = false;
-  #cancelCloseDeadline: (() => void) | undefined;
+  #closeDeadline: Deadline | undefined;
   /** Whether the server does not read at the moment, as far as listeners know. */
   #blocked = false;
   /** Whether the engine of the present link has said its last word. */
@@ -207,7 +207,7 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
     this.link.touch();
     this.#tellState();
     if (timeout !== undefined) {
-      this.#cancelCloseDeadline = this.deadlines.add(timeout, { expire: () => this.link.abort() });
+      this.#closeDeadline = this.deadlines.start(timeout, { expire: () => this.link.abort() });
     }
     return this.#over.promise;
   }
@@ -332,7 +332,7 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
     this.#end = end;
     this.recovery?.stop();
     this.#renewal?.stop();
-    this.#cancelCloseDeadline?.();
+    this.#closeDeadline?.cancel();
     this.deadlines.end();
     this.gate.end(() => end);
     for (const core of this.registry.withPrivate) core.ended({ error: end, requests: [] });

@@ -13,18 +13,18 @@ describe("deadlines", () => {
           const deadlines = new Deadlines(io);
           const expired: number[] = [];
           const start = io.now();
-          const cancels = plan.map(({ delay }) =>
-            deadlines.add(delay, {
+          const started = plan.map(({ delay }) =>
+            deadlines.start(delay, {
               expire: () => {
                 expect(io.now()).toBe(start + delay);
                 expired.push(delay);
               },
             }),
           );
-          for (const [i, cancel] of cancels.entries()) {
+          for (const [i, deadline] of started.entries()) {
             if (!plan[i]!.cancelled) continue;
-            cancel();
-            cancel();
+            deadline.cancel();
+            deadline.cancel();
           }
           expect(io.timers).toBeLessThanOrEqual(1);
           await io.advance(200);
@@ -37,29 +37,29 @@ describe("deadlines", () => {
     );
   });
 
-  it("may be added and cancelled while others expire", async () => {
+  it("may be started and cancelled while others expire", async () => {
     const io = new VirtualIo();
     const deadlines = new Deadlines(io);
     const expired: string[] = [];
-    const cancelLater = deadlines.add(10, { expire: () => expired.push("cancelled by another") });
-    deadlines.add(5, {
+    const later = deadlines.start(10, { expire: () => expired.push("cancelled by another") });
+    deadlines.start(5, {
       expire: () => {
         expired.push("first");
-        cancelLater();
-        deadlines.add(0, { expire: () => expired.push("added") });
+        later.cancel();
+        deadlines.start(0, { expire: () => expired.push("started") });
       },
     });
     await io.advance(50);
-    expect(expired).toEqual(["first", "added"]);
+    expect(expired).toEqual(["first", "started"]);
   });
 
   it("leave no timer at the end, once nobody waits for one", async () => {
     const io = new VirtualIo();
     const deadlines = new Deadlines(io);
-    const cancel = deadlines.add(5, { expire: () => expect.unreachable() });
+    const deadline = deadlines.start(5, { expire: () => expect.unreachable() });
     deadlines.end();
     expect(io.timers).toBe(1);
-    cancel();
+    deadline.cancel();
     expect(io.timers).toBe(0);
   });
 
@@ -67,7 +67,7 @@ describe("deadlines", () => {
     const io = new VirtualIo();
     const deadlines = new Deadlines(io);
     const expired: string[] = [];
-    deadlines.add(5, { expire: () => expired.push("drain") });
+    deadlines.start(5, { expire: () => expired.push("drain") });
     deadlines.end();
     await io.advance(50);
     expect(expired).toEqual(["drain"]);

@@ -59,16 +59,10 @@ export class Deadlines {
   }
 
   /**
-   * Calls `expiring.expire` after `delay`; the returned function cancels that.
+   * Calls `expiring.expire` after `delay`, unless the deadline that is returned is cancelled.
    *
    * @throws UsageError INVALID_ARGUMENT for what is no number.
    */
-  add(delay: Millis, expiring: Expiring): () => void {
-    const deadline = this.start(delay, expiring);
-    return () => deadline.cancel();
-  }
-
-  /** As {@link add}, without a function for each. */
   start(delay: Millis, expiring: Expiring): Deadline {
     // Behind one that is no number nothing would be due any more.
     patience(delay, "timeout");
@@ -96,7 +90,8 @@ export class Deadlines {
   /** What a promise comes to, or `undefined` after `delay`. */
   within<T>(promise: Promise<T>, delay: Millis = closePatience): Promise<T | undefined> {
     const late = new Future<undefined>();
-    return Promise.race([promise, late.promise]).finally(this.add(delay, { expire: () => late.resolve(undefined) }));
+    const deadline = this.start(delay, { expire: () => late.resolve(undefined) });
+    return Promise.race([promise, late.promise]).finally(() => deadline.cancel());
   }
 
   readonly #cancelled = (): void => {

@@ -79,13 +79,13 @@ export class DeliveryQueue implements DeliverySink {
     if (this.#end !== undefined) return this.#ending();
 
     const taker = new Taker();
-    const cancelDeadline =
-      timeout === undefined ? undefined : this.#deadlines.add(timeout, { expire: () => this.#timedOut(taker) });
+    const deadline =
+      timeout === undefined ? undefined : this.#deadlines.start(timeout, { expire: () => this.#timedOut(taker) });
     this.#takers.add(taker);
     if (timeout === undefined && signal === undefined) return taker.future.promise;
     const stopListening = onAbort(signal, (reason) => this.#aborted(taker, reason));
     taker.cleanUp = () => {
-      cancelDeadline?.();
+      deadline?.cancel();
       stopListening();
     };
     return taker.future.promise;

@@ -5,7 +5,7 @@
 
 import type { Millis } from "../engine/config.ts";
 import { LazyMap } from "../engine/lazy-map.ts";
-import type { Deadlines, Expiring } from "./deadlines.ts";
+import type { Deadlines } from "./deadlines.ts";
 import { AbortError, type EndError, endedWith, type MakeEnd, NotConnectedError } from "./errors.ts";
 import { Future, onAbort, rejection } from "./futures.ts";
 
@@ -122,25 +122,24 @@ export class OutageGate implements Gate {
     const refusal = this.#allowance.refusal(0);
     if (refusal !== undefined) return rejection(() => new NotConnectedError(refusal, this.#cause));
     const future = new Future<T>();
-    let stops: readonly (() => void)[] = [];
+    const deadline = this.#deadlines.start(this.#allowance.acquireTimeout, {
+      expire: () => this.#refuse(caller, () => new NotConnectedError(waitedTooLong, this.#cause)),
+    });
+    const stopListening = onAbort(signal, (reason) => {
+      this.#refuse(caller, () => new AbortError(reason, "not-sent"));
+    });
     const caller: Caller = {
       run: () => future.resolve(run()),
       fail: (makeError) => future.fail(makeError),
       forget: () => {
         this.#callers.delete(caller);
         this.#allowance.giveBack(0);
-        for (const stop of stops) stop();
+        deadline.cancel();
+        stopListening();
       },
     };
     this.#callers.set(caller, true);
     this.#allowance.take(0);
-    const tooLate: Expiring = {
-      expire: () => this.#refuse(caller, () => new NotConnectedError(waitedTooLong, this.#cause)),
-    };
-    stops = [
-      this.#deadlines.add(this.#allowance.acquireTimeout, tooLate),
-      onAbort(signal, (reason) => this.#refuse(caller, () => new AbortError(reason, "not-sent"))),
-    ];
     return future.promise;
   }
 

@@ -143,7 +143,7 @@ export class Publisher {
       if (leave()) flushed.fail(makeError);
     };
     const late = (): Error => new TimeoutError("Messages were not confirmed in time", "unknown");
-    const cancelDeadline = timeout === undefined ? undefined : deadlines.add(timeout, { expire: () => giveUp(late) });
+    const deadline = timeout === undefined ? undefined : deadlines.start(timeout, { expire: () => giveUp(late) });
     const stopListening = onAbort(signal, (reason) => giveUp(() => new AbortError(reason, "unknown")));
     leave = publishing.behind(flushed.resolve as () => void, (makeError) => flushed.fail(makeError));
     try {
@@ -151,7 +151,7 @@ export class Publisher {
     } catch (error) {
       if (this.#failed === 0 || error instanceof TimeoutError || error instanceof AbortError) throw error;
     } finally {
-      cancelDeadline?.();
+      deadline?.cancel();
       stopListening();
     }
     if (this.#failed > 0) await this.#reportFailures();

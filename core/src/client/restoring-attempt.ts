@@ -163,13 +163,13 @@ export class RestoringAttempt {
     const { deadlines } = this.connection;
     const expire = (): void => {
       if (this.link.engine.blocked === undefined) this.link.abort();
-      else cancel = deadlines.add(itemTimeout, { expire });
+      else deadline = deadlines.start(itemTimeout, { expire });
     };
-    let cancel = deadlines.add(itemTimeout, { expire });
+    let deadline = deadlines.start(itemTimeout, { expire });
     try {
       await answer;
     } finally {
-      cancel();
+      deadline.cancel();
     }
   }
 

@@ -35,7 +35,7 @@ export class WaitingPublish implements ConfirmListener, Expiring {
   waits = false;
   /** Where it counts while there is no connection. */
   allowance: Allowance | undefined;
-  #cancelOutageDeadline: (() => void) | undefined;
+  #outageDeadline: Deadline | undefined;
   readonly #listener: ConfirmListener;
   readonly #room: WaitingRoom;
   #deadline: Deadline | undefined;
@@ -64,14 +64,14 @@ export class WaitingPublish implements ConfirmListener, Expiring {
   waitForConnection(allowance: Allowance, deadlines: Deadlines, tooLate: Expiring): void {
     this.allowance = allowance;
     allowance.take(this.cost);
-    this.#cancelOutageDeadline = deadlines.add(allowance.acquireTimeout, tooLate);
+    this.#outageDeadline = deadlines.start(allowance.acquireTimeout, tooLate);
   }
 
   /** It waits for a connection no longer. */
   connected(): void {
     this.allowance?.giveBack(this.cost);
     this.allowance = undefined;
-    this.#cancelOutageDeadline?.();
+    this.#outageDeadline?.cancel();
   }
 
   expire(): void {

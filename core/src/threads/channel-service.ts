@@ -189,10 +189,10 @@ export class ChannelService {
   /** Lets time pass for the other thread, which has no clock; when it does not want that any more, none. */
   async #wait({ time }: { readonly time: Millis }, signal: AbortSignal | undefined): Promise<void> {
     const passed = new Future<void>();
-    const cancel = coreOf(this.channel).deadlines.add(time, { expire: () => passed.resolve() });
+    const deadline = coreOf(this.channel).deadlines.start(time, { expire: () => passed.resolve() });
     const stopListening = onAbort(signal, () => passed.resolve());
     await passed.promise;
-    cancel();
+    deadline.cancel();
     stopListening();
   }
 

@@ -168,10 +168,11 @@ export class PooledWorker {
   }
 
   #limitStart(startTimeout: Millis): void {
-    const cancel = this.#options.deadlines.add(startTimeout, {
+    const deadline = this.#options.deadlines.start(startTimeout, {
       expire: () =>
         void this.#host.close(new ThreadError("WORKER_LOST", `A worker was not ready within ${startTimeout} ms`)),
     });
+    const cancel = (): void => deadline.cancel();
     this.ready.then(cancel, cancel);
   }
 
@@ -180,8 +181,8 @@ export class PooledWorker {
     if (this.#host.isClosing) return;
     const ending = new ThreadError("WORKER_LOST", `A worker's channel was closed: ${cause.message}`, { cause });
     this.#ending = ending;
-    const cancel = this.#options.deadlines.add(lastHandlersLimit, { expire: () => void this.#host.close(ending) });
-    void this.ended.then(cancel);
+    const deadline = this.#options.deadlines.start(lastHandlersLimit, { expire: () => void this.#host.close(ending) });
+    void this.ended.then(() => deadline.cancel());
     this.#endWhenIdle(ending);
   }
 

@@ -181,7 +181,7 @@ export class TypedPublisher<T> {
     if (promise === undefined) return undefined;
     const limit = new Future<never>();
     const expire = (): void => limit.fail(() => new TimeoutError("A codec took too long", outcome));
-    const cancelDeadline = timeout === undefined ? undefined : this.#deadlines.add(timeout, { expire });
+    const deadline = timeout === undefined ? undefined : this.#deadlines.start(timeout, { expire });
     if (signal?.aborted === true) limit.fail(() => new AbortError(signal.reason, outcome));
     if (this.#makeEnd !== undefined) limit.fail(this.#makeEnd);
     const stopListening = onAbort(signal, (reason) => limit.fail(() => new AbortError(reason, outcome)));
@@ -190,7 +190,7 @@ export class TypedPublisher<T> {
       return await Promise.race([promise, limit.promise]);
     } finally {
       this.#waiting.delete(limit);
-      cancelDeadline?.();
+      deadline?.cancel();
       stopListening();
     }
   }

@@ -4,6 +4,7 @@ import type { Millis } from "../../engine/config.ts";
 import type { BasicProperties } from "../../wire/properties.ts";
 import type { MaybePromise } from "../codecs/codec.ts";
 import type { ConnectionInternals } from "../connection.ts";
+import type { Deadline } from "../deadlines.ts";
 import type { ConsumerDelivery } from "../delivery.ts";
 import { TimeoutError } from "../errors.ts";
 import type { OutgoingProperties } from "../outgoing-properties.ts";
@@ -73,7 +74,7 @@ export class ServedRequest implements RpcRequest {
   readonly #internals: ConnectionInternals;
   readonly #since: Millis;
   #controller: AbortController | undefined;
-  #cancelDeadline: (() => void) | undefined;
+  #deadline: Deadline | undefined;
   /** Why the server does not answer it any more. */
   #abandoned: { readonly reason: unknown } | undefined;
 
@@ -117,14 +118,14 @@ export class ServedRequest implements RpcRequest {
 
   /** The handler is done. */
   done(): void {
-    this.#cancelDeadline?.();
+    this.#deadline?.cancel();
   }
 
   #obeyDeadline(): void {
     const timeToLive = this.wantsReply ? timeToLiveOf(this.properties) : undefined;
     if (timeToLive === undefined) return;
     const { deadlines, io } = this.#internals;
-    this.#cancelDeadline = deadlines.add(Math.max(0, this.#since + timeToLive - io.now()), {
+    this.#deadline = deadlines.start(Math.max(0, this.#since + timeToLive - io.now()), {
       expire: () => this.#controller?.abort(new TimeoutError("The caller's time is up", "unknown")),
     });
   }
