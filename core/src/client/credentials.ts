@@ -25,7 +25,7 @@ export function checkCredentials(value: unknown, name: string): void {
  *
  * @throws UsageError INVALID_ARGUMENT, which shows nothing of the credentials.
  */
-export function mechanismsOf(credentials: unknown, name = "credentials"): readonly SaslMechanism[] {
+function mechanismsOf(credentials: unknown, name = "credentials"): readonly SaslMechanism[] {
   if (Array.isArray(credentials)) {
     if (credentials.length === 0) throw illegalSecret(name, "at least one SASL mechanism, not an empty array");
     return credentials.map((mechanism: unknown, index) => checkedMechanism(mechanism, `${name}[${index}]`));

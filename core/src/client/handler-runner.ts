@@ -3,7 +3,7 @@
 import type { DeliveryHandler, HandlerOptions } from "./consumer-options.ts";
 import type { ConsumerDelivery } from "./delivery.ts";
 import { isThenable } from "./futures.ts";
-import type { Report } from "./listeners.ts";
+import { answerOf, type Report } from "./listeners.ts";
 import type { DeliverySink } from "./subscription.ts";
 
 /** What a runner is told, complete. */
@@ -104,13 +104,7 @@ export class HandlerRunner implements DeliverySink {
 
   #requeues(delivery: ConsumerDelivery, error: unknown): boolean {
     const { requeue, report } = this.#options;
-    if (typeof requeue === "boolean") return requeue;
-    try {
-      return requeue(error, delivery);
-    } catch (problem) {
-      report(problem);
-      return true;
-    }
+    return typeof requeue === "boolean" ? requeue : answerOf(() => requeue(error, delivery), true, report);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { HandlerOptions } from "../client/consumer-options.ts";
 import { Future, isThenable } from "../client/futures.ts";
+import { answerOf } from "../client/listeners.ts";
 import { Deque } from "../engine/deque.ts";
 import type { WorkerConsumerDelivery } from "./worker-delivery.ts";
 
@@ -126,12 +127,6 @@ export class WorkerHandlers {
 
   #requeues(delivery: WorkerConsumerDelivery, error: unknown): boolean {
     const { requeue, report } = this.#options;
-    if (typeof requeue === "boolean") return requeue;
-    try {
-      return requeue(error, delivery);
-    } catch (problem) {
-      report(problem);
-      return true;
-    }
+    return typeof requeue === "boolean" ? requeue : answerOf(() => requeue(error, delivery), true, report);
   }
 }

@@ -8,7 +8,7 @@ import { type Codec, checkCodec } from "./codec.ts";
 import { CodecError } from "./codec-error.ts";
 
 /** Bytes that a gzip codec unpacks from one message, unless it is told. */
-export const defaultMaxUnpackedSize: number = 64 * 1024 * 1024;
+const defaultMaxUnpackedSize: number = 64 * 1024 * 1024;
 
 /**
  * Values as JSON, in UTF-8.

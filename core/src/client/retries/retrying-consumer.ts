@@ -17,6 +17,7 @@ import type { HandlerOptions } from "../consumer-options.ts";
 import type { ConsumerDelivery } from "../delivery.ts";
 import { closeAfterHandlers } from "../handlers-publisher.ts";
 import { Future } from "../futures.ts";
+import { answerOf } from "../listeners.ts";
 import { deliveryCountOf } from "../message-headers.ts";
 import { aFunction, illegal, patience } from "../option-checks.ts";
 import type { Publisher } from "../publisher.ts";
@@ -33,13 +34,13 @@ import {
  * Deliveries that a quorum queue has tried before without an end - because the process died, mostly - after which a message
  * is put aside, unless it is told. RabbitMQ 4.0 and newer drop a message after 20.
  */
-export const defaultMaxRedeliveries = 5;
+const defaultMaxRedeliveries = 5;
 
 /**
  * How long a message is held when its copy could not be published, before it is tried again. It stays here: what goes back
  * is counted by a quorum queue, which drops it in the end.
  */
-export const pauseAfterFailure: Millis = 1000;
+const pauseAfterFailure: Millis = 1000;
 
 /** Options of a consumer that tries again. */
 export interface RetryOptions
@@ -254,17 +255,12 @@ class Retrying {
   #mayPass(error: unknown, delivery: ConsumerDelivery): boolean {
     const { shouldRetry } = this.#options;
     if (shouldRetry === undefined) return !(error instanceof CodecError);
-    try {
-      return shouldRetry(error, delivery);
-    } catch (problem) {
-      this.#internals.report(problem);
-      return true;
-    }
+    return answerOf(() => shouldRetry(error, delivery), true, this.#internals.report);
   }
 
   async #pause(): Promise<void> {
     const over = new Future<void>();
-    this.#internals.deadlines.add(pauseAfterFailure, { expire: () => over.resolve() });
+    this.#internals.deadlines.start(pauseAfterFailure, { expire: () => over.resolve() });
     await over.promise;
   }
 }
