@@ -7,9 +7,6 @@ import { ChannelCore } from "./channel-core.ts";
 import type { ChannelHost } from "./channel-host.ts";
 import type { PublishWindow } from "./publishing.ts";
 
-/** Of any connection. */
-const highestChannel = 65_535;
-
 /** Channels that are not publishers have no window: their senders wait for confirms, or do not. */
 const noWindow: PublishWindow = { messages: Infinity, bytes: Infinity };
 
@@ -94,8 +91,8 @@ export class ChannelRegistry {
   #openNext(engine: ConnectionEngine): ChannelEngine {
     this.#mayBeLost &&= this.#channels.some((core) => core?.live === false);
     if (!this.#mayBeLost) return engine.openChannel();
-    const highest = engine.channelMax || highestChannel;
-    for (let number = 1; number <= highest; number += 1) {
+    const { channelMax } = engine;
+    for (let number = 1; number <= channelMax; number += 1) {
       if (this.find(number) !== undefined) continue;
       try {
         return engine.openChannel(number);
@@ -104,6 +101,6 @@ export class ChannelRegistry {
         if (!(error instanceof UsageError) || error.code !== "INVALID_ARGUMENT") throw error;
       }
     }
-    throw new UsageError("LIMIT_REACHED", `All ${highest} channels of the connection are in use (channelMax)`);
+    throw new UsageError("LIMIT_REACHED", `All ${channelMax} channels of the connection are in use (channelMax)`);
   }
 }

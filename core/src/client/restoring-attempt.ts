@@ -110,8 +110,11 @@ export class RestoringAttempt {
     if (methodsOf[item.kind].includes(error.method ?? "")) this.topology.suspects.add(keyOf(item));
   }
 
-  /** Why the queue or exchange that a binding needs could not be declared. */
-  missingFor(item: TopologyItem): unknown {
+  /** Why an item is not even tried: it is poison, or a queue or exchange that it needs could not be declared. */
+  problemOf(item: TopologyItem): unknown {
+    if (this.topology.suspects.isPoison(keyOf(item))) {
+      return new Error("The server closed the connection for it, twice");
+    }
     const exchanges = neededExchanges(item).map((name) => `exchange ${name}`);
     const queues = neededQueues(item).map((name) => `queue ${name}`);
     return [...exchanges, ...queues].map((key) => this.missing.get(key)).find((problem) => problem !== undefined);

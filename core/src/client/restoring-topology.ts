@@ -94,13 +94,10 @@ export class TopologyRestoration {
     // A binding that was left out with its queue is left out once.
     if (item.kind === "binding" && this.#attempt.missing.has(keyOf(item))) return;
     const since = this.#attempt.now;
-    if (this.#attempt.topology.suspects.isPoison(keyOf(item))) {
-      return this.#attempt.skip(item, new Error("The server closed the connection for it, twice"));
-    }
     for (let attempt = 1; ; attempt += 1) {
       this.#attempt.check();
-      const missing = this.#attempt.missingFor(item);
-      if (missing !== undefined) return this.#attempt.skip(item, missing);
+      const problem = this.#attempt.problemOf(item);
+      if (problem !== undefined) return this.#attempt.skip(item, problem);
       // Under another name it is made already.
       if (item.kind === "binding" && !this.#attempt.topology.holdsBinding(item.binding)) return;
       try {
@@ -139,7 +136,7 @@ export class TopologyRestoration {
     if (names.size === 0) return;
     this.#names = new Map();
     topology.queuesRenamed(names);
-    for (const { subscriptions, memory } of connection.channels) {
+    for (const { subscriptions, memory } of connection.registry.all) {
       subscriptions.queuesRenamed(names);
       memory.lastDeclared = names.get(memory.lastDeclared ?? "") ?? memory.lastDeclared;
     }

@@ -8,7 +8,7 @@ import { ChannelError } from "../engine/errors.ts";
 import type { ChannelEngine } from "../engine/channel-engine.ts";
 import type { Millis } from "../engine/config.ts";
 import { cannotBeSent } from "../recovery/causes.ts";
-import { type ChannelRecord, type ConsumerRecord, consumerKey } from "../recovery/records.ts";
+import type { ChannelRecord, ConsumerRecord } from "../recovery/records.ts";
 import { type ChannelStep, channelSetup, consumersToStart } from "../recovery/replay.ts";
 import { UsageError } from "../wire/errors.ts";
 import type { ChannelCore } from "./channel-core.ts";
@@ -58,7 +58,7 @@ export class Restoration {
     await this.#topology.run();
     await this.#topology.closePrivate();
     this.#topology.numbersAreTaken();
-    const channels = connection.channels;
+    const channels = connection.registry.all;
     if (topology.suspects.any) for (const core of channels) await this.#channel(core);
     else await Promise.all(channels.map((core) => this.#channel(core)));
     await this.#topology.closePrivate();
@@ -129,7 +129,7 @@ export class Restoration {
         if (step.type === "basic.consume") {
           const { consumer } = step;
           item = { kind: "consumer", consumer };
-          const problem = this.#problemOf(consumer, left);
+          const problem = this.#problemOf(item, left);
           if (problem !== undefined) {
             this.#leaveOut(core, consumer, problem);
             continue;
@@ -161,7 +161,7 @@ export class Restoration {
         return this.#attempt.link.engine.openChannel(core.number);
       } catch (error) {
         if (!(error instanceof UsageError) || error.code !== "INVALID_ARGUMENT") throw error;
-        const isTooHigh = core.number > (this.#attempt.link.engine.channelMax || Infinity);
+        const isTooHigh = core.number > this.#attempt.link.engine.channelMax;
         if (!isTooHigh && this.#attempt.now - since >= itemTimeout) throw error;
         if (isTooHigh) {
           const text = `Channel ${core.number} could not be recovered: ${error.message}`;
@@ -180,12 +180,8 @@ export class Restoration {
   }
 
   /** Why a consumer is not even tried. */
-  #problemOf(consumer: ConsumerRecord, left: ReadonlySet<string>): unknown {
-    const key = `consumer ${consumerKey(consumer)}`;
-    if (left.has(key)) return new Error("It was left out");
-    if (this.#attempt.topology.suspects.isPoison(key))
-      return new Error("The server closed the connection for it, twice");
-    return this.#attempt.missing.get(`queue ${consumer.queue}`);
+  #problemOf(consumer: TopologyItem, left: ReadonlySet<string>): unknown {
+    return left.has(keyOf(consumer)) ? new Error("It was left out") : this.#attempt.problemOf(consumer);
   }
 
   async #take(core: ChannelCore, step: ChannelStep): Promise<void> {
