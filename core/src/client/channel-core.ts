@@ -252,7 +252,7 @@ export class ChannelCore implements PublishingHost, Expiring {
         this.engine.close(farewell);
         this.#closing = true;
         this.publishing.stop(() => this.#closedByClient());
-        this.host.link.touch();
+        this.link.touch();
         this.#patience = this.deadlines.start(closePatience, this);
       }
     }

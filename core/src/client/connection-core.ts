@@ -89,10 +89,6 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
     return this.recovery?.state ?? "open";
   }
 
-  get channels(): ChannelCore[] {
-    return this.registry.all;
-  }
-
   /** What was sent and received on all links. */
   get totals(): EngineCounters {
     return addCounters(this.#countedBefore ?? newCounters(), this.link.engine.counters);
@@ -289,7 +285,7 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
   }
 
   #makeUseOfRoom(): void {
-    for (const channel of this.channels) channel.publishing.makeUseOfRoom();
+    for (const channel of this.registry.all) channel.publishing.makeUseOfRoom();
   }
 
   #unblocked(): void {

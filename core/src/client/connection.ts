@@ -134,7 +134,7 @@ export class Connection {
   get inFlight(): InFlight {
     let publishes = 0;
     let deliveries = 0;
-    for (const { publishing, subscriptions } of this.#core.channels) {
+    for (const { publishing, subscriptions } of this.#core.registry.all) {
       publishes += publishing.unconfirmed;
       for (const { buffered, running } of subscriptions.all()) deliveries += buffered + running;
     }
@@ -148,7 +148,7 @@ export class Connection {
 
   /** How many channels are open, or about to be. */
   get channelCount(): number {
-    return this.#core.channels.length;
+    return this.#core.registry.all.length;
   }
 
   /** Exchanges, queues, bindings and consumers that recovery would bring back. */

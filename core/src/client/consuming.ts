@@ -86,10 +86,10 @@ function checkStreamOptions({ arguments: table, noAck, prefetch }: ConsumeOption
 /** A consumer on a channel that is not its own: closing it leaves the channel as it is. */
 function sharedChannel(channel: ChannelCore): ConsumerHost {
   return {
-    deadlines: channel.host.deadlines,
+    deadlines: channel.deadlines,
     consumerClosed: async () => {
       channel.settlement.flush();
-      channel.host.link.touch();
+      channel.link.touch();
     },
   };
 }

@@ -5,7 +5,7 @@
 
 import type { ConnectionError } from "../engine/errors.ts";
 import type { Millis } from "../engine/config.ts";
-import { backoffDelay, type BackoffState, lost, neverOpened, nextAttempt, opened } from "../recovery/backoff.ts";
+import { backoffDelay, lost, neverOpened, nextAttempt, opened } from "../recovery/backoff.ts";
 import { attemptOutcome } from "../recovery/causes.ts";
 import { shuffle } from "../recovery/shuffle.ts";
 import { dial } from "./dialing.ts";
@@ -18,21 +18,19 @@ import type { RecoveryPlan } from "./recovery-options.ts";
 export class Reconnector {
   readonly #host: RecoveryHost;
   readonly #plan: RecoveryPlan;
-  #backoff: BackoffState;
+  #backoff = neverOpened;
   #refusals = 0;
   /** The wait for the next attempt. */
   #waiting: { readonly since: Millis; readonly cause: ConnectionError; readonly cancel: () => void } | undefined;
   #dialing: AbortController | undefined;
   #stopped = false;
 
-  /** The connection is open, for the first time. */
   constructor(host: RecoveryHost, plan: RecoveryPlan) {
     this.#host = host;
     this.#plan = plan;
-    this.#backoff = opened(neverOpened, host.io.now());
   }
 
-  /** The connection is usable again. Whether the outage is over shows when it stays so. */
+  /** The connection is usable, for the first time or again. Whether the outage is over shows when it stays so. */
   opened(): void {
     this.#backoff = opened(this.#backoff, this.#host.io.now());
     this.#refusals = 0;

@@ -38,8 +38,6 @@ export interface RecoveryHost extends ChannelHost {
   readonly plan: ConnectPlan;
   readonly gate: Gate;
   readonly registry: ChannelRegistry;
-  /** Channels that are not closed, by number. */
-  readonly channels: readonly ChannelCore[];
   readonly adopt: Adopt;
   emit<Name extends keyof ConnectionEvents>(name: Name, value: ConnectionEvents[Name]): void;
   /** Resolves when the connection is open again. */
@@ -65,8 +63,7 @@ export class Recovery {
   readonly #allowance: Allowance;
   readonly #host: RecoveryHost;
   readonly #plan: RecoveryPlan;
-  /** Made when the first link is open. */
-  #reconnector: Reconnector | undefined;
+  readonly #reconnector: Reconnector;
   readonly #reopenings = new LazyMap<ChannelCore, Reopening>();
   #restoration: Restoration | undefined;
   #state: "open" | "connecting" | "recovering" = "open";
@@ -79,6 +76,7 @@ export class Recovery {
   constructor(host: RecoveryHost, plan: RecoveryPlan) {
     this.#host = host;
     this.#plan = plan;
+    this.#reconnector = new Reconnector(host, plan);
     this.#allowance = new Allowance(plan);
     this.policy = { allowance: this.#allowance, republish: plan.republish, republishLimit: plan.republishLimit };
   }
@@ -113,7 +111,7 @@ export class Recovery {
 
   /** The first link is open. */
   begin(): void {
-    this.#reconnector = new Reconnector(this.#host, this.#plan);
+    this.#reconnector.opened();
   }
 
   /** The connection was lost. Its channels know already. */
@@ -125,12 +123,12 @@ export class Recovery {
     this.#host.gate.shut(cause);
     this.#host.emit("disconnected", { cause, willRecover: true });
     // A listener may have closed the connection.
-    if (!this.#stopped) this.#reconnector?.lost(cause);
+    if (!this.#stopped) this.#reconnector.lost(cause);
   }
 
   /** See {@link Reconnector.hurry}. */
   hurry(): void {
-    this.#reconnector?.hurry();
+    this.#reconnector.hurry();
   }
 
   /** There is a link again. */
@@ -150,7 +148,7 @@ export class Recovery {
   /** Nobody needs recovery any more: no dial, no timer, nothing. */
   stop(): void {
     this.#stopped = true;
-    this.#reconnector?.stop();
+    this.#reconnector.stop();
     this.#endAttempts();
   }
 
@@ -170,9 +168,9 @@ export class Recovery {
     this.#lostAt = undefined;
     this.#state = "open";
     this.#restoration = undefined;
-    this.#reconnector?.opened();
+    this.#reconnector.opened();
     this.#host.reopened();
-    for (const core of this.#host.channels) this.#restored(core);
+    for (const core of this.#host.registry.all) this.#restored(core);
     this.#host.emit("recovered", { epoch, took, failures: restoration.failures });
   }
 
