@@ -35,6 +35,7 @@ describe("admission", () => {
     entered(admission, "192.0.2.1");
     place.leave();
     entered(admission, "2001:db8::2");
+    expect(admission.enter("2001:db8::1")).toBe("too-many-of-address");
   });
 
   it("counts by identity", () => {
@@ -45,6 +46,7 @@ describe("admission", () => {
     expect(entered(admission).claim("bob")).toBeUndefined();
     first.leave();
     expect(entered(admission).claim("alice")).toBeUndefined();
+    expect(entered(admission).claim("alice")).toBe("too-many-of-identity");
   });
 
   it("does not count an identity whose client has gone in the meantime", () => {

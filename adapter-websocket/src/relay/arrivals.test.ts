@@ -42,6 +42,18 @@ describe("connections that are no WebSockets yet", () => {
     await until(() => clock.pending === armed + 2, "another to be taken in its place");
   });
 
+  it("are a thousand more than WebSockets may be, of all addresses together", async () => {
+    const any = { maxConnectionsPerAddress: 0, maxUpgradesPerMinutePerAddress: 0 };
+    const { relay, clock } = await startBench({ relay: { ...any, maxConnections: 1 } });
+    const armed = clock.pending;
+    for (let count = 0; count < 1_001; count += 1) await arrive(relay);
+    await until(() => clock.pending === armed + 1_001, "the relay to have taken them");
+    const late = await arrive(relay);
+    await until(() => late.closed, "one more to be dropped");
+    const metric = 'leveret_relay_dropped_connections_total{reason="too-many-connections"} 1';
+    expect((await admin(relay, "/metrics")).text).toContain(metric);
+  });
+
   it("do not count as WebSockets, nor these as them", async () => {
     const { relay } = await startBench({ relay: { maxConnectionsPerAddress: 2 } });
     await connect(relay);

@@ -76,6 +76,7 @@ describe("origins", () => {
       "https://app.example.com/path",
       "ws://a.test",
       "https://a.test:443",
+      "https://a.test:port",
       "file://",
       "capacitor://localhost/",
       "capacitor://*.localhost",

@@ -73,6 +73,11 @@ describe("a request for a WebSocket", () => {
     expect(await upgradeStatus(relay, "/", { "Sec-WebSocket-Protocol": "a b" })).toMatchObject({ status: 400 });
   });
 
+  it("agrees to no compression, by which little could become much", async () => {
+    const { relay } = await startBench();
+    expect((await connect(relay, "/", { perMessageDeflate: true })).socket.extensions).toBe("");
+  });
+
   it("is refused beyond the limits, and the refusals are counted", async () => {
     const bench = await startBench({
       relay: { maxConnections: 3, maxConnectionsPerAddress: 2, trustedProxy: "127.0.0.1" },
@@ -144,7 +149,9 @@ describe("the authentication hook", () => {
     expect(request?.query.get("token")).toBe("t t");
     expect(request?.protocols).toEqual(["amqp091"]);
     expect(request?.clientAddress).toBe("127.0.0.1");
-    expect(log.lines).toContainEqual(expect.objectContaining({ message: "connection opened", identity: "alice" }));
+    expect(log.lines).toContainEqual(
+      expect.objectContaining({ message: "connection opened", route: "*", identity: "alice" }),
+    );
     client.socket.close();
     await until(() => relay.connections === 0, "places to be given back");
   });
@@ -207,6 +214,22 @@ describe("the authentication hook", () => {
     expect(await client.close()).toMatchObject({ code: 1008 });
     await other.close();
     expect(log.ends).toEqual(["lifetime-over", "lifetime-over"]);
+  });
+
+  it.each([
+    { lifetime: 60_000, maxLifetime: 0, ends: 60_000 },
+    { lifetime: 60_000, maxLifetime: "30s", ends: 30_000 },
+    { lifetime: Infinity, maxLifetime: "30s", ends: 30_000 },
+    { lifetime: undefined, maxLifetime: "30s", ends: 30_000 },
+  ])("gives $lifetime ms, of $maxLifetime at most: $ends", async ({ lifetime, maxLifetime, ends }) => {
+    const authenticate: Authenticate = () => ({ allow: true, lifetime });
+    const off = { headerTimeout: 0, idleTimeout: 0, pingInterval: 0 };
+    const { relay, clock, log } = await startBench({ relay: { ...off, maxLifetime, authenticate } });
+    const client = await connect(relay);
+    clock.advance(ends - 1);
+    expect(log.ends).toEqual([]);
+    clock.advance(1);
+    expect(await client.close()).toMatchObject({ code: 1008 });
   });
 });
 
