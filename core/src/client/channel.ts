@@ -214,11 +214,7 @@ export class Channel extends Topology {
    * @throws SettlementError when the delivery is settled, unknown, or from a channel that is gone. Nothing was sent then.
    */
   basicAck({ deliveryTag, multiple = false }: BasicAckOptions): SettleResult {
-    const tag = this.#wireTag(deliveryTag, multiple);
-    if (tag === undefined) return "stale";
-    if (multiple) this.#core.settlement.ackUpTo(tag);
-    else this.#core.settlement.ack(tag);
-    return "settled";
+    return this.#core.settlement.acknowledge(this.#wireTag(deliveryTag, multiple), multiple);
   }
 
   /**
@@ -228,11 +224,7 @@ export class Channel extends Topology {
    * @throws SettlementError as {@link basicAck}.
    */
   basicNack({ deliveryTag, multiple = false, requeue = true }: BasicNackOptions): SettleResult {
-    const tag = this.#wireTag(deliveryTag, multiple);
-    if (tag === undefined) return "stale";
-    if (multiple) this.#core.settlement.nackUpTo(tag, requeue);
-    else this.#core.settlement.refuse(tag, requeue, "nack");
-    return "settled";
+    return this.#core.settlement.decline(this.#wireTag(deliveryTag, multiple), requeue, multiple);
   }
 
   /**
@@ -242,14 +234,11 @@ export class Channel extends Topology {
    * @throws SettlementError as {@link basicAck}.
    */
   basicReject({ deliveryTag, requeue = true }: BasicRejectOptions): SettleResult {
-    const tag = this.#wireTag(deliveryTag, false);
-    if (tag === undefined) return "stale";
-    this.#core.settlement.refuse(tag, requeue, "reject");
-    return "settled";
+    return this.#core.settlement.decline(this.#wireTag(deliveryTag), requeue, false, "reject");
   }
 
   /** The server's tag of a delivery; `undefined` when the delivery was lost with its connection. Never 0 by calculation. */
-  #wireTag(deliveryTag: number, multiple: boolean): number | undefined {
+  #wireTag(deliveryTag: number, multiple = false): number | undefined {
     const { settlement } = this.#core;
     if (settlement.isStale) return undefined;
     if (!Number.isInteger(deliveryTag)) throw new SettlementError("UNKNOWN_DELIVERY", deliveryTag);

@@ -88,11 +88,7 @@ export class Delivery {
    * @throws SettlementError ALREADY_SETTLED, or STALE_DELIVERY on a channel that is closed; nothing was sent then.
    */
   ack({ multiple = false }: { readonly multiple?: boolean } = {}): SettleResult {
-    const settlement = this.#open();
-    if (settlement.isStale) return "stale";
-    if (multiple) settlement.ackUpTo(this.#event.deliveryTag);
-    else settlement.ack(this.#event.deliveryTag);
-    return "settled";
+    return this.#open().acknowledge(this.#event.deliveryTag, multiple);
   }
 
   /**
@@ -109,11 +105,7 @@ export class Delivery {
     readonly requeue?: boolean;
     readonly multiple?: boolean;
   } = {}): SettleResult {
-    const settlement = this.#open();
-    if (settlement.isStale) return "stale";
-    if (multiple) settlement.nackUpTo(this.#event.deliveryTag, requeue);
-    else settlement.refuse(this.#event.deliveryTag, requeue, "nack");
-    return "settled";
+    return this.#open().decline(this.#event.deliveryTag, requeue, multiple);
   }
 
   /**
@@ -124,10 +116,7 @@ export class Delivery {
    * @throws as {@link ack}.
    */
   reject({ requeue = true }: { readonly requeue?: boolean } = {}): SettleResult {
-    const settlement = this.#open();
-    if (settlement.isStale) return "stale";
-    settlement.refuse(this.#event.deliveryTag, requeue, "reject");
-    return "settled";
+    return this.#open().decline(this.#event.deliveryTag, requeue, false, "reject");
   }
 
   #open(): Settlement {

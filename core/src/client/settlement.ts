@@ -96,6 +96,27 @@ export class Settlement implements TurnEnd {
     return !this.#ended && (this.#state(tag) === outstanding || this.#stragglers.has(tag));
   }
 
+  /** @throws as `Delivery.ack`. A tag that is `undefined` is of a delivery that was lost. */
+  acknowledge(tag: number | undefined, multiple: boolean): SettleResult {
+    if (tag === undefined || this.isStale) return "stale";
+    if (multiple) this.ackUpTo(tag);
+    else this.ack(tag);
+    return "settled";
+  }
+
+  /** @throws as {@link acknowledge}. */
+  decline(
+    tag: number | undefined,
+    requeue: boolean,
+    multiple: boolean,
+    method: "nack" | "reject" = "nack",
+  ): SettleResult {
+    if (tag === undefined || this.isStale) return "stale";
+    if (multiple) this.nackUpTo(tag, requeue);
+    else this.refuse(tag, requeue, method);
+    return "settled";
+  }
+
   /** @throws SettlementError */
   ack(tag: number): void {
     if (this.#ended || this.#state(tag) !== outstanding) return this.#ackStraggler(tag);
