@@ -174,6 +174,27 @@ export const connectionCases: readonly ConformanceCase[] = [
       }),
   },
   {
+    name: "a loop over a consumer can be left while it is blocked, and the consumer ends when it is not",
+    needs: ["operate"],
+    timeout: 40_000,
+    async run(scene) {
+      const opened = await scene.open();
+      const other = await opened.connection.openChannel();
+      const queue = await scene.queue(other);
+      const consumer = await other.basicConsume({ queue });
+      await other.basicPublish({ exchange: "", routingKey: queue, body: bytes("taken") });
+      for await (const delivery of consumer) {
+        await block(scene, opened);
+        delivery.ack();
+        break;
+      }
+      same(consumer.state, "cancelling", "the state");
+      await scene.host.unblock();
+      like(await scene.soon(consumer.ended, "its end"), { type: "cancelled" }, "the end");
+      same(await scene.messageCount(other, queue), 0, "messages");
+    },
+  },
+  {
     name: "blocked for longer than blockedTimeout ends",
     needs: ["operate"],
     timeout: 40_000,
@@ -233,7 +254,14 @@ export const connectionCases: readonly ConformanceCase[] = [
 
 /** Runs with a connection that the server has blocked. */
 async function whileBlocked(scene: Scene, run: (opened: Opened) => Promise<void>, blockedTimeout = 0): Promise<void> {
-  const { connection, channel } = await scene.open({ blockedTimeout });
+  const opened = await scene.open({ blockedTimeout });
+  const reason = await block(scene, opened);
+  if (blockedTimeout === 0) same(opened.connection.blocked, reason, "the reason");
+  await run(opened);
+}
+
+/** Has the server block a connection. Resolves with its reason. */
+async function block(scene: Scene, { connection, channel }: Opened): Promise<string | undefined> {
   const heard: string[] = [];
   connection.on("blocked", ({ reason }) => heard.push(reason));
   // Nothing that has to be answered can be asked for once the server has stopped reading.
@@ -243,6 +271,5 @@ async function whileBlocked(scene: Scene, run: (opened: Opened) => Promise<void>
   // RabbitMQ blocks those who publish.
   channel.basicPublish({ exchange: "", routingKey: "nowhere", body: bytes("blocks") }).catch(() => {});
   await scene.until(() => heard.length > 0, "the connection to be blocked");
-  if (blockedTimeout === 0) same(connection.blocked, heard[0], "the reason");
-  await run({ connection, channel });
+  return heard[0];
 }

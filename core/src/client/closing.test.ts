@@ -52,6 +52,39 @@ describe("a server that answers nothing", () => {
     expect(await closedAfter(io, 10_500, closing)).toEqual({ requeued: 0, unfinished: 1 });
   });
 
+  it.each(["consumer.cancel", "basicCancel", "leaving a loop"])(
+    "keeps nobody who cancels a consumer: %s",
+    async (how) => {
+      const fixture = await connected();
+      const { io, server, connection } = fixture;
+      const channel = await settled(io, connection.openChannel());
+      const consumer = await settled(io, channel.basicConsume({ queue: "q", consumerTag: "c" }));
+      server.deliver(1, "c", ["a"]);
+      await io.settle();
+      await block(fixture);
+      const cancel: Record<string, () => Promise<unknown>> = {
+        "consumer.cancel": () => consumer.cancel(),
+        basicCancel: () => channel.basicCancel({ consumerTag: "c" }),
+        "leaving a loop": async () => (await consumer[Symbol.asyncIterator]().return?.())?.value ?? 0,
+      };
+      expect(await closedAfter(io, 5_000, cancel[how]?.() as Promise<unknown>)).toBe(0);
+      expect(consumer.state).toBe("cancelling");
+      // What comes meanwhile is not handed out, and goes back when the server has stopped.
+      const taking = consumer.take();
+      server.deliver(1, "c", ["b"]);
+      await io.settle();
+      expect(await stateOf(taking)).toBe("pending");
+      server.method(1, "basic.cancel-ok", { consumerTag: "c" });
+      await io.settle();
+      expect(consumer.state).toBe("ended");
+      expect(await taking).toBeUndefined();
+      expect(server.sentOf("basic.nack").map(({ fields }) => fields["deliveryTag"])).toEqual([1, 2]);
+      expect(await settled(io, consumer.cancel())).toBe(2);
+      await settled(io, connection.close());
+      expect(io.timers).toBe(0);
+    },
+  );
+
   it("keeps nobody who closes a publisher longer than the confirms may take", async () => {
     const fixture = await connected();
     const { io, server, connection } = fixture;

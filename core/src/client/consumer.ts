@@ -98,6 +98,8 @@ export class Consumer {
    * handed out. Handlers that run go on, and may settle. It may be called by a handler, and more than once.
    *
    * @returns how many messages went back. Never rejects: when the channel is lost, the server gives back the same messages.
+   * After 5 s it resolves in any case: a server that has blocked the connection answers nothing. Until it has, nothing is
+   * handed out that can go back, and {@link ended} tells when.
    */
   cancel(): Promise<number> {
     return this.#subscription.cancel();
@@ -122,7 +124,7 @@ export class Consumer {
   }
 
   async #close(drain: Millis): Promise<ConsumerClosed> {
-    const requeued = (await this.#host.deadlines.within(this.#subscription.cancel())) ?? 0;
+    const requeued = await this.cancel();
     await this.#host.deadlines.within(this.#subscription.idle(), drain);
     const unfinished = this.#subscription.running;
     await this.#host.consumerClosed();
@@ -138,12 +140,10 @@ export class Consumer {
  * the consumer: `ConsumerCancelledError`, `ChannelError` or `ConnectionError`.
  */
 export class IterableConsumer extends Consumer implements AsyncIterable<ConsumerDelivery> {
-  readonly #subscription: Subscription;
   readonly #queue: DeliveryQueue;
 
   constructor(subscription: Subscription, host: ConsumerHost, queue?: DeliveryQueue) {
     super(subscription, host);
-    this.#subscription = subscription;
     this.#queue = queue ?? new DeliveryQueue(subscription, host.deadlines);
     subscription.sink = this.#queue;
   }
@@ -196,7 +196,7 @@ export class IterableConsumer extends Consumer implements AsyncIterable<Consumer
   }
 
   async #leave(): Promise<IteratorReturnResult<undefined>> {
-    await this.#subscription.cancel();
+    await this.cancel();
     return { done: true, value: undefined };
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import type { ConsumerEnd } from "./consumer-options.ts";
+import type { Deadlines } from "./deadlines.ts";
 import { type ConsumerDelivery, giveBack, LentDelivery } from "./delivery.ts";
 import type { DeliveryBuffer } from "./delivery-buffer.ts";
 import { done, Future } from "./futures.ts";
@@ -24,6 +25,8 @@ export interface DeliverySink {
 export interface SubscriptionHost {
   /** Sends `basic.cancel`. Settles when the server sends nothing more, for whatever reason; never rejects. */
   cancel(consumerTag: string, noWait: boolean): Promise<void>;
+  /** Ends how long the server is waited for. */
+  readonly deadlines: Deadlines;
 }
 
 /** What is fixed from the beginning. */
@@ -51,7 +54,7 @@ export class Subscription {
   #finished = false;
   #paused = false;
   #requeued = 0;
-  #cancelling: Promise<number> | undefined;
+  #cancelling: Promise<void> | undefined;
   #idle: Future<void> | undefined;
 
   constructor(info: SubscriptionInfo, queue: string, host: SubscriptionHost, buffer: DeliveryBuffer) {
@@ -137,20 +140,22 @@ export class Subscription {
     this.pump();
   }
 
-  /** Cancels, and gives back what waits in the buffer. Resolves with the number of messages that went back. */
-  cancel(noWait = false): Promise<number> {
+  /**
+   * Cancels, and gives back what waits in the buffer. Resolves with the number of messages that went back, or when the
+   * server has taken too long to answer: what it sends goes back when it has.
+   */
+  async cancel(noWait = false): Promise<number> {
     this.#cancelling ??= this.#cancel(noWait);
-    return this.#cancelling;
+    await this.#host.deadlines.within(this.#cancelling);
+    return this.#requeued;
   }
 
-  async #cancel(noWait: boolean): Promise<number> {
-    if (this.#state !== "ended") {
-      this.#state = "cancelling";
-      // Only when the server has stopped: what goes back sooner might come again at once.
-      await this.#host.cancel(this.info.consumerTag, noWait);
-      this.end({ type: "cancelled" });
-    }
-    return this.#requeued;
+  async #cancel(noWait: boolean): Promise<void> {
+    if (this.#state === "ended") return;
+    this.#state = "cancelling";
+    // Only when the server has stopped: what goes back sooner might come again at once.
+    await this.#host.cancel(this.info.consumerTag, noWait);
+    this.end({ type: "cancelled" });
   }
 
   /**

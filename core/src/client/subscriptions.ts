@@ -11,6 +11,7 @@ import { AbortError, ConsumerRecoveryError } from "./errors.ts";
 import type { Recorder } from "./recording.ts";
 import type { CallOptions } from "./replies.ts";
 import type { Removal } from "../recovery/topology.ts";
+import type { Deadlines } from "./deadlines.ts";
 import { Delivery, giveBack } from "./delivery.ts";
 import { DeliveryBuffer } from "./delivery-buffer.ts";
 import { done } from "./futures.ts";
@@ -40,6 +41,10 @@ export class Subscriptions implements SubscriptionHost {
 
   constructor(channel: ChannelCore) {
     this.#channel = channel;
+  }
+
+  get deadlines(): Deadlines {
+    return this.#channel.deadlines;
   }
 
   /** The tags of the consumers that are not cancelled. */
