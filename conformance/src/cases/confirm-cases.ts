@@ -121,13 +121,29 @@ export const confirmCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: "what was in flight when the channel failed may have arrived",
+    name: "a publish to an exchange that is not there is refused, and what was in flight before it may have arrived",
     async run(scene) {
-      const { channel } = await scene.open();
+      const { connection, channel } = await scene.open();
+      const onlooker = await connection.openChannel();
+      const queue = await scene.queue(onlooker);
+      const publishTo = (on: typeof channel, exchange: string): Promise<void> =>
+        on.basicPublish({ exchange, routingKey: queue, body: bytes("x") });
+      const refused = { name: "ChannelError", replyCode: 404, method: "basic.publish", outcome: "refused" };
       await channel.confirmSelect();
-      const publishing = channel.basicPublish({ exchange: scene.name("none"), routingKey: "", body: bytes("x") });
-      const expected = { name: "ChannelError", replyCode: 404, method: "basic.publish", outcome: "unknown" };
-      await fails(publishing, expected, "the publish");
+      await publishTo(channel, "");
+      await fails(publishTo(channel, scene.name("none")), refused, "the only one in flight");
+
+      const other = await connection.openChannel();
+      await other.confirmSelect();
+      const before = publishTo(other, "").then(
+        () => "confirmed",
+        ({ outcome }: { outcome: string }) => outcome,
+      );
+      const guilty = fails(publishTo(other, scene.name("none")), { ...refused, outcome: "unknown" }, "the guilty one");
+      await fails(publishTo(other, ""), refused, "the one behind it");
+      await guilty;
+      same(["confirmed", "unknown"].includes(await before), true, `the one before was ${await before}`);
+      await scene.until(async () => (await scene.messageCount(onlooker, queue)) === 2, "those before");
     },
   },
   {

@@ -18,14 +18,15 @@ import type { TransportErrorCode } from "./io-services.ts";
 
 /**
  * The server refused a publish (`basic.nack`): a queue was full (`x-overflow: reject-publish`), or could not take the
- * message. Nothing was stored in that queue; publishing again later may work.
+ * message. Nothing was stored in that queue; publishing again later may work. With the outcome `"unknown"` it was published
+ * again after a loss, and may have arrived before that.
  */
 export class NackError extends AmqpError {
   override name = "NackError";
   declare readonly code: "NACKED";
 
-  constructor() {
-    super("NACKED", "The server refused the message (basic.nack)", { outcome: "refused" });
+  constructor(outcome: Outcome = "refused") {
+    super("NACKED", "The server refused the message (basic.nack)", { outcome });
   }
 
   override get retryable(): boolean {
@@ -33,7 +34,7 @@ export class NackError extends AmqpError {
   }
 }
 
-/** No queue took a mandatory message, and the server handed it back (`basic.return`). */
+/** No queue took a mandatory message, and the server handed it back (`basic.return`). `outcome` as of {@link NackError}. */
 export class UnroutableError extends AmqpError {
   override name = "UnroutableError";
   declare readonly code: "UNROUTABLE";
@@ -47,12 +48,12 @@ export class UnroutableError extends AmqpError {
   /** Private, so that nobody logs a body by logging an error. */
   readonly #returned: ReturnedMessage;
 
-  constructor(returned: ReturnedMessage) {
+  constructor(returned: ReturnedMessage, outcome: Outcome = "refused") {
     const { replyCode, replyText, exchange, routingKey } = returned;
     super(
       "UNROUTABLE",
       `No queue took the message for exchange ${JSON.stringify(exchange)} with routing key ${JSON.stringify(routingKey)}: ${replyCode} ${replyText}`,
-      { outcome: "refused" },
+      { outcome },
     );
     this.replyCode = replyCode;
     this.replyText = replyText;

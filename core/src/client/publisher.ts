@@ -7,7 +7,7 @@ import { EncodedProperties } from "../wire/properties.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import type { ChannelState } from "./channel-host.ts";
 import { AbortError, type EndError, FlushError, TimeoutError } from "./errors.ts";
-import { Future, onAbort, rejection } from "./futures.ts";
+import { Future, rejection, unlessAborted } from "./futures.ts";
 import { Listeners } from "./listeners.ts";
 import { MessageNames, messageNames } from "./message-names.ts";
 import { patience } from "./option-checks.ts";
@@ -134,25 +134,25 @@ export class Publisher {
    * @throws FlushError when messages of {@link send} failed since the last flush; ChannelError or ConnectionError when
    * the channel ends first; TimeoutError and AbortError.
    */
-  async flush({ timeout, signal }: WaitOptions = {}): Promise<void> {
-    if (signal?.aborted === true) throw new AbortError(signal.reason, "unknown");
+  async flush({ timeout = Infinity, signal }: WaitOptions = {}): Promise<void> {
+    const aborted = (reason: unknown): AbortError => new AbortError(reason, "unknown");
+    if (signal?.aborted === true) throw aborted(signal.reason);
     const { deadlines, publishing } = this.#core;
-    const flushed = new Future<void>();
-    let leave: () => boolean;
-    const giveUp = (makeError: () => Error): void => {
-      if (leave()) flushed.fail(makeError);
-    };
-    const late = (): Error => new TimeoutError("Messages were not confirmed in time", "unknown");
-    const deadline = timeout === undefined ? undefined : deadlines.start(timeout, { expire: () => giveUp(late) });
-    const stopListening = onAbort(signal, (reason) => giveUp(() => new AbortError(reason, "unknown")));
-    leave = publishing.behind(flushed.resolve as () => void, (makeError) => flushed.fail(makeError));
+    const flushed = new Future<boolean>();
+    const waiting = deadlines.within(flushed.promise, timeout);
+    const leave = publishing.behind(
+      () => flushed.resolve(true),
+      (makeError) => flushed.fail(makeError),
+    );
     try {
-      await flushed.promise;
+      const isInTime = await unlessAborted(waiting, signal, aborted);
+      if (isInTime !== true) throw new TimeoutError("Messages were not confirmed in time", "unknown");
     } catch (error) {
       if (this.#failed === 0 || error instanceof TimeoutError || error instanceof AbortError) throw error;
     } finally {
-      deadline?.cancel();
-      stopListening();
+      // Nothing waits for it any more.
+      leave();
+      flushed.resolve(false);
     }
     if (this.#failed > 0) await this.#reportFailures();
   }

@@ -227,9 +227,47 @@ describe("with confirms", () => {
     await settled(io, channel.confirmSelect());
     const error = errorOf(channel.basicPublish(message("a")));
     await io.settle();
-    server.closeChannel(1, 404, "no exchange", "basic.publish");
+    server.closeChannel(1, 406, "PRECONDITION_FAILED");
     await io.settle();
-    expect(await error).toMatchObject({ name: "ChannelError", replyCode: 404, outcome: "unknown" });
+    expect(await error).toMatchObject({ name: "ChannelError", replyCode: 406, outcome: "unknown" });
+  });
+
+  it("was refused when the channel is closed for a publish, and there is no other", async () => {
+    const { io, server, channel } = await withChannel();
+    await settled(io, channel.confirmSelect());
+    const publishing = channel.basicPublish(message("a"));
+    await io.settle();
+    server.confirm(1, 1);
+    await settled(io, publishing);
+    const error = errorOf(channel.basicPublish(message("b")));
+    await io.settle();
+    server.closeChannel(1, 404, "NOT_FOUND - no exchange 'x' in vhost '/'", "basic.publish");
+    await io.settle();
+    expect(await error).toMatchObject({ name: "ChannelError", replyCode: 404, outcome: "refused" });
+  });
+
+  it("was refused, or is behind the one that was, when it is the last of several: of the others nothing is known", async () => {
+    const { io, server, channel } = await withChannel();
+    await settled(io, channel.confirmSelect());
+    const errors = ["a", "b", "c"].map((body) => errorOf(channel.basicPublish(message(body))));
+    await io.settle();
+    server.closeChannel(1, 404, "NOT_FOUND - no exchange 'x' in vhost '/'", "basic.publish");
+    await io.settle();
+    const outcomes = (await Promise.all(errors)).map((error) => (error as { outcome: string }).outcome);
+    expect(outcomes).toEqual(["unknown", "unknown", "refused"]);
+  });
+
+  it("was taken in its turn when a later one was settled: the channel was closed for one that nobody waits for", async () => {
+    const { io, server, channel } = await withChannel();
+    await settled(io, channel.confirmSelect());
+    const error = errorOf(channel.basicPublish(message("a")));
+    const second = channel.basicPublish(message("b"));
+    await io.settle();
+    server.confirm(1, 2);
+    await settled(io, second);
+    server.closeChannel(1, 404, "NOT_FOUND - no exchange 'x' in vhost '/'", "basic.publish");
+    await io.settle();
+    expect(await error).toMatchObject({ replyCode: 404, outcome: "unknown" });
   });
 
   it("may be waited for only so long", async () => {

@@ -228,7 +228,7 @@ export class Publishing {
     this.#waitingBytes = 0;
     for (const one of waiting) {
       if (!(one instanceof WaitingPublish)) this.#fail(one, makeEnd, "unknown");
-      else if (!one.over) this.#failWaiting(one, (outcome) => endedWith(makeEnd(), outcome));
+      else one.failed((outcome = "not-sent") => endedWith(makeEnd(), outcome));
     }
     this.#ready?.fail(() => endedWith(makeEnd(), "not-sent"));
     this.#ready = undefined;
@@ -237,7 +237,7 @@ export class Publishing {
   /** The channel is gone. What is unconfirmed may have arrived, or not. */
   end(makeEnd: MakeEnd): void {
     this.stop(makeEnd);
-    this.#unconfirmed.end(() => endedWith(makeEnd(), "unknown"));
+    this.#unconfirmed.end(makeEnd);
     for (const flush of this.#flushes.splice(0)) this.#fail(flush, makeEnd, "unknown");
   }
 
@@ -249,7 +249,7 @@ export class Publishing {
    */
   lost(end: EndError): void {
     const isUnknown = this.#unconfirmed.count > 0 && !this.#policy.republish;
-    const again = this.#unconfirmed.lose(() => endedWith(end, "unknown"));
+    const again = this.#unconfirmed.lose(end);
     const flushes = this.#flushes;
     const before = this.#waiting.drain();
     this.#flushes = [];
@@ -305,10 +305,6 @@ export class Publishing {
     });
   }
 
-  #failWaiting(publish: WaitingPublish, makeError: (outcome: Outcome) => Error): void {
-    publish.failed(() => makeError(publish.resends > 0 ? "unknown" : "not-sent"));
-  }
-
   #checkTransaction(): void {
     const { transaction } = this.#host;
     if (transaction?.aborted === true) throw transaction.problem();
@@ -322,7 +318,7 @@ export class Publishing {
       return;
     }
     if (publish.waits) this.#waitingBytes -= publish.cost;
-    this.#failWaiting(publish, makeError);
+    publish.failed((outcome = "not-sent") => makeError(outcome));
     this.#leftOne();
   }
 
@@ -406,9 +402,7 @@ export class Publishing {
       sequence = this.#host.engine.publish(publish.publication);
     } catch (error) {
       if (!publish.waits) throw error;
-      // What is published again may have arrived before, whatever it is now.
-      const mayHaveArrived = publish.resends > 0;
-      publish.failed(() => (mayHaveArrived ? unknown(error as AmqpError) : (error as Error)));
+      publish.failed((outcome) => (outcome === undefined ? (error as Error) : unknown(error as AmqpError)));
       return;
     }
     this.#host.link.touch();

@@ -121,7 +121,7 @@ describe("a channel that the server closes", () => {
     await io.settle();
     server().closeChannel(1, 404, "NOT_FOUND - no exchange 'missing'", "basic.publish");
     await io.settle();
-    expect(await guilty).toMatchObject({ code: "CHANNEL_CLOSED_BY_SERVER", replyCode: 404, outcome: "unknown" });
+    expect(await guilty).toMatchObject({ code: "CHANNEL_CLOSED_BY_SERVER", replyCode: 404, outcome: "refused" });
     expect(publisher.state).toBe("recovering");
     const next = publisher.publish(bytes("next"));
     await io.advance(firstDelay);

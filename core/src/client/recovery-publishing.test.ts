@@ -165,6 +165,61 @@ describe("publish, confirm", () => {
     expect(await failure(io, later)).toMatchObject({ name: "UsageError", outcome: "not-sent" });
   });
 
+  it("that is refused is not published again where it is certain which one it was; the others are, each time", async () => {
+    const recovery = { republish: true, republishLimit: 2 };
+    const { io, connection, server } = await recovering({ recovery });
+    const publisher = await settled(io, connection.openPublisher({ routingKey: "q" }));
+    const refuse = (exchange: string) =>
+      server().closeChannel(1, 404, `NOT_FOUND - no exchange '${exchange}' in vhost '/'`, "basic.publish");
+    const alone = errorOf(publisher.publish(bytes("alone"), { exchange: "missing" }));
+    await io.settle();
+    refuse("missing");
+    await io.settle();
+    expect(await alone).toMatchObject({ replyCode: 404, outcome: "refused" });
+    await io.advance(5_000);
+
+    const before = publisher.publish(bytes("before"));
+    const named = errorOf(publisher.publish(bytes("named"), { exchange: "missing" }));
+    const twins = [1, 2].map((n) => errorOf(publisher.publish(bytes(`twin ${n}`), { exchange: "other" })));
+    await io.settle();
+    refuse("missing");
+    await io.settle();
+    expect(await named).toMatchObject({ replyCode: 404, outcome: "refused" });
+    for (let time = 0; time < 3; time += 1) {
+      await io.advance(30_000);
+      if (time === 0) server().confirm(1, 1);
+      refuse("other");
+      await io.settle();
+    }
+    await settled(io, before);
+    // Of two nobody knows which one was the first; and the first times they were sent, the exchange may have been there.
+    expect(await Promise.all(twins)).toMatchObject([
+      { replyCode: 404, outcome: "unknown" },
+      { replyCode: 404, outcome: "unknown" },
+    ]);
+    const three = ["twin 1", "twin 2"];
+    expect(published(server())).toEqual(["alone", "before", "named", ...three, "before", ...three, ...three]);
+  });
+
+  it("that was published again may have arrived the first time, whatever the server says to the second", async () => {
+    const { io, connection, cut, comeBack, server } = await recovering({ recovery: { republish: true } });
+    const publisher = await settled(io, connection.openPublisher({ routingKey: "q" }));
+    const nacked = errorOf(publisher.publish(bytes("nacked")));
+    const returned = errorOf(publisher.publish(bytes("returned"), { mandatory: true }));
+    const refused = errorOf(publisher.publish(bytes("refused")));
+    await io.settle();
+    await cut();
+    await comeBack();
+    server().method(1, "basic.nack", { deliveryTag: 1, multiple: false, requeue: false });
+    server().giveBack(1, server().sentOf("basic.publish")[1] as never);
+    server().confirm(1, 2);
+    server().closeChannel(1, 404, "NOT_FOUND", "basic.publish");
+    await io.settle();
+    expect(await nacked).toMatchObject({ name: "NackError", code: "NACKED", outcome: "unknown" });
+    expect(await returned).toMatchObject({ name: "UnroutableError", replyCode: 312, outcome: "unknown" });
+    expect(await refused).toMatchObject({ name: "ChannelError", replyCode: 404, outcome: "unknown" });
+  });
+
   it("that gave up waiting is not published again", async () => {
     const { io, channel, cut, comeBack, server } = await recoveringChannel({ recovery: { republish: true } });
     await settled(io, channel.confirmSelect());

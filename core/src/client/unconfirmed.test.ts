@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ReturnEvent } from "../engine/events.ts";
 import { Content } from "../engine/content.ts";
+import { closedByClient } from "../engine/errors.ts";
 import type { Publication } from "../engine/frame-writer.ts";
 import { TypedValue } from "../wire/field-values.ts";
 import { type BasicProperties, encodeProperties } from "../wire/properties.ts";
@@ -77,8 +78,8 @@ describe("confirms", () => {
             expect(publishes.unconfirmed.bytes).toBe(bodies);
             expect(publishes.unconfirmed.lowest).toBe(waiting[0] ?? sequence + 1);
           }
-          publishes.unconfirmed.end(() => Object.assign(new Error("over"), { code: "OVER" }));
-          for (const one of waiting) expect(publishes.fates[one]).toBe("OVER");
+          publishes.unconfirmed.end(closedByClient);
+          for (const one of waiting) expect(publishes.fates[one]).toBe("CONNECTION_CLOSED");
           expect(publishes.unconfirmed.count).toBe(0);
         },
       ),

@@ -2,18 +2,23 @@
 
 import type { SettledEvent } from "../engine/events.ts";
 import type { Publication } from "../engine/frame-writer.ts";
+import { ChannelError } from "../engine/errors.ts";
 import { LazyMap } from "../engine/lazy-map.ts";
-import { NackError, UnroutableError } from "./errors.ts";
+import type { Outcome } from "../wire/errors.ts";
+import { type EndError, endedWith, type MakeEnd, NackError, UnroutableError } from "./errors.ts";
 import type { Resolve } from "./futures.ts";
 import { rejection } from "./futures.ts";
 import { PassingMap } from "./passing-map.ts";
 import { ReturnedMessages } from "./returned-matching.ts";
 import type { ReturnedMessage } from "./returned-message.ts";
 
+/** Makes the error of a publish that failed. Who knows better than that attempt what became of it gives the outcome. */
+export type MakeFailure = (outcome?: Outcome) => Error;
+
 /** Somebody who hears what became of a publish. */
 export interface ConfirmListener {
   confirmed(): void;
-  failed(makeError: () => Error): void;
+  failed(makeError: MakeFailure): void;
 }
 
 /** Who waits: a promise, which is told through the function that settles it; a listener; or nobody any more. */
@@ -111,7 +116,7 @@ export class Unconfirmed {
       const waiter = this.#take(sequence);
       const returned = this.#mandatory.size === 0 ? undefined : this.#takeReturned(sequence);
       if (outcome === "nack") fail(waiter, nacked);
-      else if (returned !== undefined) fail(waiter, () => new UnroutableError(returned));
+      else if (returned !== undefined) fail(waiter, (known) => new UnroutableError(returned, known));
       else if (typeof waiter === "function") waiter();
       else waiter?.confirmed();
     }
@@ -119,29 +124,45 @@ export class Unconfirmed {
   }
 
   /**
-   * The channel is gone: whatever is unconfirmed stays so. What came back already is known not to have been routed.
+   * The channel is gone: whatever is unconfirmed stays so. What came back already is known not to have been routed, and of
+   * one it may be certain that it was refused.
    *
    * @returns the publishes that somebody still waits for, in order, where they were kept; they have not failed then.
    */
-  lose(makeError: () => Error): LostPublish[] {
+  lose(end: EndError): LostPublish[] {
     const lost: LostPublish[] = [];
-    const failed: ConfirmWaiter[] = [];
+    const failed: [ConfirmWaiter, Outcome][] = [];
+    const refused = this.#refusedBy(end);
     for (const [sequence, waiter] of this.#outstanding()) {
       const returned = this.#takeReturned(sequence);
-      const publication = this.#kept?.get(sequence);
-      if (returned !== undefined) fail(waiter, () => new UnroutableError(returned));
-      else if (publication === undefined) failed.push(waiter);
+      const publication = sequence === refused ? undefined : this.#kept?.get(sequence);
+      if (returned !== undefined) fail(waiter, (known) => new UnroutableError(returned, known));
+      else if (publication === undefined) failed.push([waiter, sequence === refused ? "refused" : "unknown"]);
       else if (waiter !== undefined) lost.push({ sequence, publication, waiter });
     }
     this.#clear();
-    for (const waiter of failed) fail(waiter, makeError);
+    for (const [waiter, outcome] of failed) fail(waiter, (known = outcome) => endedWith(end, known));
     return lost;
   }
 
   /** The channel is gone for good. */
-  end(makeError: () => Error): void {
+  end(makeEnd: MakeEnd): void {
     if (this.#count === 0) return;
-    for (const { waiter } of this.lose(makeError)) fail(waiter, makeError);
+    this.#kept?.clear();
+    this.lose(makeEnd());
+  }
+
+  /**
+   * The publish that certainly came to nothing, where the server closed the channel for one: it takes them in order, so the
+   * last is that one, or behind it. What is published again is not blamed for another: there it is the one to the exchange
+   * that the server names, where there is only one.
+   */
+  #refusedBy(end: EndError): number | undefined {
+    if (!(end instanceof ChannelError) || end.method !== "basic.publish") return undefined;
+    const kept = [...(this.#kept ?? [])];
+    if (this.#count === 1 || kept.length === 0) return this.#high;
+    const named = kept.filter(([, { exchange }]) => end.replyText?.includes(`exchange '${exchange}' in`));
+    return named.length === 1 ? named[0]?.[0] : undefined;
   }
 
   *#outstanding(): Iterable<[number, ConfirmWaiter]> {
@@ -225,11 +246,11 @@ export class Unconfirmed {
   }
 }
 
-function nacked(): Error {
-  return new NackError();
+function nacked(known?: Outcome): Error {
+  return new NackError(known);
 }
 
-function fail(waiter: ConfirmWaiter, makeError: () => Error): void {
+function fail(waiter: ConfirmWaiter, makeError: MakeFailure): void {
   if (typeof waiter === "function") waiter(rejection(makeError));
   else waiter?.failed(makeError);
 }

@@ -8,7 +8,7 @@ import type { Deadline, Deadlines, Expiring } from "./deadlines.ts";
 import { AbortError, TimeoutError } from "./errors.ts";
 import { onAbort, type Resolve, rejection } from "./futures.ts";
 import type { Allowance } from "./gate.ts";
-import type { ConfirmListener } from "./unconfirmed.ts";
+import type { ConfirmListener, MakeFailure } from "./unconfirmed.ts";
 
 /** What a publish costs beside its body while it waits for room. */
 const waitingOverhead = 256;
@@ -83,11 +83,12 @@ export class WaitingPublish implements ConfirmListener, Expiring {
     this.#listener.confirmed();
   }
 
-  failed(makeError: () => Error): void {
+  failed(makeError: MakeFailure): void {
     // Whoever was told before it may have given it up.
     if (this.over) return;
     this.#finish();
-    this.#listener.failed(makeError);
+    // What was published again may have arrived before, whatever it comes to now.
+    this.#listener.failed(this.resends > 0 ? () => makeError("unknown") : makeError);
   }
 
   #finish(): void {
@@ -110,7 +111,7 @@ export class PromisedPublish implements ConfirmListener {
     this.#resolve();
   }
 
-  failed(makeError: () => Error): void {
+  failed(makeError: MakeFailure): void {
     this.#resolve(rejection(makeError));
   }
 }

@@ -125,8 +125,8 @@ const revivers: Readonly<Record<string, Reviver>> = {
   },
   ChannelError: (packed, options) =>
     new ChannelError(codeOf<ChannelError["code"]>(packed), packed.message, packed.fields as CloseReasonFields, options),
-  NackError: () => new NackError(),
-  UnroutableError: ({ returned }) => new UnroutableError(unpackReturn(returned as PackedReturn)),
+  NackError: (_packed, { outcome }) => new NackError(outcome),
+  UnroutableError: ({ returned }, { outcome }) => new UnroutableError(unpackReturn(returned as PackedReturn), outcome),
   TimeoutError: ({ message }, { outcome }) => new TimeoutError(message, outcome ?? "unknown"),
   AbortError: (_packed, { cause, outcome }) => new AbortError(cause, outcome ?? "unknown"),
   SettlementError: (packed, options) =>

@@ -93,7 +93,7 @@ export const clientMutations: readonly Mutation[] = [
   client(
     "a message that came back counts as confirmed",
     "unconfirmed.ts",
-    "      else if (returned !== undefined) fail(waiter, () => new UnroutableError(returned));\n      else if (typeof waiter",
+    "      else if (returned !== undefined) fail(waiter, (known) => new UnroutableError(returned, known));\n      else if (typeof waiter",
     "      else if (typeof waiter",
   ),
   client(
@@ -104,9 +104,9 @@ export const clientMutations: readonly Mutation[] = [
   ),
   client(
     "what is unconfirmed at the end of a channel counts as not sent",
-    "publishing.ts",
-    '    this.stop(makeEnd);\n    this.#unconfirmed.end(() => endedWith(makeEnd(), "unknown"));',
-    '    this.stop(makeEnd);\n    this.#unconfirmed.end(() => endedWith(makeEnd(), "not-sent"));',
+    "unconfirmed.ts",
+    'sequence === refused ? "refused" : "unknown"',
+    '"not-sent"',
   ),
   client(
     "the calls of a channel that ended are forgotten",

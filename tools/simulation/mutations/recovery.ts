@@ -68,8 +68,8 @@ export const recoveryMutations: readonly Mutation[] = [
   recovery(
     "what was unconfirmed at a loss counts as confirmed",
     "client/unconfirmed.ts",
-    "    for (const waiter of failed) fail(waiter, makeError);\n",
-    '    for (const waiter of failed) if (typeof waiter === "function") waiter();\n    void makeError;\n',
+    "    for (const [waiter, outcome] of failed) fail(waiter, (known = outcome) => endedWith(end, known));\n",
+    '    for (const [waiter] of failed) if (typeof waiter === "function") waiter();\n',
   ),
   recovery(
     "what was in the buffer of a consumer is handed out after a loss",

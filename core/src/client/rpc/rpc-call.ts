@@ -76,7 +76,7 @@ export class RpcCall<T> implements Expiring, ConfirmListener {
 
   /** The request was refused, lost, or given up. */
   failed(makeError: () => Error): void {
-    this.fail(makeError);
+    this.fail(() => makeError());
   }
 
   /** There is nothing to send, or no channel to send it on. */
