@@ -12,7 +12,7 @@ import type { ChannelEngine, ChannelMode, ChannelRequestName, Farewell, OneWayNa
 import type { ChannelHost } from "./channel-host.ts";
 import { isChannelRequest, isNeverAnswered } from "./channel-methods.ts";
 import { closeFields, closeReason } from "./close-reason.ts";
-import { Confirms } from "./confirms.ts";
+import { type ConfirmOutcome, Confirms } from "./confirms.ts";
 import type { Content } from "./content.ts";
 import { ContentAssembler, type ContentMethod } from "./content-assembler.ts";
 import { ChannelError, type ConnectionError } from "./errors.ts";
@@ -283,7 +283,7 @@ export class Channel implements ChannelEngine, RequestSender {
     }
   }
 
-  #settled({ deliveryTag, multiple }: Fields<"basic.ack">, outcome: "ack" | "nack"): undefined {
+  #settled({ deliveryTag, multiple }: Fields<"basic.ack">, outcome: ConfirmOutcome): undefined {
     if (this.#confirms === undefined) {
       throw new ProtocolError(
         "COMMAND_INVALID",

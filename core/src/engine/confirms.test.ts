@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ProtocolError } from "../wire/errors.ts";
-import { Confirms, type Outcome } from "./confirms.ts";
+import { Confirms, type ConfirmOutcome } from "./confirms.ts";
 
 interface Run {
   readonly first: number;
   readonly last: number;
-  readonly outcome: Outcome;
+  readonly outcome: ConfirmOutcome;
 }
 
 function confirmsWith(published: number): { confirms: Confirms; runs: Run[] } {
@@ -30,13 +30,13 @@ describe("Confirms", () => {
     const isMultiple = fc.nat(9).map((number) => number === 0);
     const command = fc.oneof(
       fc.nat(20).map((count) => ({ publish: count })),
-      fc.record({ tag: fc.nat(80), multiple: isMultiple, outcome: fc.constantFrom<Outcome>("ack", "nack") }),
+      fc.record({ tag: fc.nat(80), multiple: isMultiple, outcome: fc.constantFrom<ConfirmOutcome>("ack", "nack") }),
     );
     fc.assert(
       fc.property(fc.array(command, { maxLength: 200 }), (commands) => {
         const { confirms, runs } = confirmsWith(0);
-        const model: (Outcome | undefined)[] = [];
-        const settled: (Outcome | undefined)[] = [];
+        const model: (ConfirmOutcome | undefined)[] = [];
+        const settled: (ConfirmOutcome | undefined)[] = [];
         for (const each of commands) {
           if ("publish" in each) {
             for (let i = 0; i < each.publish; i += 1) {

@@ -1,13 +1,14 @@
 /** Publisher confirms: which publishes of a channel are settled. */
 
 import { ProtocolError } from "../wire/errors.ts";
+import type { SettledEvent } from "./events.ts";
 import { LazyMap } from "./lazy-map.ts";
 
 /** How the server settled a publish. */
-export type Outcome = "ack" | "nack";
+export type ConfirmOutcome = SettledEvent["outcome"];
 
 /** Is told of the publishes `first` to `last`, inclusive: each is settled for the first time. */
-export type SettledListener = (first: number, last: number, outcome: Outcome) => void;
+export type SettledListener = (first: number, last: number, outcome: ConfirmOutcome) => void;
 
 /**
  * The confirm sequence of one channel.
@@ -49,7 +50,7 @@ export class Confirms {
    *
    * @throws ProtocolError COMMAND_INVALID when the tag was never given to a publish.
    */
-  settle(deliveryTag: number, multiple: boolean, outcome: Outcome): void {
+  settle(deliveryTag: number, multiple: boolean, outcome: ConfirmOutcome): void {
     if (deliveryTag >= this.#next || (deliveryTag === 0 && !multiple)) {
       throw new ProtocolError(
         "COMMAND_INVALID",
@@ -63,7 +64,7 @@ export class Confirms {
     this.#settled(deliveryTag, deliveryTag, outcome);
   }
 
-  #settleRange(last: number, outcome: Outcome): void {
+  #settleRange(last: number, outcome: ConfirmOutcome): void {
     if (this.#passedOver.size === 0) this.#settledUpTo = this.#highest;
     let first = this.#settledUpTo + 1;
     for (let number = first; number <= this.#highest && number <= last; number += 1) {
