@@ -8,7 +8,7 @@ import type { FrameReader } from "../wire/frame-reader.ts";
 import { ShortStrings } from "../wire/short-strings.ts";
 import { invalid } from "../wire/values.ts";
 import { Channel } from "./channel.ts";
-import type { ChannelHost } from "./channel-host.ts";
+import type { ChannelHost, EngineParts } from "./channel-host.ts";
 import type { ChannelEngine } from "./channel-engine.ts";
 import { ChannelNumbers } from "./channel-numbers.ts";
 import type { EngineLimits } from "./config.ts";
@@ -21,16 +21,9 @@ import type { RequestDeadlines } from "./request-deadlines.ts";
 import { Slab } from "./slab.ts";
 
 /** What the channels need of their connection. */
-export interface ChannelsHost {
-  readonly writer: FrameWriter;
-  readonly limits: EngineLimits;
-  readonly counters: MutableCounters;
-  /** Whether somebody wants to see every frame, so that no short cut past the reader is taken. */
-  readonly frameByFrame: boolean;
+export interface ChannelsHost extends EngineParts {
   /** As in the configuration of the connection. */
   readonly cheapArraySize: number | undefined;
-  /** Those that wait to be handed over. */
-  readonly events: Deque<ConnectionEvent>;
 }
 
 /** The channels that are not closed for both peers. */
@@ -45,7 +38,6 @@ export class Channels implements ChannelHost {
   readonly #channels: (Channel | undefined)[] = [];
   readonly #requestDeadlines: RequestDeadlines;
   #numbers = new ChannelNumbers(0, this.#channels);
-  #max = 0;
   /** Whose frame came last: mostly the next one is its too. */
   #latest: Channel | undefined;
   /** These are made for the first delivery. */
@@ -92,7 +84,6 @@ export class Channels implements ChannelHost {
 
   /** The highest channel number was negotiated. */
   limit(channelMax: number): void {
-    this.#max = channelMax;
     this.#numbers = new ChannelNumbers(channelMax, this.#channels);
   }
 
@@ -146,12 +137,15 @@ export class Channels implements ChannelHost {
   #lowestFree(): number {
     const number = this.#numbers.lowest();
     if (number !== undefined) return number;
-    throw new UsageError("LIMIT_REACHED", `All ${this.#max} channels of the connection are in use (channelMax)`);
+    throw new UsageError(
+      "LIMIT_REACHED",
+      `All ${this.#numbers.max} channels of the connection are in use (channelMax)`,
+    );
   }
 
   #checked(number: number): number {
     if (this.#numbers.isFree(number)) return number;
-    throw invalid(`Channel number ${number}`, `is in use, or not from 1 to ${this.#max}`);
+    throw invalid(`Channel number ${number}`, `is in use, or not from 1 to ${this.#numbers.max}`);
   }
 
   /** A frame on a channel that is not in use. A close is answered, since the server waits for it; nothing else may come. */
