@@ -4,6 +4,7 @@ import { partOf, readLong } from "../wire/bytes.ts";
 import { frameOverhead } from "../wire/constants.ts";
 import { decodeContentHeader } from "../wire/decode.ts";
 import { ProtocolError } from "../wire/errors.ts";
+import { basicClass, contentHeaderSize } from "../wire/frame-parts.ts";
 import type { FrameReader } from "../wire/frame-reader.ts";
 import type { ContentMethodName, Method, ServerMethodName } from "../wire/method-types.ts";
 import { Content } from "./content.ts";
@@ -12,9 +13,6 @@ import { largestShared, type Slab } from "./slab.ts";
 /** A content method that a server may send. */
 export type ContentMethod = Method<ContentMethodName & ServerMethodName>;
 
-const basicClass = 60;
-/** In front of the properties: class, weight, body size. */
-const contentHeaderSize = 12;
 const propertyFlagsSize = 2;
 const emptyBody = new Uint8Array(0);
 
@@ -47,6 +45,7 @@ export class ContentAssembler {
   #method: ContentMethod | undefined;
   #busy = false;
   #encodedProperties: Uint8Array | undefined;
+  /** -1 outside of a body: before its header came, and when it is whole. */
   #bodySize = -1;
   #received = 0;
   #body: Uint8Array = emptyBody;
@@ -77,7 +76,6 @@ export class ContentAssembler {
     this.#method = method;
     this.#lends = lends;
     this.#busy = true;
-    this.#bodySize = -1;
   }
 
   /**
@@ -137,7 +135,7 @@ export class ContentAssembler {
    * @throws ProtocolError UNEXPECTED_FRAME out of order; FRAME_ERROR when there is more than was announced.
    */
   body(bytes: Uint8Array, start: number, end: number, frameEnds: boolean): Content | undefined {
-    if (!this.#busy || this.#bodySize === -1) throw unexpected("a content body");
+    if (this.#bodySize === -1) throw unexpected("a content body");
     const size = end - start;
     const total = this.#received + size;
     if (total > this.#bodySize) {
@@ -168,7 +166,7 @@ export class ContentAssembler {
   target({ bodyToCome, frameMax }: FrameReader): Uint8Array | undefined {
     const ofFrame = bodyToCome - 1;
     const ofBody = this.#bodySize - this.#received;
-    if (!this.#lends || !this.#busy || ofFrame < 0 || ofFrame > ofBody) return undefined;
+    if (!this.#lends || ofFrame < 0 || ofFrame > ofBody) return undefined;
     const isWorthIt = ofFrame < ofBody && Math.min(ofBody, frameMax || ofBody) >= worthReading;
     if (!this.inPlace && !isWorthIt) return undefined;
     this.#reserve(this.#received + 1);
@@ -206,6 +204,7 @@ export class ContentAssembler {
     const content = new Content(body, this.#encodedProperties);
     this.#busy = false;
     this.#encodedProperties = undefined;
+    this.#bodySize = -1;
     this.#body = emptyBody;
     return content;
   }

@@ -1,5 +1,6 @@
 /** The handshake: from the server's greeting to `connection.open-ok`, and what to tell a user when it fails. */
 
+import { protocolHeader } from "../wire/constants.ts";
 import type { FieldTable } from "../wire/field-values.ts";
 import { type Greeting, recogniseGreeting } from "../wire/greeting.ts";
 import type { Fields } from "../wire/method-types.ts";
@@ -21,9 +22,6 @@ import { negotiate, type Tuning } from "./tuning.ts";
 export const defaultVirtualHost = "/";
 export const defaultLocale = "en_US";
 
-/** How many octets decide whether a peer speaks AMQP. */
-const greetingSize = 8;
-
 /** RabbitMQ before 4.1 drops a connection whose start-ok is larger, without a word. */
 const safeStartOkSize = 4096;
 
@@ -34,8 +32,8 @@ const safeFrameMax = 8192;
 export class Handshake {
   readonly #config: ConnectionConfig;
   readonly #writer: FrameWriter;
-  /** The first octets of the server, until they decide. */
-  readonly #greeting = new Uint8Array(greetingSize);
+  /** The first octets of the server, until they decide: as many as a protocol header has are always enough. */
+  readonly #greeting = new Uint8Array(protocolHeader.length);
   #greeted = 0;
   #speaksAmqp = false;
   #mechanism: SaslMechanism | undefined;
@@ -62,7 +60,7 @@ export class Handshake {
    * @throws ConnectionError NOT_AMQP, PROTOCOL_VERSION_REFUSED or TLS_EXPECTED.
    */
   greet(chunk: Uint8Array): boolean {
-    const taken = chunk.subarray(0, greetingSize - this.#greeted);
+    const taken = chunk.subarray(0, this.#greeting.length - this.#greeted);
     this.#greeting.set(taken, this.#greeted);
     this.#greeted += taken.length;
     const greeting = recogniseGreeting(this.#greeting.subarray(0, this.#greeted));

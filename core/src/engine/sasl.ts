@@ -1,7 +1,7 @@
 /** SASL: how a client proves who it is. A mechanism is a value; its secret lives in a closure and is never shown. */
 
 import { encodeTable } from "../wire/table.ts";
-import { encodeText as utf8 } from "../wire/text.ts";
+import { encodeText } from "../wire/text.ts";
 import { invalid } from "../wire/values.ts";
 
 /** One SASL mechanism, as one connection uses it. */
@@ -23,7 +23,7 @@ export function plain(username: string, password: string): SaslMechanism {
   if (`${username}${password}`.includes("\0")) {
     throw invalid("A user name and a password of PLAIN", "have no NUL character");
   }
-  const response = utf8(`\0${username}\0${password}`);
+  const response = encodeText(`\0${username}\0${password}`);
   return { name: "PLAIN", start: () => response };
 }
 

@@ -2,13 +2,12 @@
 
 import { readLong, readLonglong, readShort } from "./bytes.ts";
 import { ProtocolError } from "./errors.ts";
+import { contentHeaderSize, methodIdSize } from "./frame-parts.ts";
 import { Input } from "./input.ts";
 import { type FieldPlan, planOfId } from "./method-plans.ts";
 import type { Fields, Method, MethodName } from "./method-types.ts";
 import type { ShortStrings } from "./short-strings.ts";
 import { readTable } from "./table-reader.ts";
-
-const methodIdSize = 4;
 
 /**
  * The id of the method in a payload, as the table of methods has it: class in the upper 16 bits, method in the lower.
@@ -213,8 +212,6 @@ export interface ContentHeader {
   /** Where the property flags are; `decodeProperties` reads from there. */
   readonly propertiesStart: number;
 }
-
-const contentHeaderSize = 12;
 
 /**
  * Decodes the payload of a header frame up to the properties.

@@ -2,12 +2,10 @@
 
 import { longlong, viewOf } from "./bytes.ts";
 import { checkTag, decodeDeliver } from "./decode.ts";
+import { methodIdSize } from "./frame-parts.ts";
 import type { FrameReader } from "./frame-reader.ts";
 import type { Fields } from "./method-types.ts";
 import type { ShortStrings } from "./short-strings.ts";
-
-/** In front of the consumer tag: class and method. */
-const methodIdSize = 4;
 
 /** Between the consumer tag and the exchange: delivery tag and flags. */
 const tagAndFlagsSize = 9;

@@ -2,15 +2,10 @@
 
 import { isBytes, putLong, putLonglong, putShort } from "./bytes.ts";
 import { frameEnd, frameHeaderSize, frameOverhead, frameType } from "./constants.ts";
-import { checkChannel, payloadMax, putFrameHeader, tooLarge } from "./frame-parts.ts";
+import { basicClass, checkChannel, contentHeaderSize, payloadMax, putFrameHeader, tooLarge } from "./frame-parts.ts";
 import type { Output } from "./output.ts";
 import { type BasicProperties, EncodedProperties, writeProperties } from "./properties.ts";
 import { invalid } from "./values.ts";
-
-const basicClass = 60;
-
-/** In front of the property flags of a content header: class, weight, body size. */
-const contentHeaderSize = 12;
 
 /**
  * Writes a content: a header frame, and body frames of at most `frameMax`; an empty body has none.

@@ -1,9 +1,18 @@
-/** What every frame has, and what is checked for every frame that is written. */
+/** What frames are made of, and what is checked for every frame that is written. */
 
 import { putLong, putShort } from "./bytes.ts";
 import { frameOverhead, maxChannelNumber, maxFramePayload } from "./constants.ts";
 import type { UsageError } from "./errors.ts";
 import { invalid, isInteger } from "./values.ts";
+
+/** In front of the fields of a method: class and method. */
+export const methodIdSize = 4;
+
+/** In front of the properties in a content header: class, weight, body size. */
+export const contentHeaderSize = 12;
+
+/** The only class whose methods carry a content. */
+export const basicClass = 60;
 
 /** Writes what is in front of a payload of `size` bytes. */
 export function putFrameHeader(buffer: Uint8Array, at: number, type: number, channel: number, size: number): void {

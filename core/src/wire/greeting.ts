@@ -1,6 +1,6 @@
 /** Who is it that answers? Told from the very first bytes, to explain a wrong port better than with a frame error. */
 
-import { frameType } from "./constants.ts";
+import { frameType, protocolHeader } from "./constants.ts";
 
 /** What the first bytes of a stream are. */
 export type Greeting =
@@ -14,11 +14,11 @@ export type Greeting =
   | { readonly kind: "http" }
   | { readonly kind: "unknown" };
 
-const amqp = [0x41, 0x4d, 0x51, 0x50] as const;
-const http = [0x48, 0x54, 0x54, 0x50, 0x2f] as const;
+/** The letters that a protocol header begins with. */
+const amqpSize = 4;
+const http = [0x48, 0x54, 0x54, 0x50, 0x2f];
 /** The major version of every TLS record; the record types in use are 20 to 23. */
 const tlsVersionMajor = 3;
-const protocolHeaderSize = 8;
 
 /** Recognises what a peer sent first; `undefined` while more bytes are needed, of which 8 are always enough. */
 export function recogniseGreeting(bytes: Uint8Array): Greeting | undefined {
@@ -30,12 +30,12 @@ export function recogniseGreeting(bytes: Uint8Array): Greeting | undefined {
     return { kind: bytes[1] === tlsVersionMajor ? "tls" : "unknown" };
   }
   if (beginsLike(bytes, http)) return bytes.length < http.length ? undefined : { kind: "http" };
-  if (!beginsLike(bytes, amqp)) return { kind: "unknown" };
-  if (bytes.length < protocolHeaderSize) return undefined;
+  if (!beginsLike(bytes, protocolHeader.subarray(0, amqpSize))) return { kind: "unknown" };
+  if (bytes.length < protocolHeader.length) return undefined;
   return { kind: "amqp", version: [bytes[4]!, bytes[5]!, bytes[6]!, bytes[7]!] };
 }
 
-function beginsLike(bytes: Uint8Array, expected: readonly number[]): boolean {
+function beginsLike(bytes: Uint8Array, expected: ArrayLike<number>): boolean {
   const length = Math.min(bytes.length, expected.length);
   for (let i = 0; i < length; i++) {
     if (bytes[i] !== expected[i]) return false;
