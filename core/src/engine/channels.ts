@@ -34,12 +34,13 @@ export class Channels implements ChannelHost {
   readonly frameByFrame: boolean;
   readonly #cheapArraySize: number | undefined;
   readonly events: Deque<ConnectionEvent>;
-  /** By number. Not a `Map`: V8 keeps there what was deleted, for a number that is closed and opened again and again. */
-  readonly #channels: (Channel | undefined)[] = [];
+  /**
+   * By number. Not a `Map`: V8 keeps there what was deleted, for a number that is closed and opened again and again. Most
+   * connections have one channel, and an array that has to grow makes room for 17.
+   */
+  readonly #channels: (Channel | undefined)[] = [undefined, undefined];
   readonly #requestDeadlines: RequestDeadlines;
   #numbers = new ChannelNumbers(0, this.#channels);
-  /** Whose frame came last: mostly the next one is its too. */
-  #latest: Channel | undefined;
   /** These are made for the first delivery. */
   #slab: Slab | undefined;
   #strings: ShortStrings | undefined;
@@ -76,7 +77,6 @@ export class Channels implements ChannelHost {
 
   numberFreed(number: number): void {
     this.#channels[number] = undefined;
-    this.#latest = undefined;
     this.#numbers.released(number);
   }
 
@@ -105,10 +105,7 @@ export class Channels implements ChannelHost {
 
   /** Takes the frame that the reader stands at, on a channel of the open connection. */
   frame(reader: FrameReader): ConnectionEvent | undefined {
-    const latest = this.#latest;
-    if (latest !== undefined && latest.number === reader.channel) return latest.frame(reader);
     const channel = this.#channels[reader.channel];
-    this.#latest = channel;
     if (channel !== undefined) return channel.frame(reader);
     this.#strayFrame(reader);
     return undefined;
@@ -131,7 +128,6 @@ export class Channels implements ChannelHost {
       if (event !== undefined) this.events.push(event);
     }
     this.#channels.length = 0;
-    this.#latest = undefined;
   }
 
   #lowestFree(): number {
