@@ -22,19 +22,19 @@ export class Deadline {
   readonly at: Millis;
   /** `undefined` once it is over. */
   expiring: Expiring | undefined;
-  readonly #cancelled: () => void;
+  readonly #among: Deadlines;
 
-  constructor(at: Millis, expiring: Expiring, cancelled: () => void) {
+  constructor(at: Millis, expiring: Expiring, among: Deadlines) {
     this.at = at;
     this.expiring = expiring;
-    this.#cancelled = cancelled;
+    this.#among = among;
   }
 
   /** It does not count any more. May be called twice, and when it is over. */
   cancel(): void {
     if (this.expiring === undefined) return;
     this.expiring = undefined;
-    this.#cancelled();
+    this.#among.cancelled();
   }
 }
 
@@ -66,7 +66,7 @@ export class Deadlines {
   start(delay: Millis, expiring: Expiring): Deadline {
     // Behind one that is no number nothing would be due any more.
     patience(delay, "timeout");
-    const deadline = new Deadline(this.#io.now() + delay, expiring, this.#cancelled);
+    const deadline = new Deadline(this.#io.now() + delay, expiring, this);
     const last = this.#entries.at(-1);
     if (last === undefined || last.at <= deadline.at) this.#entries.push(deadline);
     else this.#entries.splice(this.#placeBehind(deadline.at), 0, deadline);
@@ -94,11 +94,12 @@ export class Deadlines {
     return Promise.race([promise, late.promise]).finally(() => deadline.cancel());
   }
 
-  readonly #cancelled = (): void => {
+  /** One of them was cancelled; it says so itself. */
+  cancelled(): void {
     this.#live -= 1;
     if (this.#ending && this.#live === 0) this.#disarm();
     this.#dropCancelled();
-  };
+  }
 
   /**
    * Nothing new is expected: the timer ends with the last deadline that somebody still waits for, such as the time that

@@ -294,12 +294,14 @@ export class Link implements StreamHandler {
     if (deadline === undefined || deadline >= this.#timerAt) return;
     this.#cancelTimer?.();
     this.#timerAt = deadline;
-    this.#cancelTimer = this.#io.setTimer(Math.max(0, deadline - this.#io.now()), () => {
-      this.#timerAt = Infinity;
-      this.#cancelTimer = undefined;
-      this.#turn();
-    });
+    this.#cancelTimer = this.#io.setTimer(Math.max(0, deadline - this.#io.now()), this.#timeUp);
   }
+
+  readonly #timeUp = (): void => {
+    this.#timerAt = Infinity;
+    this.#cancelTimer = undefined;
+    this.#turn();
+  };
 
   // A reader that is paused
 

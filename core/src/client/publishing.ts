@@ -22,7 +22,7 @@ import type { Link } from "./link.ts";
 import { patience } from "./option-checks.ts";
 import { ReturnedMessage } from "./returned-message.ts";
 import type { Transaction } from "./transaction.ts";
-import { type ConfirmListener, type LostPublish, Unconfirmed } from "./unconfirmed.ts";
+import { type ConfirmListener, type ConfirmWaiter, type LostPublish, Unconfirmed } from "./unconfirmed.ts";
 import { PromisedPublish, WaitingPublish } from "./waiting-publish.ts";
 
 /** Bytes of publishes that may wait for room on one channel. */
@@ -72,12 +72,15 @@ interface Follower {
   over: boolean;
 }
 
+/** The unconfirmed publishes of every channel that has none yet: most never have. Nothing is ever put into it. */
+const noneYet = new Unconfirmed();
+
 /** The publishes of one channel. */
 export class Publishing {
   readonly #host: PublishingHost;
   readonly #window: PublishWindow;
   readonly #policy: PublishingPolicy;
-  readonly #unconfirmed: Unconfirmed;
+  #unconfirmed = noneYet;
   #waiting = new Deque<WaitingPublish | Follower>();
   #waitingBytes = 0;
   /** Publishes and followers that were given up since places were last given back: no more of them have kept theirs. */
@@ -91,7 +94,6 @@ export class Publishing {
     this.#host = host;
     this.#window = window;
     this.#policy = policy;
-    this.#unconfirmed = new Unconfirmed(policy.republish);
   }
 
   /** How many publishes wait for their confirm. */
@@ -134,7 +136,7 @@ export class Publishing {
     link.touch();
     if (sequence === 0) return done;
     const future = new Future<void>();
-    this.#unconfirmed.add(sequence, publication, future.resolve);
+    this.#sent(sequence, publication, future.resolve);
     return future.promise;
   }
 
@@ -153,7 +155,7 @@ export class Publishing {
     const sequence = this.#host.engine.publish(publication);
     this.#host.link.touch();
     if (sequence === 0) this.#host.transaction?.worked();
-    else this.#unconfirmed.add(sequence, publication, listener);
+    else this.#sent(sequence, publication, listener);
     return this.#flows;
   }
 
@@ -411,8 +413,14 @@ export class Publishing {
       this.#host.transaction?.worked();
       publish.confirmed();
     } else {
-      this.#unconfirmed.add(sequence, publish.publication, publish);
+      this.#sent(sequence, publish.publication, publish);
     }
+  }
+
+  /** From now on it waits for its confirm. */
+  #sent(sequence: number, publication: Publication, waiter: ConfirmWaiter): void {
+    if (this.#unconfirmed === noneYet) this.#unconfirmed = new Unconfirmed(this.#policy.republish);
+    this.#unconfirmed.add(sequence, publication, waiter);
   }
 
   #sendFirstWaiting(): void {
