@@ -144,9 +144,9 @@ export class Arrivals {
     else this.#byAddress.set(group, number);
   }
 
-  /** Takes their time from those that have asked. */
+  /** Takes their time from those that have asked, and are waiting for an answer. */
   abort(): void {
-    for (const waiting of this.#byEnds.values()) if (waiting.asked) waiting.abort();
+    for (const waiting of this.#byEnds.values()) waiting.abort();
   }
 
   /** Cuts off those that have not asked. */

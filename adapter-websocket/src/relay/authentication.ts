@@ -17,7 +17,7 @@ export interface UpgradeRequest {
   readonly protocols: readonly string[];
   /** Of the client, also where a trusted proxy stands in between. */
   readonly clientAddress: string;
-  /** Aborted when the time for the upgrade is over. */
+  /** Aborted when the time for the upgrade is over, or the client has gone. */
   readonly signal: AbortSignal;
 }
 

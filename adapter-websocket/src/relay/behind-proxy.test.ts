@@ -152,6 +152,27 @@ describe("a load balancer that passes TCP through", () => {
     expect(bench.log.lines.filter(({ level }) => level === "warn")).toEqual([]);
   });
 
+  it("is not held to account for those whom it has named", async () => {
+    const bench = await start({ maxConnectionsPerAddress: 1 });
+    for (const address of ["192.0.2.1", "192.0.2.2"]) await open(bench, await arrive(bench, from(address)));
+    await open(bench, await arrive(bench, encodeLocalHeader()));
+    expect(clients(bench)).toEqual(["192.0.2.1", "192.0.2.2", "127.0.0.1"]);
+  });
+
+  it("may break off in front of the header, or within it", async () => {
+    const bench = await start();
+    const armed = bench.clock.pending;
+    for (const size of [0, 20]) {
+      const socket = await arrive(bench, from("192.0.2.1").subarray(0, size));
+      await until(() => bench.clock.pending === armed + 1, "the relay to see the connection");
+      socket.resetAndDestroy();
+      await until(() => bench.clock.pending === armed, "the relay to let it go");
+    }
+    // An error that nobody heard of would have ended the process, and ends this test.
+    await open(bench, await arrive(bench, from("192.0.2.1")));
+    expect(clients(bench)).toEqual(["192.0.2.1"]);
+  });
+
   it("is not anybody's to play", async () => {
     const bench = await start({ trustedProxy: "10.0.0.0/8" });
     const socket = await arrive(bench, fromLine("192.0.2.1"));

@@ -128,7 +128,6 @@ export class Front {
 
   close(): Promise<void> {
     const stopped = stopListening(this.#server);
-    this.#arrivals.abort();
     this.#arrivals.drop();
     return stopped;
   }

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
+import type { Authenticate } from "./authentication.ts";
 import { startRelay } from "./relay.ts";
 import { admin, connect, connectThrough, startBench, upgradeStatus } from "./testing/bench.ts";
 import { until } from "./testing/until.ts";
@@ -29,6 +30,24 @@ describe("a relay", () => {
     await drained;
     expect(bench.relay.connections).toBe(0);
     expect(bench.log.lines.at(-1)).toMatchObject({ message: "relay stopped", cut: 1 });
+  });
+
+  it("refuses those whom the hook is being asked about, and asks about nobody else", async () => {
+    let asked = 0;
+    const authenticate: Authenticate = ({ query }) => {
+      asked += 1;
+      return query.has("in") ? { allow: true } : new Promise(() => {});
+    };
+    const bench = await startBench({ relay: { drainTimeout: "1h", authenticate } });
+    const client = await connect(bench.relay, "/?in");
+    const waiting = upgradeStatus(bench.relay);
+    await until(() => asked === 2, "the hook to be asked");
+    const drained = bench.relay.drain();
+    expect(await waiting).toEqual({ status: 503, text: "draining" });
+    expect(await upgradeStatus(bench.relay, "/?in")).toEqual({ status: 503, text: "draining" });
+    expect(asked).toBe(2);
+    client.socket.close();
+    await drained;
   });
 
   it("is over at once when the last client has gone", async () => {

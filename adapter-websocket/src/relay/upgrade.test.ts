@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect as connectTcp } from "node:net";
 import { describe, expect, it } from "vitest";
-import type { Authenticate, UpgradeRequest } from "./authentication.ts";
+import type { Allowed, Authenticate, Denied, UpgradeRequest } from "./authentication.ts";
 import { admin, connect, startBench, upgradeStatus } from "./testing/bench.ts";
 import { until } from "./testing/until.ts";
 
@@ -71,11 +71,6 @@ describe("a request for a WebSocket", () => {
     expect(asked.headers.get("sec-websocket-protocol")).toBeNull();
     expect(await upgradeStatus(relay, "/", { "Sec-WebSocket-Protocol": "amqp" })).toMatchObject({ status: 101 });
     expect(await upgradeStatus(relay, "/", { "Sec-WebSocket-Protocol": "a b" })).toMatchObject({ status: 400 });
-  });
-
-  it("agrees to no compression, by which little could become much", async () => {
-    const { relay } = await startBench();
-    expect((await connect(relay, "/", { perMessageDeflate: true })).socket.extensions).toBe("");
   });
 
   it("is refused beyond the limits, and the refusals are counted", async () => {
@@ -193,6 +188,32 @@ describe("the authentication hook", () => {
     expect(signal?.aborted).toBe(true);
     expect(relay.connections).toBe(0);
   });
+
+  it.each([{ allow: true }, { allow: false }] as const)(
+    "is told of one who breaks off, and may answer: %o",
+    async (answer) => {
+      let decide: ((answer: Allowed | Denied) => void) | undefined;
+      let signal: AbortSignal | undefined;
+      const { relay, log } = await asks((request) => {
+        if (request.path === "/after") return { allow: true };
+        signal = request.signal;
+        return new Promise((resolve) => {
+          decide = resolve;
+        });
+      });
+      const client = connectTcp(relay.address.port, "127.0.0.1");
+      const key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+      client.write(`GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${key}\r\n`);
+      await until(() => decide !== undefined, "the hook to be asked");
+      client.resetAndDestroy();
+      await until(() => signal?.aborted === true, "the hook to be told");
+      await until(() => relay.connections === 0, "its place to be given back");
+      decide?.(answer);
+      // An error that nobody heard of would have ended the process, and ends this test.
+      expect(await upgradeStatus(relay, "/after")).toMatchObject({ status: 101 });
+      expect(log.lines.filter(({ level }) => level === "error")).toEqual([]);
+    },
+  );
 
   it("gives an identity, which is counted, and a lifetime", async () => {
     const { relay, clock, log } = await startBench({
