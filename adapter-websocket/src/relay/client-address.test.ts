@@ -23,6 +23,7 @@ describe("the client's address", () => {
     expect(client("192.0.2.7", "x-forwarded-for", "2001:db8::1")).toBe("2001:db8::1 0");
     expect(client("fd12::1", "x-forwarded-for", "[2001:db8::1]:443")).toBe("2001:db8::1 443");
     expect(client("192.0.2.8", "x-forwarded-for", "198.51.100.1")).toBe("192.0.2.8 1234");
+    expect(client("fd12::1%eth0", "x-forwarded-for", "198.51.100.1")).toBe("198.51.100.1 0");
   });
 
   it("does not take what was said before the first stranger in the list", () => {
@@ -46,7 +47,13 @@ describe("the client's address", () => {
 
   it("does not take for a name what a client has put between quotes", () => {
     // Proxies write the Host header into `host`, which may contain nearly anything.
-    for (const host of ["a,for=192.0.2.66;x=", "a,for=192.0.2.66,b", "a;for=192.0.2.66", 'a\\",for=192.0.2.66;x=\\"']) {
+    for (const host of [
+      "a,for=192.0.2.66;x=",
+      "a,for=192.0.2.66,b",
+      "a;for=192.0.2.66",
+      'a\\",for=192.0.2.66;x=\\"',
+      "a,for=192.0.2.66\\\\",
+    ]) {
       expect(client("10.1.2.3", "forwarded", `for=198.51.100.17;host="${host}"`)).toBe("198.51.100.17 0");
       expect(client("10.1.2.3", "forwarded", `host="${host}";for=198.51.100.17`)).toBe("198.51.100.17 0");
     }

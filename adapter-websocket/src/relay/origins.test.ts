@@ -44,6 +44,7 @@ describe("origins", () => {
       "https://evil.test:1@a.example.com",
       "https://evil.test#.example.com",
       "http://a.example.com",
+      "ionic://a.example.com",
       "https://a.example.com:1",
     ]) {
       expect(allows(origin)).toBe(false);

@@ -43,6 +43,11 @@ describe("version 1 of the PROXY protocol", () => {
     });
   });
 
+  it("ends within the longest line", () => {
+    expect(line("PROXY UNKNOWN ".padEnd(106, "x"))).toBe("incomplete");
+    expect(line("PROXY UNKNOWN ".padEnd(107, "x"))).toBe("illegal");
+  });
+
   it("may name nobody", () => {
     expect(line("PROXY UNKNOWN\r\n")).toEqual({ size: 15, source: nobody });
     expect(line("PROXY UNKNOWN ffff:f...f:ffff ffff:f...f:ffff 65535 65535\r\n")).toMatchObject({ source: nobody });
@@ -108,6 +113,8 @@ describe("version 2 of the PROXY protocol", () => {
     // Of a health check the addresses are to be skipped.
     expect(header("2011000cc0000201c63364028a3401bb")).toEqual({ size: 28, source: nobody });
     expect(header("2100000401020304")).toEqual({ size: 20, source: nobody });
+    // Two unix domain sockets, of 108 bytes each.
+    expect(header(`213100d8${"00".repeat(216)}`)).toEqual({ size: 232, source: nobody });
   });
 
   it.each([

@@ -135,7 +135,8 @@ describe("the authentication hook", () => {
       return request.cookies.get("session") === "good" ? { allow: true, identity: "alice" } : { allow: false };
     });
     expect(await upgradeStatus(relay)).toEqual({ status: 401, text: "unauthenticated" });
-    const headers = { Cookie: "a=b; session=good; session=second", Origin: "https://a.test" };
+    expect(seen.at(-1)).toMatchObject({ protocols: [], origin: undefined });
+    const headers = { Cookie: "a=b; bare; session=good; session=second", Origin: "https://a.test" };
     expect(await upgradeStatus(relay, "/x?token=t%20t", headers)).toMatchObject({ status: 403 });
 
     const client = await connect(relay, "/x?token=t%20t", { headers: { Cookie: headers.Cookie } });
@@ -143,6 +144,12 @@ describe("the authentication hook", () => {
     expect(request?.path).toBe("/x");
     expect(request?.query.get("token")).toBe("t t");
     expect(request?.protocols).toEqual(["amqp091"]);
+    expect([...(request?.cookies ?? [])]).toEqual([
+      ["a", "b"],
+      ["session", "good"],
+    ]);
+    await upgradeStatus(relay, "/", { "Sec-WebSocket-Protocol": "amqp091,\ttoken" });
+    expect(seen.at(-1)?.protocols).toEqual(["amqp091", "token"]);
     expect(request?.clientAddress).toBe("127.0.0.1");
     expect(log.lines).toContainEqual(
       expect.objectContaining({ message: "connection opened", route: "*", identity: "alice" }),
