@@ -367,7 +367,6 @@ export class ChannelCore implements PublishingHost, Expiring {
     this.#detach(error?.method, makeEnd);
     this.gate.end(makeEnd);
     this.settlement.end();
-    this.recorder?.topology.channelClosed(this.memory.id);
     if (requests.length > 0) this.host.replies.end(requests, makeEnd());
     this.publishing.end(makeEnd);
     this.subscriptions.end(reason === undefined ? { type: "closed" } : { type: "lost", error: reason });

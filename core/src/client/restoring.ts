@@ -123,7 +123,12 @@ export class Restoration {
       this.#attempt.link.touch();
       for (const step of channelSetup(record)) await this.#attempt.timed(this.#take(core, step));
       // Consumers whose cancellation was asked for meanwhile are not among them.
-      const consumerSteps = consumersToStart(this.#attempt.topology, record, this.#attempt.options);
+      const consumerSteps = consumersToStart(
+        this.#attempt.topology,
+        record,
+        core.subscriptions.tags,
+        this.#attempt.options,
+      );
       endOthers(core, consumerSteps);
       for (const step of consumerSteps) {
         if (step.type === "basic.consume") {

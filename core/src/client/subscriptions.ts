@@ -179,9 +179,10 @@ export class Subscriptions implements SubscriptionHost {
     return this.#recorder?.topology.removeConsumer({ channelId: this.#channel.memory.id, consumerTag });
   }
 
-  /** The channel is gone. */
+  /** The channel is gone, and its consumers with it; what it declared is not. */
   end(end: ConsumerEnd): void {
-    const subscriptions = [...this.#byTag.values()];
+    const subscriptions = this.all();
+    for (const { info } of subscriptions) this.#removal(info.consumerTag)?.done();
     this.#byTag.clear();
     this.#latest = undefined;
     for (const subscription of subscriptions) subscription.end(end);

@@ -77,7 +77,7 @@ describe("topology modes", () => {
     expect(exchangesToDeclare(made, options).map(({ name, type }) => [name, type])).toEqual(
       exchanges.map(({ name }) => [name, "fanout"]),
     );
-    const [step] = consumersToStart(made, channel, options);
+    const [step] = consumersToStart(made, channel, ["a"], options);
     expect(step).toMatchObject({
       consumer: { ...consumer("a", { prefetch: 4, noAck: true }), arguments: other.arguments },
     });
@@ -101,7 +101,7 @@ describe("a channel", () => {
     made.consumerStarted(consumer("b", { prefetch: 1 }));
     made.consumerStarted(consumer("c", { prefetch: 1 }));
     made.consumerStarted(consumer("elsewhere", { channelId: 2 }));
-    const steps = consumersToStart(made, { ...channel, prefetch: 7 }, all).map((step) =>
+    const steps = consumersToStart(made, { ...channel, prefetch: 7 }, ["a", "b", "c", "elsewhere"], all).map((step) =>
       step.type === "basic.consume"
         ? step.consumer.consumerTag
         : step.type === "basic.qos"
@@ -115,7 +115,7 @@ describe("a channel", () => {
     const made = topology();
     made.consumerStarted(consumer("work", { noAck: true, prefetch: 5 }));
     made.consumerStarted(consumer("replies", { queue: "amq.rabbitmq.reply-to", noAck: true }));
-    const steps = consumersToStart(made, channel, all);
+    const steps = consumersToStart(made, channel, ["work", "replies"], all);
     expect(steps.map((step) => (step.type === "basic.consume" ? step.consumer.consumerTag : step.type))).toEqual([
       "replies",
       "work",

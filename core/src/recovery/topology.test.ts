@@ -113,18 +113,19 @@ describe("what the server removes by its own rules", () => {
     const topology = new Topology();
     topology.queueDeclared(queue("q"));
     topology.consumerStarted(consumer("q", "a"));
-    topology.channelClosed(1);
-    expect(topology.consumers).toEqual([]);
+    topology.removeConsumer({ channelId: 1, consumerTag: "a" }).done();
+    expect(topology.consumer({ channelId: 1, consumerTag: "a" })).toBeUndefined();
     expect(names(topology.queues)).toEqual(["q"]);
   });
 
-  it("a channel takes its consumers along and nobody else's, also with equal tags", () => {
+  it("consumers of two channels are two, also with equal tags", () => {
     const topology = new Topology();
     topology.queueDeclared(queue("q"));
     topology.consumerStarted(consumer("q", "same", 1));
     topology.consumerStarted(consumer("q", "same", 2));
-    topology.channelClosed(1);
-    expect(topology.consumers.map(({ channelId }) => channelId)).toEqual([2]);
+    topology.removeConsumer({ channelId: 1, consumerTag: "same" }).done();
+    expect(topology.consumer({ channelId: 1, consumerTag: "same" })).toBeUndefined();
+    expect(topology.consumer({ channelId: 2, consumerTag: "same" })).toMatchObject({ channelId: 2 });
   });
 
   it("a deleted exchange takes the bindings of both its sides along", () => {
@@ -148,7 +149,7 @@ describe("a renamed queue", () => {
     topology.queuesRenamed(new Map([["amq.gen-1", "amq.gen-2"]]));
     expect(names(topology.queues)).toEqual(["amq.gen-2", "other"]);
     expect(topology.bindings.map(({ destination }) => destination)).toEqual(["amq.gen-2"]);
-    expect(topology.consumers.map((record) => record.queue)).toEqual(["amq.gen-2"]);
+    expect(topology.consumer({ channelId: 1, consumerTag: "a" })?.queue).toBe("amq.gen-2");
     topology.removeConsumer({ channelId: 1, consumerTag: "a" }).done();
     expect(names(topology.queues)).toEqual(["other"]);
     expect(topology.bindings).toEqual([]);
@@ -166,7 +167,8 @@ describe("a renamed queue", () => {
     topology.queuesRenamed(new Map(renamed.map((name, i) => [`old-${i}`, name])));
     expect(names(topology.queues)).toEqual(renamed);
     expect(topology.bindings.map(({ destination }) => destination)).toEqual(renamed);
-    expect(topology.consumers.map((record) => record.queue)).toEqual(renamed);
+    const consumers = renamed.map((_, i) => topology.consumer({ channelId: 1, consumerTag: `tag-${i}` }));
+    expect(consumers.map((record) => record?.queue)).toEqual(renamed);
   });
 
   it("goes with its last consumer also when it is renamed while that is cancelled", () => {
@@ -207,7 +209,10 @@ it("never keeps a binding or a consumer of a queue that it saw go, and what was 
           if (act.answered !== "refused") expect(topology.queue(act.name)).toBeUndefined();
         }
         for (const { destination } of topology.bindings) expect(topology.queue(destination)).toBeDefined();
-        for (const record of topology.consumers) expect(topology.queue(record.queue)).toBeDefined();
+        for (const consumerTag of ["s", "t"]) {
+          const record = topology.consumer({ channelId: 1, consumerTag });
+          if (record !== undefined) expect(topology.queue(record.queue)).toBeDefined();
+        }
       }
     }),
   );

@@ -55,10 +55,6 @@ export class Topology {
     return this.#standing(this.#bindings);
   }
 
-  get consumers(): ConsumerRecord[] {
-    return this.#standing(this.#consumers);
-  }
-
   /** The number of all records, for counters. */
   get size(): number {
     return this.#exchanges.size + this.#queues.size + this.#bindings.size + this.#consumers.size;
@@ -70,6 +66,12 @@ export class Topology {
 
   queue(name: string): QueueRecord | undefined {
     return this.#queues.get(name);
+  }
+
+  /** A consumer that is recorded, and that nobody removes. */
+  consumer(consumer: Pick<ConsumerRecord, "channelId" | "consumerTag">): ConsumerRecord | undefined {
+    const record = this.#consumers.get(consumerKey(consumer));
+    return record !== undefined && this.#removing.has(record) ? undefined : record;
   }
 
   /** Whether a binding is recorded, and nobody removes it. */
@@ -126,11 +128,6 @@ export class Topology {
   /** `basic.cancel` was sent. */
   removeConsumer(consumer: Pick<ConsumerRecord, "channelId" | "consumerTag">): Removal {
     return this.#remove(this.#consumers.get(consumerKey(consumer)), (record) => this.#consumerGone(record));
-  }
-
-  /** A channel ended for good. Its consumers are gone; what it declared is not. */
-  channelClosed(channelId: number): void {
-    for (const record of [...this.#consumers.values()]) if (record.channelId === channelId) this.#consumerGone(record);
   }
 
   /** The connection was lost: removals that were not answered are taken as done. */
