@@ -74,6 +74,20 @@ export const transactionCases: readonly ConformanceCase[] = [
     },
   },
   {
+    name: "a commit behind a publish that is refused does not happen",
+    async run(scene) {
+      const { connection, channel } = await scene.open();
+      const other = await connection.openChannel();
+      const queue = await scene.queue(other);
+      await channel.txSelect();
+      await channel.basicPublish({ exchange: "", routingKey: queue, body: bytes("good") });
+      await channel.basicPublish({ exchange: scene.name("none"), routingKey: "", body: bytes("bad") });
+      const refused = { name: "ChannelError", replyCode: 404, method: "basic.publish", outcome: "refused" };
+      await fails(channel.txCommit(), refused, "the commit");
+      same(await scene.drain(other, queue), [], "what is in the queue");
+    },
+  },
+  {
     name: "confirms and transactions do not go together",
     async run(scene) {
       const { connection, channel } = await scene.open();

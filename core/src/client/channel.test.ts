@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { replyCodes } from "../wire/constants.ts";
+import type { MethodName } from "../wire/method-types.ts";
 import type { Channel } from "./channel.ts";
 import type { GotMessage } from "./delivery.ts";
 import { bytes, errorOf, failure, settled, stateOf, withChannel } from "./testing/fixture.ts";
@@ -150,6 +151,44 @@ describe("a call that the server refuses", () => {
       replyCode: 404,
       outcome: "not-sent",
     });
+  });
+
+  it.each<[MethodName, string, (channel: Channel) => Promise<unknown>]>([
+    ["queue.declare", "refused", (channel) => channel.queueDeclare({ queue: "q" })],
+    ["queue.purge", "refused", (channel) => channel.queuePurge({ queue: "q" })],
+    ["tx.commit", "refused", (channel) => channel.txCommit()],
+    // The queue answers, which may be later.
+    ["basic.consume", "unknown", (channel) => channel.basicConsume({ queue: "q" })],
+  ])("leaves undone what it has not come to, when it closes the channel for another: %s is %s", async (...row) => {
+    const [method, outcome, call] = row;
+    const { io, server, channel } = await withChannel();
+    server.on(method);
+    await settled(io, channel.basicPublish({ exchange: "missing", routingKey: "", body: bytes("") }));
+    const error = errorOf(call(channel));
+    await io.settle();
+    server.closeChannel(1, 404, "NOT_FOUND - no exchange 'missing' in vhost '/'", "basic.publish");
+    expect(await settled(io, error)).toMatchObject({ replyCode: 404, outcome });
+  });
+
+  it("does not know what it did when it closes the channel for no method", async () => {
+    const { io, server, channel } = await withChannel();
+    server.on("queue.declare");
+    const error = errorOf(channel.queueDeclare({ queue: "q" }));
+    await io.settle();
+    server.closeChannel(1, 406, "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out");
+    expect(await settled(io, error)).toMatchObject({ replyCode: 406, outcome: "unknown" });
+  });
+
+  it.each([1, 2])("may be one of several, when it closes the connection for it: %i in flight", async (count) => {
+    const { io, server, connection } = await withChannel();
+    const channels = await settled(io, Promise.all(Array.from({ length: count }, () => connection.openChannel())));
+    server.on("queue.declare");
+    const errors = channels.map((channel) => errorOf(channel.queueDeclare({ queue: "q" })));
+    await io.settle();
+    server.method(0, "connection.close", { replyCode: 541, replyText: "INTERNAL_ERROR", classId: 50, methodId: 10 });
+    await io.settle();
+    const outcome = count === 1 ? "refused" : "unknown";
+    for (const error of errors) expect(await error).toMatchObject({ name: "ConnectionError", outcome });
   });
 
   it("names those who called in its stack", async () => {

@@ -5,7 +5,7 @@ import type { ConsumerDelivery } from "./delivery.ts";
 import { recoveryOf } from "./errors.ts";
 import { keepOpen } from "./kept-channel.ts";
 import { errorOf, failure, settled, stateOf } from "./testing/fixture.ts";
-import { firstDelay, recovering, recoveringChannel } from "./testing/recovering.ts";
+import { firstDelay, message, recovering, recoveringChannel } from "./testing/recovering.ts";
 
 describe("recoveryOf", () => {
   it("resolves when the connection is open again whose loss took the call along", async () => {
@@ -160,6 +160,38 @@ describe("keepOpen", () => {
       "1 queue.declare",
     ]);
     expect([channel.state, consumer.state]).toEqual(["open", "consuming"]);
+  });
+
+  it("makes calls again that the server had not come to, when it closed the channel for a publish", async () => {
+    const { io, connection, server } = await recovering();
+    const channel = await settled(io, connection.openChannel());
+    keepOpen(channel);
+    server().on("queue.purge");
+    const purging = channel.queuePurge({ queue: "q" });
+    await io.settle();
+    server().closeChannel(1, 404, "NOT_FOUND", "basic.publish");
+    await io.settle();
+    expect(await stateOf(purging)).toBe("pending");
+    server().on("queue.purge", ({ channel: on }) => server().method(on, "queue.purge-ok", { messageCount: 2 }));
+    await io.advance(firstDelay);
+    expect(await settled(io, purging)).toEqual({ messageCount: 2 });
+  });
+
+  it("has no commit happen that was behind the culprit, and says so", async () => {
+    const { io, connection, server } = await recovering();
+    const channel = await settled(io, connection.openChannel());
+    keepOpen(channel);
+    await settled(io, channel.txSelect());
+    await settled(io, channel.basicPublish(message("a")));
+    server().on("tx.commit");
+    const committing = errorOf(channel.txCommit());
+    await io.settle();
+    server().closeChannel(1, 404, "NOT_FOUND", "basic.publish");
+    await io.advance(firstDelay);
+    expect(await settled(io, committing)).toMatchObject({ code: "TRANSACTION_ABORTED", outcome: "not-sent" });
+    server().on("tx.commit", ({ channel: on }) => server().method(on, "tx.commit-ok", {}));
+    await settled(io, channel.txRollback());
+    await settled(io, channel.txCommit());
   });
 
   it("opens it in the mode that it had, when another one was refused", async () => {

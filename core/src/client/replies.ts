@@ -1,5 +1,6 @@
 /** Calls that wait for the server's reply. */
 
+import { ChannelError } from "../engine/errors.ts";
 import type { ReplyEvent, GetOkEvent } from "../engine/events.ts";
 import type { Request } from "../engine/request.ts";
 import type { Outcome } from "../wire/errors.ts";
@@ -35,17 +36,19 @@ export interface CallOptions<T> {
 /** A call that waits. An object of its own in place of closures: gets come by the million. */
 class WaitingCall<T> {
   readonly future: Future<T> = new Future<T>();
-  readonly #request: Request;
   readonly #options: CallOptions<T>;
   readonly #site: CallSite;
   readonly #stopListening: (() => void) | undefined;
   #givenUp = false;
 
-  constructor(request: Request, options: CallOptions<T>, site: CallSite) {
-    this.#request = request;
+  constructor(options: CallOptions<T>, site: CallSite) {
     this.#options = options;
     this.#site = site;
     this.#stopListening = options.signal && onAbort(options.signal, (reason) => this.#giveUp(reason));
+  }
+
+  get isIdempotent(): boolean {
+    return this.#options.idempotent === true;
   }
 
   #giveUp(reason: unknown): void {
@@ -61,15 +64,12 @@ class WaitingCall<T> {
     else this.future.resolve(result);
   }
 
-  ended(end: EndError, guilty: boolean, comesBack: boolean): void {
-    const { failed, again, idempotent, errorOf = endedWith } = this.#options;
-    const { sent } = this.#request;
+  ended(end: EndError, outcome: Outcome, mayRepeat: boolean): void {
+    const { failed, again, errorOf = endedWith } = this.#options;
     this.#stopListening?.();
     failed?.(end);
     if (this.#givenUp) return;
-    const mayRepeat = !sent || (idempotent === true && !guilty);
-    if (comesBack && mayRepeat && again !== undefined) return this.future.resolve(again());
-    const outcome = !sent ? "not-sent" : guilty ? "refused" : "unknown";
+    if (mayRepeat && again !== undefined) return this.future.resolve(again());
     this.future.fail(() => calledFrom(this.#site, errorOf(end, outcome)));
   }
 }
@@ -77,6 +77,9 @@ class WaitingCall<T> {
 /** The requests of one connection that are not answered yet. Each ends once: answered, or with its channel. */
 export class Replies {
   #size = 0;
+  /** The end that was told last, and whether all requests were of one channel then. */
+  #end: EndError | undefined;
+  #isOfOne = false;
 
   get size(): number {
     return this.#size;
@@ -84,7 +87,7 @@ export class Replies {
 
   /** A promise of the value of a request's answer. Rejects when the channel ends first, or the signal aborts. */
   expect<T>(request: Request, options: CallOptions<T>): Promise<T> {
-    const call = new WaitingCall<T>(request, options, options.ofMessage === true ? noSite : callSite());
+    const call = new WaitingCall<T>(options, options.ofMessage === true ? noSite : callSite());
     // Found with the request: a map would hold one entry at a time, and be garbage after three.
     request.context = call;
     this.#size += 1;
@@ -96,12 +99,26 @@ export class Replies {
     this.#take(answer.request)?.answered(answer);
   }
 
-  /** Requests that will not be answered any more, oldest first. With `comesBack`, their channel is recovered. */
+  /**
+   * Requests that will not be answered any more, oldest first. With `comesBack`, their channel is recovered.
+   *
+   * The server takes what comes on a channel in order, and answers at once, but for a consumer, whose queue answers. So when
+   * it closes the channel for a method, the one request in flight was refused, or was left undone behind the culprit. When it
+   * closes the connection, that may be the fault of another channel's.
+   */
   end(requests: readonly Request[], end: EndError, comesBack = false): void {
+    const ofChannel = end instanceof ChannelError;
+    const blamed = end.replyCode === undefined ? undefined : end.method;
     for (const request of requests) {
-      // Only one request of a channel is in flight, so when the server blames its method, it is the one.
-      const guilty = request.sent && end.method === request.method && end.replyCode !== undefined;
-      this.#take(request)?.ended(end, guilty, comesBack);
+      if (end !== this.#end) this.#isOfOne = this.#size === requests.length;
+      this.#end = end;
+      const call = this.#take(request);
+      const { sent, method } = request;
+      const isSuspect = method === blamed;
+      const isLeft = !isSuspect && ofChannel && blamed !== undefined && method !== "basic.consume";
+      const isRefused = isLeft || (isSuspect && (ofChannel || this.#isOfOne));
+      const mayRepeat = !sent || isLeft || (call?.isIdempotent === true && !isSuspect);
+      call?.ended(end, !sent ? "not-sent" : isRefused ? "refused" : "unknown", comesBack && mayRepeat);
     }
   }
 
