@@ -104,7 +104,7 @@ export class Replies {
    *
    * The server takes what comes on a channel in order, and answers at once, but for a consumer, whose queue answers. So when
    * it closes the channel for a method, the one request in flight was refused, or was left undone behind the culprit. When it
-   * closes the connection, that may be the fault of another channel's.
+   * closes the connection, that may be the fault of another channel's, unless the request is the connection's own.
    */
   end(requests: readonly Request[], end: EndError, comesBack = false): void {
     const ofChannel = end instanceof ChannelError;
@@ -113,10 +113,10 @@ export class Replies {
       if (end !== this.#end) this.#isOfOne = this.#size === requests.length;
       this.#end = end;
       const call = this.#take(request);
-      const { sent, method } = request;
+      const { channel, sent, method } = request;
       const isSuspect = method === blamed;
       const isLeft = !isSuspect && ofChannel && blamed !== undefined && method !== "basic.consume";
-      const isRefused = isLeft || (isSuspect && (ofChannel || this.#isOfOne));
+      const isRefused = isLeft || (isSuspect && (channel === 0 || ofChannel || this.#isOfOne));
       const mayRepeat = !sent || isLeft || (call?.isIdempotent === true && !isSuspect);
       call?.ended(end, !sent ? "not-sent" : isRefused ? "refused" : "unknown", comesBack && mayRepeat);
     }
