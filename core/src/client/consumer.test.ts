@@ -161,6 +161,29 @@ describe("cancel", () => {
     expect(await consumer.ended).toMatchObject({ type: "lost", error: { code: "CONNECTION_LOST" } });
   });
 
+  it("answered late, when the server had cancelled it itself, is not taken for one of its successor", async () => {
+    const { io, server, channel, consumer } = await consuming({});
+    server.on("basic.cancel");
+    const cancelling = consumer.cancel();
+    await io.settle();
+    server.method(1, "basic.cancel", { consumerTag: "t", noWait: true });
+    await io.settle();
+    const got: string[] = [];
+    const starting = channel.basicConsume(
+      { queue: "q", consumerTag: "t" },
+      (delivery) => void got.push(text(delivery)),
+    );
+    await io.settle();
+    server.method(1, "basic.cancel-ok", { consumerTag: "t" });
+    await settled(io, cancelling);
+    const successor = await settled(io, starting);
+    server.deliver(1, "t", ["a"]);
+    await io.settle();
+    expect(got).toEqual(["a"]);
+    expect(channel.consumerTags).toEqual(["t"]);
+    expect([consumer.state, successor.state]).toEqual(["ended", "consuming"]);
+  });
+
   it("by the server ends the consumer, with what it has", async () => {
     const { io, server, channel, consumer, got, finish } = await consuming({ concurrency: 1 });
     const heard: unknown[] = [];

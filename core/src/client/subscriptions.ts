@@ -121,12 +121,15 @@ export class Subscriptions implements SubscriptionHost {
 
   async cancel(consumerTag: string, noWait: boolean): Promise<void> {
     const removal = this.#removal(consumerTag);
+    const subscription = this.#byTag.get(consumerTag);
     try {
       await this.#channel.cancelConsumer(consumerTag, noWait);
     } catch {
       // The channel is gone, and the consumer with it: no limit refuses to cancel one.
     }
     removal?.done();
+    // The server may have cancelled it meanwhile, and the tag be that of another one.
+    if (this.#byTag.get(consumerTag) !== subscription) return;
     // Who cancels a consumer in its first delivery is faster than its start is recorded.
     this.#removal(consumerTag)?.done();
     this.#forget(consumerTag);
