@@ -52,7 +52,7 @@ export function raceAddresses<Result, Failure>(
     const index = next;
     const address = order[index];
     if (address === undefined) {
-      if (running.size === 0) race.lost(failures.filter(() => true));
+      if (running.size === 0) race.lost(failures);
       return;
     }
     next += 1;
