@@ -2,6 +2,7 @@
 
 import type { Clock } from "./clock.ts";
 import { clientGroup } from "./ip-address.ts";
+import { Tally } from "./tally.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 /** 0: no limit. */
@@ -25,8 +26,8 @@ export interface Place {
 export class Admission {
   readonly #limits: AdmissionLimits;
   readonly #upgrades: TokenBucket;
-  readonly #byAddress = new Map<string, number>();
-  readonly #byIdentity = new Map<string, number>();
+  readonly #byAddress = new Tally();
+  readonly #byIdentity = new Tally();
   #total = 0;
 
   constructor(limits: AdmissionLimits, clock: Clock) {
@@ -42,40 +43,29 @@ export class Admission {
   enter(address: string): Place | AdmissionRefusal {
     const { maxConnections, maxConnectionsPerAddress, maxConnectionsPerIdentity } = this.#limits;
     const group = clientGroup(address);
-    if (isFull(this.#total, maxConnections)) return "too-many-connections";
-    if (isFull(this.#byAddress.get(group), maxConnectionsPerAddress)) return "too-many-of-address";
+    if (maxConnections > 0 && this.#total >= maxConnections) return "too-many-connections";
+    if (this.#byAddress.isFull(group, maxConnectionsPerAddress)) return "too-many-of-address";
     if (!this.#upgrades.tryTake()) return "too-fast";
 
     this.#total += 1;
-    count(this.#byAddress, group, 1);
+    this.#byAddress.add(group);
     let claimed: string | undefined;
     let inside = true;
     return {
       claim: (identity) => {
-        if (isFull(this.#byIdentity.get(identity), maxConnectionsPerIdentity)) return "too-many-of-identity";
+        if (this.#byIdentity.isFull(identity, maxConnectionsPerIdentity)) return "too-many-of-identity";
         if (!inside) return undefined;
         claimed = identity;
-        count(this.#byIdentity, identity, 1);
+        this.#byIdentity.add(identity);
         return undefined;
       },
       leave: () => {
         if (!inside) return;
         inside = false;
         this.#total -= 1;
-        count(this.#byAddress, group, -1);
-        if (claimed !== undefined) count(this.#byIdentity, claimed, -1);
+        this.#byAddress.remove(group);
+        if (claimed !== undefined) this.#byIdentity.remove(claimed);
       },
     };
   }
-}
-
-function isFull(number: number | undefined, limit: number): boolean {
-  return limit > 0 && (number ?? 0) >= limit;
-}
-
-/** Names that nobody has are forgotten, so a map is never larger than the number of connections. */
-function count(numbers: Map<string, number>, name: string, change: 1 | -1): void {
-  const number = (numbers.get(name) ?? 0) + change;
-  if (number === 0) numbers.delete(name);
-  else numbers.set(name, number);
 }

@@ -5,8 +5,9 @@
 
 import type { Socket } from "node:net";
 import type { AddressRate } from "./address-rate.ts";
-import type { Clock, Millis } from "./clock.ts";
+import { type Clock, type Millis, startTimeout } from "./clock.ts";
 import { clientGroup } from "./ip-address.ts";
+import { Tally } from "./tally.ts";
 import type { ProxyEnd } from "./proxy-protocol.ts";
 
 export interface ArrivalLimits {
@@ -49,7 +50,7 @@ export class Arrivals {
   readonly #rate: AddressRate;
   readonly #clock: Clock;
   readonly #byEnds = new Map<string, Waiting>();
-  readonly #byAddress = new Map<string, number>();
+  readonly #byAddress = new Tally();
 
   constructor(limits: ArrivalLimits, rate: AddressRate, clock: Clock) {
     this.#limits = limits;
@@ -74,7 +75,7 @@ export class Arrivals {
       stopTimer();
       // One from the same port may have come before it was seen that this one is gone.
       if (this.#byEnds.get(ends) === waiting) this.#byEnds.delete(ends);
-      this.#count(waiting.group, -1);
+      this.#byAddress.remove(waiting.group);
     };
     const waiting: Waiting = {
       socket,
@@ -90,8 +91,8 @@ export class Arrivals {
       gone.abort();
       if (!waiting.asked) socket.destroy();
     };
-    const stopTimer = timeout > 0 ? this.#clock.setTimer(timeout, timeIsOver) : () => {};
-    this.#count(waiting.group, 1);
+    const stopTimer = startTimeout(this.#clock, timeout, timeIsOver);
+    this.#byAddress.add(waiting.group);
     this.#byEnds.set(ends, waiting);
     socket.once("close", () => {
       leave();
@@ -109,12 +110,12 @@ export class Arrivals {
   named(socket: Socket, client: ProxyEnd | undefined): ArrivalRefusal | undefined {
     const waiting = this.#byEnds.get(endsOf(socket));
     if (waiting === undefined) return undefined;
-    this.#count(waiting.group, -1);
+    this.#byAddress.remove(waiting.group);
     waiting.peer = client ?? waiting.peer;
     waiting.isOfProxy = client !== undefined && this.#limits.isProxy(client.address);
     const refusal = waiting.isOfProxy ? undefined : this.#refusalOf(waiting.peer);
     waiting.group = clientGroup(waiting.peer.address);
-    this.#count(waiting.group, 1);
+    this.#byAddress.add(waiting.group);
     return refusal;
   }
 
@@ -131,17 +132,8 @@ export class Arrivals {
   }
 
   #refusalOf({ address }: ProxyEnd): ArrivalRefusal | undefined {
-    const { maxPerAddress } = this.#limits;
-    if (maxPerAddress > 0 && (this.#byAddress.get(clientGroup(address)) ?? 0) >= maxPerAddress) {
-      return "too-many-of-address";
-    }
+    if (this.#byAddress.isFull(clientGroup(address), this.#limits.maxPerAddress)) return "too-many-of-address";
     return this.#rate.tryTake(address) ? undefined : "too-fast-of-address";
-  }
-
-  #count(group: string, change: 1 | -1): void {
-    const number = (this.#byAddress.get(group) ?? 0) + change;
-    if (number === 0) this.#byAddress.delete(group);
-    else this.#byAddress.set(group, number);
   }
 
   /** Takes their time from those that have asked, and are waiting for an answer. */

@@ -28,6 +28,11 @@ export const systemClock: Clock = {
   },
 };
 
+/** Starts a timer for a limit that may be turned off; the returned function cancels it. @param after 0: never. */
+export function startTimeout(clock: Clock, after: Millis, fire: () => void): () => void {
+  return after === 0 ? () => {} : clock.setTimer(after, fire);
+}
+
 /**
  * Fires when nothing has happened for a while.
  *

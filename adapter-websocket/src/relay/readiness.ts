@@ -1,6 +1,6 @@
 /** Whether the relay can do its work: whether it reaches a broker. Asked often, so an answer counts for a while. */
 
-import { type Clock, type Millis } from "./clock.ts";
+import { type Clock, type Millis, startTimeout } from "./clock.ts";
 import { encodeLocalHeader } from "./proxy-protocol.ts";
 import { dial, type Upstream, type UpstreamTls } from "./upstream.ts";
 
@@ -45,7 +45,7 @@ export class Readiness {
   async #reaches(upstream: Upstream): Promise<boolean> {
     const { clock, timeout, upstreamTls, proxyProtocol } = this.#options;
     const giveUp = new AbortController();
-    const cancel = timeout === 0 ? () => {} : clock.setTimer(timeout, () => giveUp.abort());
+    const cancel = startTimeout(clock, timeout, () => giveUp.abort());
     try {
       const preamble = proxyProtocol ? encodeLocalHeader() : undefined;
       const socket = await dial(upstream, { tls: upstreamTls(), preamble, signal: giveUp.signal });

@@ -7,7 +7,7 @@ import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import { AmqpHeaderGate } from "./amqp-header.ts";
 import { Bridge, type Direction } from "./bridge.ts";
-import { type Clock, type Millis, QuietTimer } from "./clock.ts";
+import { type Clock, type Millis, QuietTimer, startTimeout } from "./clock.ts";
 import { type EndReason, ends, isOrderly } from "./end-reasons.ts";
 import { Liveness, type LivenessTimeouts } from "./liveness.ts";
 import { errorName, type LogFields, type RelayLog } from "./log.ts";
@@ -82,8 +82,8 @@ export class Session {
 
     this.#liveness = new Liveness(client, clock, limits, () => this.#end("client-silent"));
     this.#idle = new QuietTimer(clock, limits.idleTimeout, () => this.#end("idle-timeout"));
-    this.#cancelHeaderTimeout = timeout(clock, limits.headerTimeout, () => this.#end("header-timeout"));
-    this.#cancelLifetime = timeout(clock, options.lifetime, () => this.#end("lifetime-over"));
+    this.#cancelHeaderTimeout = startTimeout(clock, limits.headerTimeout, () => this.#end("header-timeout"));
+    this.#cancelLifetime = startTimeout(clock, options.lifetime, () => this.#end("lifetime-over"));
   }
 
   /** Ends the session because the relay ends. */
@@ -123,7 +123,7 @@ export class Session {
     this.#upstreamIsOver = false;
 
     const startedAt = clock.now();
-    const cancelTimeout = timeout(clock, limits.upstreamTimeout, () => {
+    const cancelTimeout = startTimeout(clock, limits.upstreamTimeout, () => {
       this.#dialing.abort(new DOMException("the upstream did not answer in time", "TimeoutError"));
     });
     try {
@@ -208,7 +208,7 @@ export class Session {
     }
     upstream.end();
     const { clock, limits } = this.#services;
-    this.#cancelUpstreamTimeout = timeout(clock, limits.closeTimeout, () => upstream.destroy());
+    this.#cancelUpstreamTimeout = startTimeout(clock, limits.closeTimeout, () => upstream.destroy());
   }
 
   #stopClocks(): void {
@@ -231,9 +231,4 @@ export class Session {
     if (reason === "upstream-unreachable" || reason === "upstream-failed") log.warn(facts, "connection closed");
     else log.info(facts, "connection closed");
   }
-}
-
-/** @param after 0: never. */
-function timeout(clock: Clock, after: Millis, fire: () => void): () => void {
-  return after === 0 ? () => {} : clock.setTimer(after, fire);
 }
