@@ -8,7 +8,7 @@ import {
   recovery,
   webSocketAddresses,
 } from "@leveret/core/client";
-import { webSocketIo } from "./services.ts";
+import { webSocketIo } from "./websocket-io.ts";
 
 /**
  * Connects to RabbitMQ through a relay, such as `wss://relay.example.com/`; or to a broker that speaks WebSocket itself.

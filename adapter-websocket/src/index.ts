@@ -5,7 +5,7 @@
 
 export * from "@leveret/core/client";
 export { connect, connectOnce } from "./connect.ts";
-export { webSocketIo, type WebSocketIoOptions } from "./services.ts";
+export { webSocketIo, type WebSocketIoOptions } from "./websocket-io.ts";
 export type {
   CloseLike,
   WebSocketConstructor,

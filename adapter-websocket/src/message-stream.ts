@@ -3,7 +3,7 @@
 import { type ByteStream, StreamGate, type StreamHandler, type TransportError, UsageError } from "@leveret/core/client";
 import { broken, closeCause, codeAborted, tailLost, textReceived } from "./failures.ts";
 import { readAhead } from "./holding.ts";
-import { MessageCutter } from "./messages.ts";
+import { MessageCutter } from "./message-cutter.ts";
 import { highWater, lowWater } from "./socket-stream.ts";
 import type { WebSocketStreamLike } from "./standard-types.ts";
 

@@ -10,7 +10,7 @@ import {
 } from "@leveret/core/client";
 import { broken, closeCause, codeAborted, textReceived, tooMuchHeld } from "./failures.ts";
 import { heldLimit } from "./holding.ts";
-import { MessageCutter } from "./messages.ts";
+import { MessageCutter } from "./message-cutter.ts";
 import type { CloseLike, WebSocketLike } from "./standard-types.ts";
 
 /** Bytes that wait to be sent: a stream is full from the first mark on, and takes more again from the second down. */

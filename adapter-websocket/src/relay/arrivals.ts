@@ -8,7 +8,7 @@ import type { AddressRate } from "./address-rate.ts";
 import { type Clock, type Millis, startTimeout } from "./clock.ts";
 import { clientGroup } from "./ip-address.ts";
 import { Tally } from "./tally.ts";
-import type { ProxyEnd } from "./proxy-protocol.ts";
+import type { ProxyEnd } from "./write-proxy-header.ts";
 
 export interface ArrivalLimits {
   /** 0 for no limit. */

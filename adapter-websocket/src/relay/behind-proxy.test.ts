@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { WebSocket } from "ws";
 import { amqpHeader } from "./amqp-header.ts";
 import type { RelayOptions } from "./config/options.ts";
-import { encodeLocalHeader, encodeProxyHeader } from "./proxy-protocol.ts";
+import { encodeLocalHeader, encodeProxyHeader } from "./write-proxy-header.ts";
 import { admin, type Bench, Client, startBench } from "./testing/bench.ts";
 import { certificateFile } from "./testing/certificates.ts";
 import { until } from "./testing/until.ts";

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIP } from "node:net";
 import { parseIp } from "./ip-address.ts";
-import type { ProxyEnd } from "./proxy-protocol.ts";
+import type { ProxyEnd } from "./write-proxy-header.ts";
 
 /** The header in which the load balancer in front names the client. It names one; believing two invites forgery. */
 export type ForwardedHeader = "x-forwarded-for" | "forwarded";

@@ -16,8 +16,8 @@ import type { ServePage } from "./demo.ts";
 import { answer, guard, listen, makeServer, refuse, type Server, stopListening } from "./http.ts";
 import { errorName, type RelayLog, shown } from "./log.ts";
 import type { RelayMetrics } from "./metrics.ts";
-import { takeProxyHeader } from "./proxy-header.ts";
-import type { ProxyEnd } from "./proxy-protocol.ts";
+import { takeProxyHeader } from "./read-proxy-header.ts";
+import type { ProxyEnd } from "./write-proxy-header.ts";
 import { type Admitted, checkUpgrade, type RefusalReason, refusalStatus, type UpgradeRules } from "./upgrade.ts";
 
 /**

@@ -1,7 +1,7 @@
 /** Whether the relay can do its work: whether it reaches a broker. Asked often, so an answer counts for a while. */
 
 import { type Clock, type Millis, startTimeout } from "./clock.ts";
-import { encodeLocalHeader } from "./proxy-protocol.ts";
+import { encodeLocalHeader } from "./write-proxy-header.ts";
 import { dial, type Upstream, type UpstreamTls } from "./upstream.ts";
 
 const answerCounts: Millis = 5_000;

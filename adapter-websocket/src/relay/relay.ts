@@ -18,7 +18,7 @@ import { Front } from "./front.ts";
 import { errorName, jsonLog, type RelayLog, shown } from "./log.ts";
 import { RelayMetrics } from "./metrics.ts";
 import { checkOrigins } from "./origins.ts";
-import { encodeProxyHeader } from "./proxy-protocol.ts";
+import { encodeProxyHeader } from "./write-proxy-header.ts";
 import { Readiness } from "./readiness.ts";
 import { Session } from "./session.ts";
 import { readFrontTls, readUpstreamTls } from "./tls-files.ts";

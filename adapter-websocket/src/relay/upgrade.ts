@@ -17,7 +17,7 @@ import type { ProxyTrust } from "./client-address.ts";
 import type { Millis } from "./clock.ts";
 import type { RelayLog } from "./log.ts";
 import type { OriginCheck } from "./origins.ts";
-import type { ProxyEnd } from "./proxy-protocol.ts";
+import type { ProxyEnd } from "./write-proxy-header.ts";
 import type { Upstream } from "./upstream.ts";
 
 export type RefusalReason =

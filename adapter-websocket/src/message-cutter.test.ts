@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { largestMessage, MessageCutter } from "./messages.ts";
+import { largestMessage, MessageCutter } from "./message-cutter.ts";
 
 function cut(...writes: (readonly Uint8Array[])[]): Uint8Array[] {
   const cutter = new MessageCutter();

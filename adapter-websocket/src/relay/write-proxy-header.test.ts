@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { encodeLocalHeader, encodeProxyHeader } from "./proxy-protocol.ts";
+import { encodeLocalHeader, encodeProxyHeader } from "./write-proxy-header.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const ipv4 = (port: number, to: number) => ({

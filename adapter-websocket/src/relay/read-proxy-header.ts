@@ -7,7 +7,7 @@
 
 import { isIP, type Socket } from "node:net";
 import { formatIp } from "./ip-address.ts";
-import { familyTcp4, familyTcp6, familyUnspecified, type ProxyEnd, signature } from "./proxy-protocol.ts";
+import { familyTcp4, familyTcp6, familyUnspecified, type ProxyEnd, signature } from "./write-proxy-header.ts";
 
 /** What a header says. */
 export interface ProxyHeader {

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 import { describe, expect, it } from "vitest";
-import { decodeProxyHeader, type ProxyHeader, takeProxyHeader } from "./proxy-header.ts";
-import { encodeLocalHeader, encodeProxyHeader } from "./proxy-protocol.ts";
+import { decodeProxyHeader, type ProxyHeader, takeProxyHeader } from "./read-proxy-header.ts";
+import { encodeLocalHeader, encodeProxyHeader } from "./write-proxy-header.ts";
 
 const signature = "0d0a0d0a000d0a515549540a";
 

@@ -10,7 +10,7 @@ import {
 } from "@leveret/core/client";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { heldLimit } from "./holding.ts";
-import { webSocketIo } from "./services.ts";
+import { webSocketIo } from "./websocket-io.ts";
 import { highWater, lowWater } from "./socket-stream.ts";
 import { FakeWebSocket } from "./testing/fake-web-socket.ts";
 
