@@ -6,6 +6,11 @@ import type { Properties } from "./codec/properties.ts";
 
 const persistentMode = 2;
 
+/** What a message went through before it was published to where it is now. */
+export type Past = Pick<Message, "hasDied" | "hasNewKey" | "rejections">;
+
+const none: Past = { hasDied: false, hasNewKey: false, rejections: 0 };
+
 /** Immutable; every queue that a message is routed to shares it. */
 export class Message {
   readonly exchange: string;
@@ -18,13 +23,20 @@ export class Message {
   /** It was dead-lettered: its `x-death` header is the broker's own. */
   readonly hasDied: boolean;
 
+  /** It was dead-lettered under a key of its queue's: a CC header that it has kept leads nowhere any more. */
+  readonly hasNewKey: boolean;
+  /** How often quorum queues have rejected it. */
+  readonly rejections: number;
+
   /** @param properties - Their `expiration` was checked. */
-  constructor(exchange: string, routingKey: string, properties: Properties, body: Uint8Array, hasDied = false) {
+  constructor(exchange: string, routingKey: string, properties: Properties, body: Uint8Array, past: Past = none) {
     this.exchange = exchange;
     this.routingKey = routingKey;
     this.properties = properties;
     this.body = body;
-    this.hasDied = hasDied;
+    this.hasDied = past.hasDied;
+    this.hasNewKey = past.hasNewKey;
+    this.rejections = past.rejections;
     const expiration = properties.expiration;
     this.timeToLive = expiration === undefined ? undefined : Number(expiration);
   }
@@ -43,7 +55,7 @@ export class Message {
 
   /** The routing key, then those of the headers CC and BCC. */
   routingKeys(): readonly string[] {
-    return routingKeys(this.routingKey, this.headers);
+    return routingKeys(this.routingKey, this.hasNewKey ? undefined : this.headers);
   }
 }
 

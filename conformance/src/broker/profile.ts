@@ -33,6 +33,8 @@ export interface Profile {
   readonly normalisesHeaders: boolean;
   /** In a headers exchange 1 and 1.0 are the same. */
   readonly headersLooseNumbers: boolean;
+  /** A headers exchange takes a timestamp of a message for a number of milliseconds, but one of a binding for seconds. */
+  readonly headersTimesInMilliseconds: boolean;
   /** Client publishes an `x-death` header: it counts, or is left alone. */
   readonly honoursPublishedDeaths: boolean;
   /** Dead letters carry `x-last-death-*`. */
@@ -43,6 +45,8 @@ export interface Profile {
   readonly countsFirstFetch: boolean;
   /** A message that a client returns to a quorum queue (nack) counts as a failed delivery, as a rejected one does. */
   readonly countsReturns: boolean;
+  /** A message that a quorum queue has rejected says so in the next quorum queue, by `x-delivery-count` and `redelivered`. */
+  readonly tellsRejections: boolean;
   /** Quorum queues add `x-acquired-count`. */
   readonly reportsAcquired: boolean;
   /** A method after `tx.commit` and before its answer ends the connection (504), or waits. */
@@ -71,6 +75,8 @@ export interface Profile {
   readonly consumerTimeout: "channel-close" | "cancel-quorum";
   /** The active consumer of a quorum queue gives way to one of a higher priority, as soon as it owes nothing. */
   readonly activeGivesWay: boolean;
+  /** Classic queues may be mirrored: other arguments say where they are, and what consumers want to hear of that. */
+  readonly mirrorsQueues: boolean;
   /** Consumers of streams may filter. */
   readonly filtersStreams: boolean;
   /** A queue may be bound under a direct reply-to name. */
@@ -93,11 +99,13 @@ const rabbit310: Profile = {
   strictDeliveryMode: true,
   normalisesHeaders: false,
   headersLooseNumbers: true,
+  headersTimesInMilliseconds: false,
   honoursPublishedDeaths: true,
   reportsLastDeath: false,
   deliveryLimit: undefined,
   countsFirstFetch: true,
   countsReturns: true,
+  tellsRejections: false,
   reportsAcquired: false,
   pipelinedCommit: "CHANNEL_ERROR",
   cancelOk: "COMMAND_INVALID",
@@ -112,6 +120,7 @@ const rabbit310: Profile = {
   maxTopicHashes: Number.POSITIVE_INFINITY,
   consumerTimeout: "channel-close",
   activeGivesWay: false,
+  mirrorsQueues: true,
   filtersStreams: false,
   bindsReplyTo: true,
   passiveNeedsPermission: false,
@@ -127,10 +136,12 @@ const rabbit40: Profile = {
   strictDeliveryMode: false,
   normalisesHeaders: true,
   headersLooseNumbers: false,
+  headersTimesInMilliseconds: true,
   honoursPublishedDeaths: false,
   reportsLastDeath: true,
   deliveryLimit: 20,
   countsFirstFetch: false,
+  tellsRejections: true,
   streamNack: true,
   namesStreams: true,
   streamsSayTransient: true,
@@ -139,6 +150,7 @@ const rabbit40: Profile = {
   fillsQueueType: true,
   quorumPriorities: "two",
   activeGivesWay: true,
+  mirrorsQueues: false,
   filtersStreams: true,
 };
 

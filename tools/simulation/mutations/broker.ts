@@ -5,7 +5,7 @@ import { bugsIn, type Mutation } from "./mutation.ts";
 const broker = bugsIn("conformance/src/broker", "engine");
 
 export const brokerMutations: readonly Mutation[] = [
-  broker("a requeued message is lost", "queues/message-queue.ts", "    this.#ready.putBack(entry);\n", ""),
+  broker("a requeued message is lost", "queues/message-queue.ts", "    else this.#ready.putBack(entry);\n", ""),
   broker(
     "a requeued message goes to the end of the queue",
     "queues/ready-messages.ts",
@@ -52,8 +52,8 @@ export const brokerMutations: readonly Mutation[] = [
   broker(
     "what exceeds a queue's length is not given up",
     "queues/message-queue.ts",
-    "    this.#ready.push(entry);\n    this.#dropExcess();",
-    "    if (this.settings.maxLength === undefined || this.#ready.length < this.settings.maxLength) this.#ready.push(entry);\n    this.#dropExcess();",
+    "    this.#ready.push(entry);\n    this.#isFull",
+    "    if (this.settings.maxLength === undefined || this.#ready.length < this.settings.maxLength) this.#ready.push(entry);\n    this.#isFull",
   ),
   broker(
     "an alternate exchange is asked for what has a queue",

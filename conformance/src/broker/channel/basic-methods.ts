@@ -1,8 +1,9 @@
 /** The class basic, but for publishing: consuming, fetching, settling. */
 
-import { integerValue, lookup } from "../codec/fields.ts";
+import { type Field, integerValue, lookup, textValue } from "../codec/fields.ts";
 import type { Fields as TypedFields } from "../codec/fields.ts";
 import { Refusal } from "../failures.ts";
+import type { Profile } from "../profile.ts";
 import type { Queue } from "../queues/queue.ts";
 import { parseStreamFilter, parseStreamStart, StreamQueue } from "../queues/stream-queue.ts";
 import { checkConsumerArguments } from "../topology/queue-arguments.ts";
@@ -15,8 +16,10 @@ import { describeQueue, queueNameOf } from "./queue-methods.ts";
 export const basicMethods: Handlers = {
   "basic.qos": (channel, { prefetchSize, prefetchCount, global }) => {
     if (prefetchSize !== 0) throw new Refusal("NOT_IMPLEMENTED", `prefetch_size!=0 (${prefetchSize})`);
-    if (global && channel.owner.virtualHost.profile.globalQos === "channel") channel.sharedPrefetch = prefetchCount;
-    else channel.prefetch = prefetchCount;
+    const mayShare = channel.owner.virtualHost.profile.globalQos === "channel";
+    if (!global || !mayShare) channel.prefetch = prefetchCount;
+    // A limit for each consumer lifts the one that they share.
+    if (mayShare) channel.sharedPrefetch = global ? prefetchCount : 0;
     channel.send("basic.qos-ok", {});
   },
 
@@ -120,7 +123,7 @@ function createConsumer(
   { noAck, exclusive }: ConsumeFields,
   table: TypedFields,
 ): Consumer {
-  checkConsumerArguments(table, queue.type, queue.name, queue.virtualHost);
+  checkConsumerArguments(table, queue.type, queue.name, queue.virtualHost, channel.owner.virtualHost.profile);
   const priority = lookup(table, "x-priority");
   if (queue.type !== "classic" && channel.sharedPrefetch > 0) {
     throw new Refusal("NOT_IMPLEMENTED", `${describeQueue(queue)} does not support global qos`);
@@ -141,22 +144,31 @@ function createConsumer(
 function startStream(channel: Channel, stream: StreamQueue, consumer: Consumer, table: TypedFields): void {
   const { profile } = channel.owner.virtualHost;
   const name = describeQueue(stream);
-  if (consumer.noAck) {
-    const what = profile.namesStreams ? `stream ${name}` : `stream queues ${name}`;
-    throw new Refusal("NOT_IMPLEMENTED", `automatic acknowledgement not supported by ${what}`);
-  }
+  const field = lookup(table, "x-stream-offset");
+  const start = parseStreamStart(field, channel.owner.services.now());
+  const isText = field?.type === "longstr";
+  if (start === undefined && (isText || profile.badStreamOffset === "PRECONDITION_FAILED"))
+    throw badOffset(field, stream, profile);
   if (consumer.prefetch === 0) {
     const what = profile.namesStreams ? `stream ${name}` : `'${name}'`;
     throw new Refusal("PRECONDITION_FAILED", `consumer prefetch count is not set for ${what}`);
   }
-  const field = lookup(table, "x-stream-offset");
-  const start = parseStreamStart(field, channel.owner.services.now());
-  if (start === undefined) {
-    if (profile.badStreamOffset === "INTERNAL_ERROR") throw new Refusal("INTERNAL_ERROR", "", { blames: "none" });
-    const reason = `{invalid_stream_offset_arg,${field?.type}}`;
-    throw new Refusal("PRECONDITION_FAILED", `invalid arg 'x-stream-offset' for ${describeQueue(stream)}: ${reason}`);
+  if (consumer.noAck) {
+    const what = profile.namesStreams ? `stream ${name}` : `stream queues ${name}`;
+    throw new Refusal("NOT_IMPLEMENTED", `automatic acknowledgement not supported by ${what}`);
   }
+  if (start === undefined) throw badOffset(field, stream, profile);
   stream.position(consumer, start, profile.filtersStreams ? parseStreamFilter(table) : undefined);
+}
+
+/** Only what looks like a time can be wrong in a way that does not crash the channel of a RabbitMQ before 4.3. */
+function badOffset(field: Field | undefined, stream: StreamQueue, { badStreamOffset }: Profile): Refusal {
+  const value = textValue(field) ?? "";
+  const isCrash = badStreamOffset === "INTERNAL_ERROR";
+  if (isCrash && !/^\d/.test(value)) return new Refusal("INTERNAL_ERROR", "", { blames: "none" });
+  const received = isCrash ? `{longstr,<<"${value}">>}` : field?.type;
+  const reason = `{invalid_stream_offset_arg,${received}}`;
+  return new Refusal("PRECONDITION_FAILED", `invalid arg 'x-stream-offset' for ${describeQueue(stream)}: ${reason}`);
 }
 
 function checkFetchable(queue: Queue): void {

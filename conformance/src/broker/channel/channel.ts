@@ -190,7 +190,7 @@ export class Channel {
     this.mode = { kind: "plain" };
     this.#patience.off();
     // Messages go back before consumers go: an auto-delete queue ends with its last consumer, and so do they.
-    this.settle(this.unsettled.takeAll(), "returned");
+    this.settle(this.unsettled.takeAll(), "abandoned");
     for (const consumer of consumers) consumer.queue.removeConsumer(consumer);
   }
 
@@ -223,7 +223,7 @@ export class Channel {
     const own = [...this.unsettled].filter((delivery) => delivery.consumer === consumer);
     this.settle(
       own.flatMap(({ tag }) => this.unsettled.take(tag, false)),
-      "returned",
+      "abandoned",
     );
     consumer.queue.removeConsumer(consumer);
   }

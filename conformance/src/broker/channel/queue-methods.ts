@@ -112,6 +112,11 @@ export function describeQueue(queue: Queue): string {
 
 function deleteQueue(channel: Channel, queue: Queue, ifUnused: boolean, ifEmpty: boolean): number {
   queue.checkAccess(channel.owner);
+  if (queue.type === "quorum" && (ifUnused || ifEmpty)) {
+    const flag = ifUnused ? "if-unused" : "if-empty";
+    const why = `queue.delete operations with ${flag} flag set are not supported by quorum queues`;
+    throw new Refusal("NOT_IMPLEMENTED", `cannot delete ${describeQueue(queue)}. ${why}`);
+  }
   if (ifUnused && queue.consumerCount > 0) {
     throw new Refusal("PRECONDITION_FAILED", `${describeQueue(queue)} in use`);
   }

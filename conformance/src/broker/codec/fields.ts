@@ -203,10 +203,8 @@ export function printValue(field: Field): string {
     case "void":
       return "undefined";
     case "double":
-    case "float": {
-      const value = floatValue(field) ?? 0;
-      return Number.isInteger(value) ? value.toFixed(1) : String(value);
-    }
+    case "float":
+      return printFloat(floatValue(field) ?? 0);
     case "table":
     case "array":
       return "[]";
@@ -215,6 +213,14 @@ export function printValue(field: Field): string {
     default:
       return String(integerValue(field));
   }
+}
+
+/** As Erlang prints a float: `1.5`, and `5.0e3` where that is shorter than `5000.0`. */
+function printFloat(value: number): string {
+  const plain = Number.isInteger(value) ? value.toFixed(1) : String(value);
+  const [digits = "", exponent = ""] = value.toExponential().split("e");
+  const scientific = `${digits.includes(".") ? digits : `${digits}.0`}e${Number(exponent)}`;
+  return plain.includes("e") || scientific.length < plain.length ? scientific : plain;
 }
 
 /** Equal values, whatever types they have: how Erlang compares two terms after decoding. */

@@ -18,6 +18,7 @@ const handlers: Handlers = { ...exchangeMethods, ...queueMethods, ...basicMethod
 
 /** The longest reply text, in bytes of UTF-8: it is a short string. */
 const maxReplyText = 255;
+const dots = "...";
 
 /** What a close method says. */
 export type CloseFields = Arguments<"channel.close">;
@@ -165,8 +166,11 @@ function notOpened(method: MethodName): Refusal {
   return new Refusal("CHANNEL_ERROR", "expected 'channel.open'", { blames: method });
 }
 
+/** A text that is too long is cut, and says so by three dots: as RabbitMQ does, but never inside of a character. */
 function truncate(text: string): string {
-  let cut = text.slice(0, maxReplyText);
-  while (new TextEncoder().encode(cut).length > maxReplyText) cut = cut.slice(0, -1);
-  return cut;
+  const size = (of: string): number => new TextEncoder().encode(of).length;
+  if (text.length * 3 <= maxReplyText || size(text) <= maxReplyText) return text;
+  let cut = text.slice(0, maxReplyText - dots.length);
+  while (size(cut) > maxReplyText - dots.length) cut = cut.slice(0, -1);
+  return `${cut}${dots}`;
 }

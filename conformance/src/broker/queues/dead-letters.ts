@@ -5,11 +5,13 @@ import { type Field, type Fields, integerValue, lookup, nestedFields, textValue 
 import type { Millis } from "../lib/timers.ts";
 import { keysOf, Message } from "../message.ts";
 import type { Profile } from "../profile.ts";
+import type { QueueType } from "../topology/queue-arguments.ts";
 import type { DeathReason } from "./queue.ts";
 
 /** A queue that gives messages up. */
 export interface Grave {
   readonly name: string;
+  readonly type: QueueType;
   readonly deadLetterExchange: string;
   /** `undefined`: messages keep their own keys. */
   readonly deadLetterRoutingKey: string | undefined;
@@ -44,7 +46,11 @@ export function deadLetter(
       ...(profile.reportsLastDeath ? summary("x-last-death", message, grave.name, reason) : []),
     ],
   });
-  return new Message(grave.deadLetterExchange, key ?? message.routingKey, properties, message.body, true);
+  return new Message(grave.deadLetterExchange, key ?? message.routingKey, properties, message.body, {
+    hasDied: true,
+    hasNewKey: message.hasNewKey || key !== undefined,
+    rejections: message.rejections + (grave.type === "quorum" && reason === "rejected" ? 1 : 0),
+  });
 }
 
 /**
@@ -71,7 +77,7 @@ function isDeathHeader(name: string): boolean {
 
 function deathOf(message: Message, queue: string, reason: DeathReason, now: Millis): Fields {
   const { expiration } = message.properties;
-  const keys = [message.routingKey, ...keysOf(message.headers ?? [], "CC")];
+  const keys = [message.routingKey, ...(message.hasNewKey ? [] : keysOf(message.headers ?? [], "CC"))];
   return [
     long("count", 1),
     longstr("reason", reason),

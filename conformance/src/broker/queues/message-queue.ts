@@ -17,19 +17,24 @@ import {
   ReadyMessages,
 } from "./ready-messages.ts";
 
+/** The share of its limits at which a quorum queue that refused messages takes them again. */
+const takesAgain = 0.8;
+
 /** A classic or a quorum queue. */
 export class MessageQueue extends Queue {
   readonly #ready: ReadyMessages;
   readonly #unsettled = new Set<QueueEntry>();
   readonly #expiry: Timer;
   #nextPosition = 0;
+  /** A quorum queue that was longer than allowed, and may not be well below that yet. */
+  #isFull = false;
 
   constructor(declaration: QueueDeclaration, host: QueueHost) {
     super(declaration, host);
-    const { type, maxPriority, deliveryLimit } = this.settings;
+    const { type, maxPriority } = this.settings;
     this.#ready =
       type === "quorum"
-        ? new ReadyMessages(deliveryLimit === undefined ? "unlimited" : "limited", quorumLanes(host.profile))
+        ? new ReadyMessages("quorum", quorumLanes(host.profile))
         : new ReadyMessages("classic", maxPriority === undefined ? oneLane : priorityLanes(maxPriority));
     this.#expiry = host.timers.create(() => this.#expire());
   }
@@ -48,7 +53,7 @@ export class MessageQueue extends Queue {
 
   override publish(message: Message): boolean {
     const { overflow } = this.settings;
-    if (overflow !== "drop-head" && this.#wouldOverflow(message)) {
+    if (overflow !== "drop-head" && this.#refuses(message)) {
       if (overflow === "reject-publish-dlx") this.host.bury(this, message, "maxlen");
       return false;
     }
@@ -61,6 +66,7 @@ export class MessageQueue extends Queue {
       return true;
     }
     this.#ready.push(entry);
+    this.#isFull ||= this.#exceeds(1);
     this.#dropExcess();
     this.#watchExpiry();
     return true;
@@ -96,7 +102,11 @@ export class MessageQueue extends Queue {
       this.#bury(entry, "delivery_limit");
       return;
     }
-    this.#ready.putBack(entry);
+    // Where a quorum queue does not limit returns, what is handed back goes to the end: a message that comes back for ever does
+    // not hold up the log. What a channel leaves behind does not come back for ever.
+    const isLast = this.type === "quorum" && deliveryLimit === undefined && how !== "abandoned";
+    if (isLast) this.#ready.push(entry);
+    else this.#ready.putBack(entry);
     this.#dropExcess();
     this.#watchExpiry();
     this.host.schedule(this);
@@ -129,7 +139,7 @@ export class MessageQueue extends Queue {
 
   override propertiesOf(entry: QueueEntry, isFetched: boolean): EncodedProperties {
     const { properties } = entry.message;
-    const added = this.type === "quorum" ? deliveryCounts(entry, this.host.profile, isFetched) : [];
+    const added = this.type === "quorum" ? this.#deliveryCounts(entry, isFetched) : [];
     if (added.length === 0) return properties.encoded;
     const names = new Set(added.map((field) => field.name));
     const kept = (properties.headers ?? []).filter((field) => !names.has(field.name));
@@ -164,27 +174,45 @@ export class MessageQueue extends Queue {
       position: this.#nextPosition++,
       arrivedAt: now,
       expiresAt: timeToLive === Number.POSITIVE_INFINITY ? undefined : now + timeToLive,
-      redelivered: false,
+      redelivered: this.#rejectionsOf(message) > 0,
       failures: 0,
       returns: 0,
     };
   }
 
-  #wouldOverflow(message: Message): boolean {
-    const { maxLength, maxLengthBytes } = this.settings;
-    return (
-      (maxLength !== undefined && this.#ready.length + 1 > maxLength) ||
-      (maxLengthBytes !== undefined && this.#ready.bytes + message.body.length > maxLengthBytes)
-    );
+  /** What quorum queues have rejected says so in the next one, until a delivery fails there. */
+  #rejectionsOf(message: Message): number {
+    return this.type === "quorum" && this.host.profile.tellsRejections ? message.rejections : 0;
+  }
+
+  #deliveryCounts(entry: QueueEntry, isFetched: boolean): readonly Field[] {
+    const { profile } = this.host;
+    const added: Field[] = [];
+    const count = entry.failures === 0 ? this.#rejectionsOf(entry.message) : entry.failures;
+    if (count > 0 || (isFetched && profile.countsFirstFetch)) added.push(long("x-delivery-count", count));
+    if (profile.reportsAcquired && entry.returns > 0) added.push(long("x-acquired-count", entry.returns));
+    return added;
+  }
+
+  /**
+   * A classic queue takes nothing that would make it too long. A quorum queue learns that it is too long when it is, and takes
+   * nothing more before it is well below its limit.
+   */
+  #refuses({ body }: Message): boolean {
+    if (this.type === "classic") return this.#exceeds(1, 1, body.length);
+    this.#isFull &&= this.#exceeds(takesAgain);
+    return this.#isFull;
+  }
+
+  /** Whether the queue, with some messages more, is longer than a share of its limits. */
+  #exceeds(share: number, more = 0, moreBytes = 0): boolean {
+    const { maxLength = Number.POSITIVE_INFINITY, maxLengthBytes = Number.POSITIVE_INFINITY } = this.settings;
+    return this.#ready.length + more > maxLength * share || this.#ready.bytes + moreBytes > maxLengthBytes * share;
   }
 
   #dropExcess(): void {
-    const { maxLength, maxLengthBytes, overflow } = this.settings;
-    if (overflow !== "drop-head") return;
-    while (
-      (maxLength !== undefined && this.#ready.length > maxLength) ||
-      (maxLengthBytes !== undefined && this.#ready.bytes > maxLengthBytes)
-    ) {
+    if (this.settings.overflow !== "drop-head") return;
+    while (this.#exceeds(1)) {
       const entry = this.#ready.take();
       if (entry === undefined) return;
       this.#bury(entry, "maxlen");
@@ -221,12 +249,4 @@ function quorumLanes(profile: Profile): Lanes {
     case "strict":
       return quorumStrictLanes;
   }
-}
-
-function deliveryCounts(entry: QueueEntry, profile: Profile, isFetched: boolean): readonly Field[] {
-  const added: Field[] = [];
-  if (entry.failures > 0 || (isFetched && profile.countsFirstFetch))
-    added.push(long("x-delivery-count", entry.failures));
-  if (profile.reportsAcquired && entry.returns > 0) added.push(long("x-acquired-count", entry.returns));
-  return added;
 }

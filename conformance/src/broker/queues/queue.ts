@@ -46,7 +46,9 @@ export type Return =
   /** Back in line, and the delivery counts as failed. */
   | "rejected"
   /** Back in line. */
-  | "returned";
+  | "returned"
+  /** The same, by a channel or a consumer that has ended. */
+  | "abandoned";
 
 /** A queue. What it does with messages is its subclass's business. */
 export abstract class Queue {
@@ -64,6 +66,8 @@ export abstract class Queue {
   protected readonly consumers: QueueConsumers;
   readonly #idle: Timer;
   #deleted = false;
+  /** Consumers that are gone, and may not have settled everything. */
+  #cancelled: readonly QueueConsumer[] = [];
 
   constructor(declaration: QueueDeclaration, host: QueueHost) {
     this.name = declaration.name;
@@ -88,10 +92,19 @@ export abstract class Queue {
     return this.#deleted;
   }
 
-  /** As replies tell it. A quorum queue does not count those that wait behind a single active one. */
+  /**
+   * As replies tell it. A quorum queue does not count those that wait behind a single active one, but does count those that were
+   * cancelled and have not settled everything.
+   */
   get consumerCount(): number {
     const { size } = this.consumers;
-    return this.type === "quorum" && this.settings.singleActiveConsumer ? Math.min(1, size) : size;
+    if (this.type !== "quorum") return size;
+    return (this.settings.singleActiveConsumer ? Math.min(1, size) : size) + this.#indebted().length;
+  }
+
+  #indebted(): readonly QueueConsumer[] {
+    this.#cancelled = this.#cancelled.filter(({ unsettled }) => unsettled > 0);
+    return this.#cancelled;
   }
 
   /** The messages that wait for a consumer. */
@@ -157,6 +170,7 @@ export abstract class Queue {
 
   removeConsumer(consumer: QueueConsumer): void {
     if (!this.consumers.remove(consumer)) return;
+    if (this.type === "quorum") this.#cancelled = [...this.#indebted(), consumer];
     this.touch();
     if (this.autoDelete && this.consumers.size === 0) this.host.deleteQueue(this);
     // A single active consumer may have a successor.

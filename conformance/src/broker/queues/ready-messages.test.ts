@@ -79,8 +79,8 @@ describe("the messages of a classic queue", () => {
 });
 
 describe("the messages of a quorum queue", () => {
-  it("leave first when they came back, where returns are limited", () => {
-    const ready = new ReadyMessages("limited", oneLane);
+  it("leave first when they came back", () => {
+    const ready = new ReadyMessages("quorum", oneLane);
     for (const position of [0, 1, 2]) ready.push(entry(position));
     const [first, second] = [ready.take() as QueueEntry, ready.take() as QueueEntry];
     ready.putBack(second);
@@ -89,19 +89,23 @@ describe("the messages of a quorum queue", () => {
     expect(takeAll(ready)).toEqual([1, 0, 2]);
   });
 
-  it("leave last when they came back, where returns are not limited", () => {
-    const ready = new ReadyMessages("unlimited", oneLane);
-    for (const position of [0, 1, 2]) ready.push(entry(position));
-    ready.putBack(ready.take() as QueueEntry);
-    expect(ready.length).toBe(3);
-    expect(positions(ready)).toEqual([1, 2, 0]);
-    expect(takeAll(ready)).toEqual([1, 2, 0]);
-  });
-
   it("have two levels of priority, of which the lower has every third turn", () => {
-    const ready = new ReadyMessages("limited", quorumTwoLanes);
+    const ready = new ReadyMessages("quorum", quorumTwoLanes);
     for (const position of [0, 1, 2]) ready.push(entry(position, 4));
     for (const position of [3, 4, 5, 6, 7]) ready.push(entry(position, 5));
     expect(takeAll(ready)).toEqual([3, 4, 0, 5, 6, 1, 7, 2]);
+  });
+
+  it("leave before both levels when they came back, and take nobody's turn", () => {
+    const ready = new ReadyMessages("quorum", quorumTwoLanes);
+    ready.push(entry(0, 0, 70));
+    for (const position of [1, 2, 3]) ready.push(entry(position, 5, 60));
+    const [first, second] = [ready.take() as QueueEntry, ready.take() as QueueEntry];
+    ready.putBack(second);
+    ready.putBack(first);
+    expect(positions(ready)).toEqual([2, 1, 3, 0]);
+    expect(ready.nextExpiry()).toBe(60);
+    expect(ready.takeExpired(60)?.position).toBe(2);
+    expect(takeAll(ready)).toEqual([1, 0, 3]);
   });
 });

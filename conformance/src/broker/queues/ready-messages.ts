@@ -59,20 +59,13 @@ class ClassicLine implements Line {
   }
 }
 
-/**
- * A line of a quorum queue: what comes back leaves first, in the order in which it came back. Where returns are not
- * limited it goes to the end instead, so that a message that comes back for ever does not hold up the log.
- */
+/** A line of a quorum queue: what comes back leaves first, in the order in which it came back. */
 class QuorumLine implements Line {
   readonly #fresh = new Deque<QueueEntry>();
-  readonly #returned: Deque<QueueEntry>;
-
-  constructor(isLimited: boolean) {
-    this.#returned = isLimited ? new Deque() : this.#fresh;
-  }
+  readonly #returned = new Deque<QueueEntry>();
 
   get length(): number {
-    return this.#fresh === this.#returned ? this.#fresh.length : this.#fresh.length + this.#returned.length;
+    return this.#fresh.length + this.#returned.length;
   }
 
   push(entry: QueueEntry): void {
@@ -92,7 +85,7 @@ class QuorumLine implements Line {
   }
 
   *[Symbol.iterator](): Generator<QueueEntry, void, undefined> {
-    if (this.#returned !== this.#fresh) yield* this.#returned;
+    yield* this.#returned;
     yield* this.#fresh;
   }
 }
@@ -105,37 +98,56 @@ export interface Lanes {
   laneOf(priority: number): number;
   /** After so many messages of a higher line, a lower one has its turn; `undefined`: never while the higher has any. */
   readonly turns: number | undefined;
+  /** What comes back to a quorum queue goes before all lines, and not only before its own. */
+  readonly returnsFirst: boolean;
 }
 
 /** One line for all. */
-export const oneLane: Lanes = { count: 1, laneOf: () => 0, turns: undefined };
+export const oneLane: Lanes = { count: 1, laneOf: () => 0, turns: undefined, returnsFirst: false };
 
 /** A classic queue with `x-max-priority`. */
 export function priorityLanes(maxPriority: number): Lanes {
-  return { count: maxPriority + 1, laneOf: (priority) => Math.min(priority, maxPriority), turns: undefined };
+  const laneOf = (priority: number): number => Math.min(priority, maxPriority);
+  return { count: maxPriority + 1, laneOf, turns: undefined, returnsFirst: false };
 }
 
 /** A quorum queue of RabbitMQ 4.0: priorities above 4 are high, and two of them go for one of the others. */
-export const quorumTwoLanes: Lanes = { count: 2, laneOf: (priority) => (priority > 4 ? 1 : 0), turns: 2 };
+export const quorumTwoLanes: Lanes = {
+  count: 2,
+  laneOf: (priority) => (priority > 4 ? 1 : 0),
+  turns: 2,
+  returnsFirst: true,
+};
 
 /** A quorum queue of RabbitMQ 4.3: 32 levels, strictly. */
-export const quorumStrictLanes: Lanes = { count: 32, laneOf: (priority) => Math.min(priority, 31), turns: undefined };
+export const quorumStrictLanes: Lanes = {
+  count: 32,
+  laneOf: (priority) => Math.min(priority, 31),
+  turns: undefined,
+  returnsFirst: false,
+};
 
 /** All waiting messages of one queue. */
 export class ReadyMessages {
   readonly #lanes: Lanes;
   readonly #lines: readonly Line[];
+  /** The line before all others, where there is one. */
+  readonly #first: Line | undefined;
+  /** All of them, the first one in front, then from the highest to the lowest. */
+  readonly #inOrder: readonly Line[];
   #length = 0;
   #bytes = 0;
   /** How many in a row were taken from the highest line. */
   #streak = 0;
 
-  /** @param kind - How messages come back; `"limited"` is a quorum queue with a delivery limit. */
-  constructor(kind: "classic" | "limited" | "unlimited", lanes: Lanes) {
+  /** @param kind - How messages come back. */
+  constructor(kind: "classic" | "quorum", lanes: Lanes) {
     this.#lanes = lanes;
     this.#lines = Array.from({ length: lanes.count }, () =>
-      kind === "classic" ? new ClassicLine() : new QuorumLine(kind === "limited"),
+      kind === "classic" ? new ClassicLine() : new QuorumLine(),
     );
+    this.#first = kind === "quorum" && lanes.returnsFirst ? new QuorumLine() : undefined;
+    this.#inOrder = [...(this.#first === undefined ? [] : [this.#first]), ...[...this.#lines].reverse()];
   }
 
   get length(): number {
@@ -154,7 +166,7 @@ export class ReadyMessages {
   }
 
   putBack(entry: QueueEntry): void {
-    this.#lineOf(entry).putBack(entry);
+    (this.#first ?? this.#lineOf(entry)).putBack(entry);
     this.#length += 1;
     this.#bytes += sizeOf(entry);
   }
@@ -167,7 +179,7 @@ export class ReadyMessages {
 
   /** Takes a message that stands first in its line and whose time is up. */
   takeExpired(now: number): QueueEntry | undefined {
-    for (const line of this.#lines) {
+    for (const line of this.#inOrder) {
       const expiresAt = line.peek()?.expiresAt;
       if (expiresAt !== undefined && expiresAt <= now) return this.#takeFrom(line);
     }
@@ -177,7 +189,7 @@ export class ReadyMessages {
   /** When the next message expires that stands first in its line. */
   nextExpiry(): number | undefined {
     let next: number | undefined;
-    for (const line of this.#lines) {
+    for (const line of this.#inOrder) {
       const expiresAt = line.peek()?.expiresAt;
       if (expiresAt !== undefined && (next === undefined || expiresAt < next)) next = expiresAt;
     }
@@ -186,7 +198,7 @@ export class ReadyMessages {
 
   /** In the order in which they leave, the turns of lower lines aside. */
   *[Symbol.iterator](): Generator<QueueEntry, void, undefined> {
-    for (let lane = this.#lines.length - 1; lane >= 0; lane -= 1) yield* this.#lines[lane] as Line;
+    for (const line of this.#inOrder) yield* line;
   }
 
   #lineOf(entry: QueueEntry): Line {
@@ -194,6 +206,7 @@ export class ReadyMessages {
   }
 
   #nextLine(): Line | undefined {
+    if (this.#first !== undefined && this.#first.length > 0) return this.#first;
     const { turns } = this.#lanes;
     let highest: Line | undefined;
     for (let lane = this.#lines.length - 1; lane >= 0; lane -= 1) {

@@ -1,6 +1,6 @@
 /** The headers exchange: a binding's arguments against a message's headers. */
 
-import { type Field, type Fields, lookup, printValue, sameValue, textValue } from "../codec/fields.ts";
+import { type Field, type Fields, integerValue, lookup, printValue, sameValue, textValue } from "../codec/fields.ts";
 import { Refusal } from "../failures.ts";
 import type { Binding, Routable, RoutingTable } from "./binding.ts";
 
@@ -8,6 +8,8 @@ import type { Binding, Routable, RoutingTable } from "./binding.ts";
 export interface HeadersOptions {
   /** 1 and 1.0 are the same. */
   readonly looseNumbers: boolean;
+  /** The timestamp of a message is compared as a number of milliseconds, that of a binding as one of seconds. */
+  readonly timesInMilliseconds: boolean;
 }
 
 const matchKinds = ["all", "any", "all-with-x", "any-with-x"] as const;
@@ -50,7 +52,12 @@ export function headersMatch(bindingArguments: Fields, headers: Fields, options:
 /** A void argument asks for presence alone. */
 function passes(argument: Field, header: Field | undefined, options: HeadersOptions): boolean {
   if (header === undefined) return false;
-  return argument.type === "void" || sameValue(argument, header, options.looseNumbers);
+  if (argument.type === "void") return true;
+  if (header.type === "timestamp" && options.timesInMilliseconds) {
+    const seconds = integerValue(header) as bigint;
+    return integerValue(argument) === seconds * 1000n;
+  }
+  return sameValue(argument, header, options.looseNumbers);
 }
 
 function isMatchKind(text: string | undefined): text is MatchKind {

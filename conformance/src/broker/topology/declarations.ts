@@ -3,6 +3,7 @@
 import { type Fields, lookup } from "../codec/fields.ts";
 import { longstr } from "../codec/field-builders.ts";
 import { describe, Refusal } from "../failures.ts";
+import type { Profile } from "../profile.ts";
 import type { Queue } from "../queues/queue.ts";
 import { Equivalence } from "./equivalence.ts";
 import { type Exchange, type ExchangeDeclaration, isExchangeType } from "./exchange.ts";
@@ -94,14 +95,19 @@ export function declareQueue(
   const queueArguments = withType(wish.arguments, virtualHost);
   const existing = virtualHost.queues.get(name);
   if (existing !== undefined) {
-    checkSameQueue(existing, { durable, exclusive, autoDelete, arguments: queueArguments }, client);
+    checkSameQueue(
+      existing,
+      { durable, exclusive, autoDelete, arguments: queueArguments },
+      client,
+      virtualHost.profile,
+    );
     existing.touch();
     return existing;
   }
   const what = describe("queue", name, virtualHost.name);
   checkNameArgument(queueArguments, "x-dead-letter-exchange", what);
   if (lookup(queueArguments, "x-dead-letter-exchange") !== undefined) mayUseDeadLetters();
-  checkQueueArguments(queueArguments, name, virtualHost.name);
+  checkQueueArguments(queueArguments, name, virtualHost.name, virtualHost.profile);
   checkLasting(virtualHost, queueArguments, { durable, exclusive, autoDelete }, what);
   return virtualHost.addQueue({
     name,
@@ -126,12 +132,17 @@ interface QueueProperties {
   readonly autoDelete: boolean;
 }
 
-function checkSameQueue(queue: Queue, wish: QueueProperties & { readonly arguments: Fields }, client: object): void {
+function checkSameQueue(
+  queue: Queue,
+  wish: QueueProperties & { readonly arguments: Fields },
+  client: object,
+  profile: Profile,
+): void {
   if (queue.owner !== (wish.exclusive ? client : undefined)) throw queue.locked();
   const same = new Equivalence("queue", queue.name, queue.virtualHost);
   same.property("durable", queue.durable, wish.durable);
   same.property("auto_delete", queue.autoDelete, wish.autoDelete);
-  for (const name of comparedArguments(queue.type)) {
+  for (const name of comparedArguments(queue.type, profile)) {
     // Whether a classic queue says that it is one makes no difference.
     const isSaidTwice =
       name === "x-queue-type" && queue.type === queueTypeOf(wish.arguments) && queue.type === "classic";
@@ -142,10 +153,10 @@ function checkSameQueue(queue: Queue, wish: QueueProperties & { readonly argumen
 /** Replicated types live for ever, and transient queues that outlive their connection went out of use. */
 function checkLasting(virtualHost: VirtualHost, queueArguments: Fields, wish: QueueProperties, what: string): void {
   if (queueTypeOf(queueArguments) !== "classic") {
-    const wrong = wish.exclusive
-      ? "exclusive-owner"
-      : wish.autoDelete
-        ? "auto-delete"
+    const wrong = wish.autoDelete
+      ? "auto-delete"
+      : wish.exclusive
+        ? "exclusive-owner"
         : wish.durable
           ? undefined
           : "non-durable";

@@ -73,7 +73,10 @@ function createTable(type: ExchangeType, profile: Profile): RoutingTable<Destina
     case "topic":
       return new TopicTable();
     case "headers":
-      return new HeadersTable({ looseNumbers: profile.headersLooseNumbers });
+      return new HeadersTable({
+        looseNumbers: profile.headersLooseNumbers,
+        timesInMilliseconds: profile.headersTimesInMilliseconds,
+      });
   }
 }
 

@@ -43,7 +43,6 @@ const known: Readonly<Record<QueueType, readonly string[]>> = {
     "x-queue-version",
     "x-single-active-consumer",
     "x-queue-type",
-    "x-queue-leader-locator",
   ],
   quorum: [
     "x-dead-letter-exchange",
@@ -67,18 +66,26 @@ const known: Readonly<Record<QueueType, readonly string[]>> = {
     "x-queue-type",
     "x-max-age",
     "x-stream-max-segment-size-bytes",
-    "x-stream-filter-size-bytes",
     "x-initial-cluster-size",
     "x-queue-leader-locator",
   ],
 };
 
+/** How a classic queue is placed, where its mirrors are not placed by another argument alone. */
+const classicLocator = "x-queue-leader-locator";
+/** Neither checked nor compared; other types refuse it. */
+const masterLocator = "x-queue-master-locator";
+
 /** The arguments of consumers that each type of queue knows. */
 const consumerArguments: Readonly<Record<QueueType, readonly string[]>> = {
-  classic: ["x-priority", "x-credit", "x-cancel-on-ha-failover"],
+  classic: ["x-priority", "x-credit"],
   quorum: ["x-priority", "x-credit"],
   stream: ["x-stream-offset", "x-credit", "x-stream-filter", "x-stream-match-unfiltered"],
 };
+
+/** A consumer of a mirrored classic queue that wants to be cancelled when another node takes over. */
+const cancelOnFailover = "x-cancel-on-ha-failover";
+const streamFilters: ReadonlySet<string> = new Set(["x-stream-filter", "x-stream-match-unfiltered"]);
 
 /** Why a value is refused, as Erlang prints the reason; `undefined` when it is fine. */
 type Check = (field: Field, all: Fields) => string | undefined;
@@ -101,15 +108,13 @@ const checks: readonly (readonly [string, Check])[] = [
   ["x-single-active-consumer", (field) => (field.type === "bool" ? undefined : unacceptable(field))],
   ["x-queue-type", (field) => named(field, queueTypes, "unsupported queue type")],
   ["x-quorum-initial-group-size", positive],
-  ["x-max-age", (field) => text(field) ?? (maxAge(field) === undefined ? "invalid_max_age" : undefined)],
+  ["x-max-age", (field) => text(field) ?? (checkedInterval(field) === undefined ? "invalid_max_age" : undefined)],
   ["x-stream-max-segment-size-bytes", nonNegative],
-  ["x-stream-filter-size-bytes", nonNegative],
   ["x-initial-cluster-size", positive],
   [
     "x-queue-leader-locator",
     oneOf(["client-local", "balanced", "random", "least-leaders"], "invalid_queue_locator_arg"),
   ],
-  ["x-delivery-limit", integer],
 ];
 
 /** What a message meets that would make a queue longer than allowed. */
@@ -137,6 +142,9 @@ export interface QueueSettings {
 }
 
 const defaultSegmentSize = 500_000_000;
+const largestSegment = 3_000_000_000n;
+const smallestFilter = 16n;
+const largestFilter = 255n;
 
 /** The type that the arguments ask for. */
 export function queueTypeOf(queueArguments: Fields): QueueType {
@@ -150,8 +158,8 @@ export function moduleNameOf(type: QueueType): string {
 }
 
 /** The arguments whose values make two declarations of a queue differ. */
-export function comparedArguments(type: QueueType): readonly string[] {
-  return known[type];
+export function comparedArguments(type: QueueType, { mirrorsQueues }: Profile): readonly string[] {
+  return type === "classic" && !mirrorsQueues ? [...known.classic, classicLocator] : known[type];
 }
 
 /**
@@ -159,7 +167,7 @@ export function comparedArguments(type: QueueType): readonly string[] {
  *
  * @throws Refusal PRECONDITION_FAILED
  */
-export function checkQueueArguments(queueArguments: Fields, name: string, virtualHost: string): void {
+export function checkQueueArguments(queueArguments: Fields, name: string, virtualHost: string, profile: Profile): void {
   const what = describe("queue", name, virtualHost);
   const complain = (argument: string, reason: string | undefined): void => {
     if (reason !== undefined)
@@ -170,13 +178,31 @@ export function checkQueueArguments(queueArguments: Fields, name: string, virtua
   const type = queueTypeOf(queueArguments);
   for (const [argument, check] of checks) {
     const field = lookup(queueArguments, argument);
-    if (field !== undefined && known[type].includes(argument)) complain(argument, check(field, queueArguments));
+    if (field !== undefined && knows(type, argument, profile)) complain(argument, check(field, queueArguments));
   }
   for (const { name: argument } of queueArguments) {
-    if (known[type].includes(argument) || !queueTypes.some((other) => known[other].includes(argument))) continue;
+    if (knows(type, argument, profile) || !queueTypes.some((other) => knows(other, argument, profile))) continue;
     const ofType = `of queue type ${moduleNames[type]}`;
     throw new Refusal("PRECONDITION_FAILED", `invalid arg '${argument}' for ${what} ${ofType}`);
   }
+  if (type === "stream") checkStreamSizes(queueArguments, profile);
+}
+
+function knows(type: QueueType, argument: string, profile: Profile): boolean {
+  return comparedArguments(type, profile).includes(argument) || (type === "classic" && argument === masterLocator);
+}
+
+/** @throws Refusal PRECONDITION_FAILED or INTERNAL_ERROR */
+function checkStreamSizes(queueArguments: Fields, profile: Profile): void {
+  const segment = integerValue(lookup(queueArguments, "x-stream-max-segment-size-bytes"));
+  if (segment !== undefined && segment > largestSegment) {
+    throw new Refusal("PRECONDITION_FAILED", "Exceeded max value for x-stream-max-segment-size-bytes");
+  }
+  const filter = lookup(queueArguments, "x-stream-filter-size-bytes");
+  if (!profile.filtersStreams || filter === undefined) return;
+  const size = isInteger(filter) ? (integerValue(filter) as bigint) : 0n;
+  if (size >= smallestFilter && size <= largestFilter) return;
+  throw new Refusal("PRECONDITION_FAILED", "Invalid value for  x-stream-filter-size-bytes");
 }
 
 /**
@@ -184,18 +210,35 @@ export function checkQueueArguments(queueArguments: Fields, name: string, virtua
  *
  * @throws Refusal PRECONDITION_FAILED
  */
-export function checkConsumerArguments(given: Fields, type: QueueType, name: string, virtualHost: string): void {
+export function checkConsumerArguments(
+  given: Fields,
+  type: QueueType,
+  name: string,
+  virtualHost: string,
+  profile: Profile,
+): void {
   const what = describe("queue", name, virtualHost);
+  const complain = (argument: string, reason: string): never => {
+    throw new Refusal("PRECONDITION_FAILED", `invalid arg '${argument}' for ${what}${reason}`);
+  };
   for (const field of given) {
-    if (!consumerArguments[type].includes(field.name)) {
-      if (!queueTypes.some((other) => consumerArguments[other].includes(field.name))) continue;
-      const ofType = `of queue type ${moduleNames[type]}`;
-      throw new Refusal("PRECONDITION_FAILED", `invalid arg '${field.name}' for ${what} ${ofType}`);
+    if (!knowsOfConsumers(type, field.name, profile)) {
+      if (!queueTypes.some((other) => knowsOfConsumers(other, field.name, profile))) continue;
+      complain(field.name, ` of queue type ${moduleNames[type]}`);
     }
-    const reason = field.name === "x-priority" ? integer(field) : undefined;
-    if (reason !== undefined)
-      throw new Refusal("PRECONDITION_FAILED", `invalid arg 'x-priority' for ${what}: ${reason}`);
+    const reason = consumerReason(field);
+    if (reason !== undefined) complain(field.name, `: ${reason}`);
   }
+}
+
+function consumerReason(field: Field): string | undefined {
+  if (field.name === "x-priority") return integer(field);
+  return field.name === cancelOnFailover && field.type !== "bool" ? unacceptable(field) : undefined;
+}
+
+function knowsOfConsumers(type: QueueType, argument: string, { mirrorsQueues, filtersStreams }: Profile): boolean {
+  if (argument === cancelOnFailover) return type === "classic" && mirrorsQueues;
+  return consumerArguments[type].includes(argument) && (filtersStreams || !streamFilters.has(argument));
 }
 
 /** Reads arguments that were checked. */
@@ -302,6 +345,17 @@ const units: Readonly<Record<string, Millis>> = {
 /** `7D`: a number and a unit. `undefined` where there is none, or it is no age. */
 function maxAge(field: Field | undefined): Millis | undefined {
   return parseInterval(textValue(field));
+}
+
+/**
+ * A time such as `1h` or `7D`.
+ *
+ * @throws Refusal INTERNAL_ERROR when it does not even begin with a number: that crashes RabbitMQ's channel.
+ */
+export function checkedInterval(field: Field): Millis | undefined {
+  const interval = textValue(field) ?? "";
+  if (!/^\d/.test(interval)) throw new Refusal("INTERNAL_ERROR", "", { blames: "none" });
+  return parseInterval(interval);
 }
 
 /** A time such as `1h` or `7D`. */

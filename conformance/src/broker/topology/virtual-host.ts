@@ -264,7 +264,7 @@ export class VirtualHost {
     if (deadLetterExchange === undefined) return;
     const exchange = this.#exchanges.get(deadLetterExchange);
     if (exchange === undefined) return;
-    const grave = { name: queue.name, deadLetterExchange, deadLetterRoutingKey };
+    const grave = { name: queue.name, type: queue.type, deadLetterExchange, deadLetterRoutingKey };
     const letter = deadLetter(message, grave, reason, this.#services.now(), this.profile);
     for (const target of this.route(exchange, letter)) {
       if (!isCycle(letter, reason, target.name)) target.publish(letter);

@@ -57,6 +57,27 @@ export const consumeConversations: readonly Conversation[] = [
     },
   },
   {
+    name: "consume: arguments that went out of use",
+    run: async (talk) => {
+      const a = await withChannel(talk);
+      let channel = 1;
+      for (const type of ["classic", "quorum", "stream"]) {
+        const queue = `ca ${type}`;
+        await a.call(1, "queue.declare", { queue, durable: true, arguments: { "x-queue-type": type } });
+        for (const value of [true, 1]) {
+          channel += 1;
+          await a.open(channel);
+          await a.call(channel, "basic.qos", { prefetchSize: 0, prefetchCount: 1 });
+          await a.call(channel, "basic.consume", {
+            queue,
+            consumerTag: `t${channel}`,
+            arguments: { "x-cancel-on-ha-failover": value },
+          });
+        }
+      }
+    },
+  },
+  {
     name: "consume: priorities",
     run: async (talk) => {
       const a = await withMessages(talk, "cp", 0);
@@ -162,6 +183,19 @@ export const qosConversations: readonly Conversation[] = [
       await a.call(1, "basic.get", { queue: "qg" });
       await a.call(1, "basic.qos", { prefetchSize: 0, prefetchCount: 4, global: true });
       await talk.settle();
+    },
+  },
+  {
+    name: "qos: for the whole channel, until there is one for each consumer",
+    run: async (talk) => {
+      const a = await withMessages(talk, "ql", 6);
+      await a.call(1, "basic.qos", { prefetchSize: 0, prefetchCount: 1, global: true });
+      await a.call(1, "basic.consume", { queue: "ql", consumerTag: "one" });
+      await a.call(1, "basic.qos", { prefetchSize: 0, prefetchCount: 2 });
+      await a.call(1, "basic.cancel", { consumerTag: "one" });
+      await a.call(1, "basic.consume", { queue: "ql", consumerTag: "two" });
+      await a.call(1, "basic.qos", { prefetchSize: 0, prefetchCount: 4, global: true });
+      await a.call(1, "basic.consume", { queue: "ql", consumerTag: "both" });
     },
   },
 ];

@@ -55,6 +55,29 @@ export const lifetimeConversations: readonly Conversation[] = [
     },
   },
   {
+    name: "dead letters: under another key, copies go nowhere, and are told once",
+    run: async (talk) => {
+      const a = await withChannel(talk);
+      await a.call(1, "queue.declare", { queue: "dl.copy", exclusive: true });
+      for (const [queue, key] of [
+        ["dl.a", "dl.b"],
+        ["dl.b", "dl.a"],
+      ] as const) {
+        const table = { "x-dead-letter-exchange": "", "x-dead-letter-routing-key": key };
+        await a.call(1, "queue.declare", { queue, exclusive: true, arguments: table });
+      }
+      a.publish(1, { routingKey: "dl.a", properties: { headers: { CC: ["dl.copy"], BCC: ["dl.blind"] } }, body: "r" });
+      await talk.settle();
+      for (const [deliveryTag, queue] of ["dl.a", "dl.b"].entries()) {
+        await a.call(1, "basic.get", { queue });
+        a.tell(1, "basic.reject", { deliveryTag: deliveryTag + 1, requeue: false });
+        await talk.wait(100);
+      }
+      await a.call(1, "basic.get", { queue: "dl.a", noAck: true });
+      await emptyBoth(a, "dl.copy");
+    },
+  },
+  {
     name: "dead letters: expired",
     run: async (talk) => {
       const a = await withGrave(talk, { "x-message-ttl": 200 });

@@ -1,6 +1,6 @@
 /** What quorum queues and streams do otherwise than classic queues. */
 
-import { TypedValue } from "@leveret/core/wire";
+import { type FieldTable, TypedValue } from "@leveret/core/wire";
 import type { Conversation, WireConnection } from "../conversation.ts";
 import { withChannel } from "./openings.ts";
 
@@ -45,6 +45,124 @@ export const queueTypeConversations: readonly Conversation[] = [
       a.tell(1, "basic.nack", { deliveryTag: 1, requeue: true });
       await talk.settle();
       for (let count = 0; count < 3; count += 1) await a.call(1, "basic.get", { queue: "qr", noAck: true });
+    },
+  },
+  {
+    name: "quorum: what comes back goes before all priorities",
+    run: async (talk) => {
+      const a = await withChannel(talk);
+      await a.call(1, "queue.declare", { queue: "qo", durable: true, arguments: quorum });
+      for (const priority of [0, 4, 5, 9, 255, 3]) {
+        a.publish(1, { routingKey: "qo", properties: { priority }, body: `${priority}` });
+      }
+      await talk.settle();
+      for (let count = 0; count < 2; count += 1) await a.call(1, "basic.get", { queue: "qo" });
+      a.tell(1, "basic.nack", { deliveryTag: 0, multiple: true, requeue: true });
+      await talk.wait(100);
+      for (let count = 0; count < 6; count += 1) await a.call(1, "basic.get", { queue: "qo", noAck: true });
+    },
+  },
+  {
+    name: "quorum: what a channel leaves behind goes first, what is handed back goes where the delivery limit says",
+    run: async (talk) => {
+      const a = await withChannel(talk);
+      await a.call(1, "queue.declare", { queue: "qc", durable: true, arguments: quorum });
+      for (const body of ["1", "2", "3", "4"]) a.publish(1, { routingKey: "qc", body });
+      await talk.settle();
+      await a.open(2);
+      for (let count = 0; count < 2; count += 1) await a.call(2, "basic.get", { queue: "qc" });
+      await a.call(2, "channel.close", { replyCode: 200, replyText: "", classId: 0, methodId: 0 });
+      await talk.wait(100);
+      for (let count = 0; count < 4; count += 1) await a.call(1, "basic.get", { queue: "qc", noAck: true });
+    },
+  },
+  {
+    name: "quorum: rejections are told in the next quorum queue, also through a classic one",
+    run: async (talk) => {
+      const a = await withChannel(talk);
+      const next = (routingKey: string) => ({ "x-dead-letter-exchange": "", "x-dead-letter-routing-key": routingKey });
+      await a.call(1, "queue.declare", { queue: "qd.three", durable: true, arguments: quorum });
+      await a.call(1, "queue.declare", { queue: "qd.two", exclusive: true, arguments: next("qd.three") });
+      await a.call(1, "queue.declare", { queue: "qd.one", durable: true, arguments: { ...quorum, ...next("qd.two") } });
+      a.publish(1, { routingKey: "qd.one", body: "r" });
+      await talk.settle();
+      let deliveryTag = 0;
+      for (const queue of ["qd.one", "qd.two"]) {
+        await a.call(1, "basic.get", { queue });
+        a.tell(1, "basic.reject", { deliveryTag: (deliveryTag += 1), requeue: false });
+        await talk.wait(200);
+      }
+      await a.call(1, "basic.get", { queue: "qd.three" });
+      a.tell(1, "basic.nack", { deliveryTag: (deliveryTag += 1), requeue: true });
+      await talk.wait(200);
+      await a.call(1, "basic.get", { queue: "qd.three" });
+    },
+  },
+  {
+    name: "quorum: refuses when it is too long, until it is well below that",
+    run: async (talk) => {
+      const a = await withChannel(talk);
+      const table = { ...quorum, "x-max-length": 5, "x-overflow": "reject-publish" };
+      await a.call(1, "queue.declare", { queue: "qf", durable: true, arguments: table });
+      await a.call(1, "confirm.select", {});
+      const publish = async (): Promise<void> => {
+        a.publish(1, { routingKey: "qf", body: "x" });
+        await talk.wait(100);
+      };
+      for (let count = 0; count < 7; count += 1) await publish();
+      for (let count = 0; count < 3; count += 1) {
+        await a.call(1, "basic.get", { queue: "qf", noAck: true });
+        await talk.wait(100);
+        await publish();
+      }
+    },
+  },
+  {
+    name: "quorum: a consumer that was cancelled counts while it owes something",
+    run: async (talk) => {
+      const a = await withChannel(talk);
+      await a.call(1, "queue.declare", { queue: "qw", durable: true, arguments: quorum });
+      await a.call(1, "basic.consume", { queue: "qw", consumerTag: "t" });
+      a.publish(1, { routingKey: "qw", body: "x" });
+      await talk.wait(200);
+      await a.call(1, "basic.cancel", { consumerTag: "t" });
+      await a.call(1, "queue.declare", { queue: "qw", passive: true });
+      a.tell(1, "basic.ack", { deliveryTag: 1 });
+      await talk.wait(200);
+      await a.call(1, "queue.declare", { queue: "qw", passive: true });
+    },
+  },
+  {
+    name: "quorum: is not deleted under a condition",
+    run: async (talk) => {
+      for (const fields of [{ ifUnused: true }, { ifEmpty: true }, { ifUnused: true, ifEmpty: true }]) {
+        const a = await withChannel(talk);
+        await a.call(1, "queue.declare", { queue: "qx", durable: true, arguments: quorum });
+        await a.call(1, "queue.delete", { queue: "qx", ...fields });
+      }
+    },
+  },
+  {
+    name: "stream: is deleted when it is unused and empty",
+    run: async (talk) => {
+      const a = await withChannel(talk);
+      await a.call(1, "queue.declare", { queue: "sd", durable: true, arguments: { "x-queue-type": "stream" } });
+      await a.call(1, "queue.delete", { queue: "sd", ifUnused: true, ifEmpty: true });
+    },
+  },
+  {
+    name: "stream: what a consumer lacks, and in which order that is said",
+    run: async (talk) => {
+      const a = await withChannel(talk);
+      await a.call(1, "queue.declare", { queue: "so", durable: true, arguments: { "x-queue-type": "stream" } });
+      const consumers: readonly FieldTable[] = [{ "x-stream-offset": "5" }, { "x-stream-offset": true }, {}];
+      for (const [index, table] of consumers.entries()) {
+        await a.open(index + 2);
+        await a.call(index + 2, "basic.consume", { queue: "so", consumerTag: "t", noAck: true, arguments: table });
+      }
+      const b = await talk.connect();
+      await b.open(1);
+      await b.call(1, "basic.consume", { queue: "so", consumerTag: "t", arguments: { "x-stream-offset": "soon" } });
     },
   },
   {

@@ -48,6 +48,44 @@ export const queueConversations: readonly Conversation[] = [
     ["queue.declare", queue],
     ["queue.declare", { ...queue, arguments: { "x-max-length": new TypedValue("double", 10) } }],
   ),
+  declarations(
+    "queue.declare: a float that is not written out",
+    ["queue.declare", { ...queue, arguments: { "x-message-ttl": 5000 } }],
+    ["queue.declare", { ...queue, arguments: { "x-message-ttl": new TypedValue("double", 5000) } }],
+  ),
+  declarations("queue.declare: a name that does not fit into the answer", [
+    "queue.declare",
+    { queue: "x".repeat(255), passive: true },
+  ]),
+  declarations(
+    "queue.declare: replicated, exclusive, and deleted by itself",
+    ["queue.declare", { ...queue, exclusive: true, autoDelete: true, arguments: { "x-queue-type": "quorum" } }],
+    ["queue.declare", { ...queue, exclusive: true, autoDelete: true, arguments: { "x-queue-type": "stream" } }],
+  ),
+  queueArguments(
+    "what is not looked at",
+    { "x-queue-type": "quorum", "x-delivery-limit": "many" },
+    { "x-queue-type": "quorum", "x-stream-filter-size-bytes": "none" },
+    { "x-stream-filter-size-bytes": "none" },
+  ),
+  queueArguments(
+    "sizes of a stream",
+    ...[15, 16, 255, 256, "16"].map((size) => ({ "x-queue-type": "stream", "x-stream-filter-size-bytes": size })),
+    ...[3_000_000_000, 3_000_000_001].map((size) => ({
+      "x-queue-type": "stream",
+      "x-stream-max-segment-size-bytes": size,
+    })),
+  ),
+  queueArguments("an age that does not begin with a number", { "x-queue-type": "stream", "x-max-age": "old" }),
+  queueArguments(
+    "where a queue is",
+    { "x-queue-leader-locator": "client-local" },
+    { "x-queue-leader-locator": 5 },
+    ...["classic", "quorum", "stream"].map((type) => ({
+      "x-queue-type": type,
+      "x-queue-master-locator": "client-local",
+    })),
+  ),
   {
     name: "queue.declare: exclusive",
     run: async (talk) => {

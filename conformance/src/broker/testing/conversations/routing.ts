@@ -59,6 +59,30 @@ export const routingConversations: readonly Conversation[] = [
     },
   },
   {
+    name: "headers exchange: times",
+    run: async (talk) => {
+      const a = await withChannel(talk);
+      const numbers: FieldTable = { a: 5, b: 5000 };
+      for (const [key, value] of Object.entries(numbers)) {
+        await a.call(1, "queue.declare", { queue: `ht.${key}`, exclusive: true });
+        await a.call(1, "queue.bind", { queue: `ht.${key}`, ...headersX, routingKey: "", arguments: { a: value } });
+        await a.call(1, "basic.consume", { queue: `ht.${key}`, consumerTag: key, noAck: true });
+      }
+      await a.call(1, "queue.declare", { queue: "ht.t", exclusive: true });
+      await a.call(1, "queue.bind", {
+        queue: "ht.t",
+        ...headersX,
+        routingKey: "",
+        arguments: { a: new Date(5_000_000) },
+      });
+      await a.call(1, "basic.consume", { queue: "ht.t", consumerTag: "t", noAck: true });
+      for (const [body, value] of Object.entries({ time: new Date(5_000), later: new Date(5_000_000), ...numbers })) {
+        a.publish(1, { exchange: "amq.headers", routingKey: "", properties: { headers: { a: value } }, body });
+        await talk.settle();
+      }
+    },
+  },
+  {
     name: "topic exchange: matching",
     run: async (talk) => {
       const a = await withChannel(talk);
