@@ -115,6 +115,31 @@ describe("nodeIo", () => {
     expect(keepAlive.mock.calls).toEqual([30_000, 5_000, 1_000, 2_000, 32_767_000].map((time) => [true, time]));
   });
 
+  it("does not wait for the end of a peer that has answered, unless something is left to send", async () => {
+    for (const left of [0, 50_000_000]) {
+      const told = new Told();
+      const stream = nodeIo().connect({ transport: "tcp", host: "127.0.0.1", port }, told);
+      await expect.poll(() => told.isOpen && sockets.length === 1).toBe(true);
+      const peer = sockets.pop();
+      if (peer === undefined) throw new Error("nobody came");
+      let heard = 0;
+      peer.on("data", (bytes) => (heard += bytes.length));
+      const hasEnded = once(peer, "end");
+      peer.allowHalfOpen = true;
+      stream.write([new Uint8Array(left)]);
+      stream.end(true);
+      await hasEnded;
+      expect(heard).toBe(left);
+      if (left > 0) {
+        expect(told.isClosed).toBe(false);
+        peer.end();
+      }
+      await expect.poll(() => told.isClosed).toBe(true);
+      expect(told.cause).toBeUndefined();
+      peer.destroy();
+    }
+  });
+
   it("ends in time when the peer has ended and does not read", async () => {
     const told = new Told();
     const stream = nodeIo().connect({ transport: "tcp", host: "127.0.0.1", port }, told);

@@ -96,12 +96,15 @@ export class NodeStream implements ByteStream {
     this.#socket?.resume();
   }
 
-  end(): void {
+  end(answered = false): void {
     if (this.#socket === undefined) return this.abort();
     this.#ended = true;
     writeTogether(this.#socket, this.#waiting);
     this.#waiting = [];
-    this.#socket.end();
+    const isPlain = this.#endpoint.transport === "unix" || this.#endpoint.tls === undefined;
+    // To wait for the peer's end takes a turn of the loop. TLS has a farewell of its own to send.
+    if (answered && isPlain && this.#socket.writableLength === 0) this.#socket.destroy();
+    else this.#socket.end();
   }
 
   abort(): void {

@@ -189,8 +189,8 @@ export class StreamProbe implements ByteStream {
     this.#call((stream) => stream.resume());
   }
 
-  end(): void {
-    this.#call((stream) => stream.end());
+  end(answered?: boolean): void {
+    this.#call((stream) => stream.end(answered));
   }
 
   abort(): void {

@@ -54,6 +54,18 @@ export const endingCases: readonly StreamCase[] = [
     },
   },
   {
+    name: "end is followed by closed when the peer has said all that it has to say",
+    async run(bench, listen) {
+      const peer = await listen({ do: "echo" });
+      const probe = await bench.open(peer.endpoint);
+      probe.writePattern(1_000);
+      await probe.until(() => probe.received === 1_000, "the answer");
+      probe.end(true);
+      equal(await probe.closed(), undefined, "the cause");
+      await peer.hears(1_000);
+    },
+  },
+  {
     name: "end sends everything that was written, also to a peer that reads late",
     async run(bench, listen) {
       const peer = await listen({ do: "stall" }, { do: "wait" }, { do: "listen" }, { do: "hear-end" });

@@ -64,6 +64,8 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
   #countedBefore: EngineCounters | undefined;
   #mechanism = "";
   #ready: Future<void> | undefined;
+  #finished = false;
+  /** What ended it, unless the client did. */
   #end: ConnectionError | undefined;
   #closing = false;
   #closeDeadline: Deadline | undefined;
@@ -84,7 +86,7 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
   }
 
   get state(): ConnectionState {
-    if (this.#end !== undefined) return "closed";
+    if (this.#finished) return "closed";
     if (this.#closing) return "closing";
     return this.recovery?.state ?? "open";
   }
@@ -127,8 +129,7 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
 
   /** Why a call cannot be made any more, or no more by this caller; `undefined` when it can. */
   #refusal({ signal }: CallerOptions): Promise<never> | undefined {
-    const end = this.#end ?? (this.#closing ? closedByClient() : undefined);
-    if (end !== undefined) return rejection(() => endedWith(end, "not-sent"));
+    if (this.#finished || this.#closing) return rejection(() => endedWith(this.#end ?? closedByClient(), "not-sent"));
     return signal?.aborted === true ? rejection(() => new AbortError(signal.reason, "not-sent")) : undefined;
   }
 
@@ -153,7 +154,7 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
       void core.close({});
       return new AbortError(reason, "unknown");
     };
-    await (signal === undefined ? core.opened : unlessAborted(core.opened, signal, given));
+    await unlessAborted(core.opened, signal, given);
     return core;
   }
 
@@ -182,7 +183,7 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
   }
 
   close(farewell: Farewell = {}, timeout?: Millis): Promise<void> {
-    if (this.#closing || this.#end !== undefined) return this.#over.promise;
+    if (this.#closing || this.#finished) return this.#over.promise;
     if (this.recovery?.state === "connecting") {
       this.#closing = true;
       this.link.abort();
@@ -309,6 +310,7 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
 
   #connectionClosed({ error, requests }: ClosedEvent): void {
     this.#linkClosed = true;
+    if (error === undefined) this.link.farewellAnswered();
     this.#renewal?.stop();
     if (requests.length > 0) this.replies.end(requests, error ?? closedByClient());
     const isLoss = error !== undefined && !this.#closing && this.recovery !== undefined;
@@ -323,16 +325,17 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
 
   /** It is over, for good. */
   finish(error: ConnectionError | undefined): void {
-    if (this.#end !== undefined) return;
-    const end = error ?? closedByClient();
-    this.#end = end;
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#end = error;
+    const makeEnd = (): ConnectionError => error ?? closedByClient();
     this.recovery?.stop();
     this.#renewal?.stop();
     this.#closeDeadline?.cancel();
     this.deadlines.end();
-    this.gate.end(() => end);
-    for (const core of this.registry.withPrivate) core.ended({ error: end, requests: [] });
-    this.#ready?.fail(() => endedWith(end, "not-sent"));
+    this.gate.end(makeEnd);
+    for (const core of this.registry.withPrivate) core.ended({ error: makeEnd(), requests: [] });
+    this.#ready?.fail(() => endedWith(makeEnd(), "not-sent"));
     this.closed.reach(error);
     this.emit("closed", { error });
     if (this.#linkClosed && this.link.isClosed) this.#over.reach();
@@ -342,7 +345,7 @@ export class ConnectionCore implements ChannelHost, LinkOwner, RecoveryHost {
   ended(link: Link): void {
     if (link !== this.link) return;
     if (!this.#linkClosed) this.finish(new ConnectionError("CONNECTION_LOST", "The connection was lost"));
-    if (this.#end !== undefined) this.#over.reach();
+    if (this.#finished) this.#over.reach();
   }
 
   /** Everything is back: calls need not wait any more. */

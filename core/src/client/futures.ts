@@ -84,6 +84,7 @@ export function unlessAborted<T>(
   signal: AbortSignal | undefined,
   makeError: (reason: unknown) => Error,
 ): Promise<T> {
+  if (signal === undefined) return promise;
   const aborted = new Future<never>();
   const stopListening = onAbort(signal, (reason) => {
     const error = makeError(reason);

@@ -90,8 +90,13 @@ export interface ByteStream {
   pause(): void;
   /** Undoes {@link ByteStream.pause}: what was held comes first. */
   resume(): void;
-  /** Sends what was written, then ends our side. The peer may go on; `closed` follows when it ends its side. Before `opened`: `abort`. */
-  end(): void;
+  /**
+   * Sends what was written, then ends our side. The peer may go on; `closed` follows when it ends its side. Before `opened`: `abort`.
+   *
+   * @param answered True when the peer has received everything and has nothing more to say: then there is no need to wait
+   * for its end.
+   */
+  end(answered?: boolean): void;
   /** Drops everything at once. `closed` follows, without a cause. */
   abort(): void;
 }

@@ -182,7 +182,7 @@ describe("the end", () => {
     server.stream.answersEnd = false;
     const closing = connection.close();
     await io.settle();
-    expect(server.stream.ended).toBe(true);
+    expect([server.stream.ended, server.stream.answered]).toEqual([true, true]);
     expect(await stateOf(closing)).toBe("pending");
     server.stream.hangUp();
     await settled(io, closing);
@@ -215,6 +215,7 @@ describe("the end", () => {
     );
     expect(await failure(io, opening)).toMatchObject({ code: "CONNECTION_CLOSED_BY_SERVER", replyCode: 320 });
     expect(server.log).toContain("0 connection.close-ok");
+    expect([server.stream.ended, server.stream.answered]).toEqual([true, false]);
     expect(io.openStreams).toBe(0);
     expect(io.timers).toBe(0);
   });

@@ -152,6 +152,11 @@ export class Link implements StreamHandler {
     this.#setReading(true);
   }
 
+  /** The server has answered our farewell: AMQP leaves it to us to close the transport, and nothing is left to wait for. */
+  farewellAnswered(): void {
+    if (this.#transport === "open") this.#end(true);
+  }
+
   // What the transport says
 
   opened(): void {
@@ -169,8 +174,8 @@ export class Link implements StreamHandler {
     }
     if (this.#peeking) this.#stopPeeking(chunk.length);
     // Deliveries that are not answered in this turn need no end of it.
-    if (this.engine.outputSize > 0 || this.#atTurnEnd !== undefined || this.engine.wantsClose || this.#isDue())
-      this.touch();
+    const ends = this.engine.wantsClose && !this.#ending;
+    if (this.engine.outputSize > 0 || this.#atTurnEnd !== undefined || ends || this.#isDue()) this.touch();
     else if (!this.#turnPosted) this.#armTimer();
   }
 
@@ -272,7 +277,7 @@ export class Link implements StreamHandler {
   }
 
   /** AMQP is over: what is left is sent, and the peer gets a moment to end its side. */
-  #end(): void {
+  #end(answered?: boolean): void {
     if (this.#ending) return;
     if (this.#transport === "opening") return this.abort();
     const rest = this.engine.takeOutput();
@@ -282,7 +287,7 @@ export class Link implements StreamHandler {
     this.#cancelPeek?.();
     // The end of the transport is reported to those who read.
     if (this.#pauses > 0) this.#stream?.resume();
-    this.#stream?.end();
+    this.#stream?.end(answered);
     this.#cancelLinger = this.#io.setTimer(lingerTime, () => this.abort());
   }
 

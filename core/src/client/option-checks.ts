@@ -82,9 +82,9 @@ export function checkOptions<T>(
   required: readonly (keyof T)[] = [],
 ): asserts given is T {
   checkNames(given, checks, whole, prefix);
-  for (const [name, check] of Object.entries<Check>(checks)) {
+  for (const name of [...Object.keys(given), ...required] as (string & keyof T)[]) {
     const value = given[name];
-    if (value !== undefined || required.some((one) => one === name)) check(value, prefix + name);
+    if (value !== undefined || required.includes(name)) checks[name](value, prefix + name);
   }
 }
 

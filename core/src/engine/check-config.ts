@@ -23,11 +23,16 @@ export function checkConfig(config: ConnectionConfig): void {
   // What cannot be encoded now could not be encoded in the middle of the handshake either.
   const trial = new Output();
   const response = new Uint8Array(0);
+  let properties = clientProperties(config);
   for (const { name } of mechanisms) {
-    const fields = { clientProperties: clientProperties(config), mechanism: name, response, locale };
+    const fields = { clientProperties: properties, mechanism: name, response, locale };
     writeMethod(trial, 0, "connection.start-ok", fields, 0);
+    // Once is enough.
+    properties = {};
   }
   writeMethod(trial, 0, "connection.open", { virtualHost }, 0);
+  // Gives back the segment that outputs share.
+  trial.take();
 }
 
 function checkTimeouts(config: ConnectionConfig): void {

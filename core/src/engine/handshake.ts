@@ -1,5 +1,6 @@
 /** The handshake: from the server's greeting to `connection.open-ok`, and what to tell a user when it fails. */
 
+import { joined } from "../wire/bytes.ts";
 import { protocolHeader } from "../wire/constants.ts";
 import type { FieldTable } from "../wire/field-values.ts";
 import { type Greeting, recogniseGreeting } from "../wire/greeting.ts";
@@ -33,8 +34,7 @@ export class Handshake {
   readonly #config: ConnectionConfig;
   readonly #writer: FrameWriter;
   /** The first octets of the server, until they decide: as many as a protocol header has are always enough. */
-  readonly #greeting = new Uint8Array(protocolHeader.length);
-  #greeted = 0;
+  #greeting: Uint8Array = new Uint8Array(0);
   #speaksAmqp = false;
   #mechanism: SaslMechanism | undefined;
   #startOkSize = 0;
@@ -60,10 +60,8 @@ export class Handshake {
    * @throws ConnectionError NOT_AMQP, PROTOCOL_VERSION_REFUSED or TLS_EXPECTED.
    */
   greet(chunk: Uint8Array): boolean {
-    const taken = chunk.subarray(0, this.#greeting.length - this.#greeted);
-    this.#greeting.set(taken, this.#greeted);
-    this.#greeted += taken.length;
-    const greeting = recogniseGreeting(this.#greeting.subarray(0, this.#greeted));
+    this.#greeting = joined([this.#greeting, chunk.subarray(0, protocolHeader.length)]);
+    const greeting = recogniseGreeting(this.#greeting);
     if (greeting === undefined) return false;
     if (greeting.kind !== "frame") throw refusedGreeting(greeting);
     this.#speaksAmqp = true;
@@ -147,7 +145,7 @@ export class Handshake {
   lost(phase: ConnectionPhase, cause: unknown): ConnectionError {
     const step = connectPhase(phase);
     const options = { cause };
-    if (this.#greeted > 0 && !this.#speaksAmqp) {
+    if (this.#greeting.length > 0 && !this.#speaksAmqp) {
       return failed(step, "NOT_AMQP", "The server hung up after a few octets that are not AMQP", options);
     }
     const { frameMax = 0 } = this.#tuning ?? {};

@@ -100,6 +100,8 @@ export class VirtualStream implements ByteStream {
   paused = false;
   /** The client ended its side. */
   ended = false;
+  /** And said that the peer has nothing more to say. */
+  answered = false;
   aborted = false;
   over = false;
   /** Chunks that the client was given. */
@@ -134,8 +136,9 @@ export class VirtualStream implements ByteStream {
     this.#io.post(() => this.#flow());
   }
 
-  end(): void {
+  end(answered = false): void {
     this.ended = true;
+    this.answered = answered;
     if (this.answersEnd) this.hangUp();
   }
 
