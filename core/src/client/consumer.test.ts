@@ -65,6 +65,51 @@ describe("prefetch", () => {
   });
 });
 
+describe("the prefetch that all consumers of a channel share", () => {
+  it("is all there is for consumers that say none, and is lifted, as by RabbitMQ, by one that says its own", async () => {
+    const { io, server, channel } = await withChannel();
+    const start = (options = {}): Promise<unknown> =>
+      settled(
+        io,
+        channel.basicConsume({ queue: "q", ...options }, () => {}),
+      );
+    await settled(io, channel.basicQos({ prefetchCount: 5, global: true }));
+    await start();
+    await start({ prefetch: 0 });
+    await start({ prefetch: 3 });
+    await start();
+    const told = server.sentOf("basic.qos").map(({ fields }) => [fields.prefetchCount, fields.global]);
+    expect(told).toEqual([
+      [5, true],
+      [3, false],
+      [256, false],
+    ]);
+  });
+
+  it("is told behind the prefetch of each that basicQos set, which would lift it", async () => {
+    const { io, server, channel } = await withChannel();
+    const start = (options = {}): Promise<unknown> =>
+      settled(
+        io,
+        channel.basicConsume({ queue: "q", ...options }, () => {}),
+      );
+    await settled(io, channel.basicQos({ prefetchCount: 10 }));
+    await start({ prefetch: 2 });
+    await settled(io, channel.basicQos({ prefetchCount: 15, global: true }));
+    await start();
+    await settled(io, channel.basicQos({ prefetchCount: 0, global: true }));
+    await start();
+    const told = server.sentOf("basic.qos").map(({ fields }) => [fields.prefetchCount, fields.global]);
+    expect(told).toEqual([
+      [10, false],
+      [2, false],
+      [10, false],
+      [15, true],
+      [0, true],
+    ]);
+  });
+});
+
 describe("tags", () => {
   it("are unique on their channel, or the call is refused", async () => {
     const { io, server, channel } = await consuming();

@@ -22,7 +22,7 @@ export class ChannelMemory {
   /** The channel's own number in the records, which is used once. */
   readonly id: number;
   mode: ChannelMode = "plain";
-  /** The prefetch that all consumers share, once one was set. */
+  /** The prefetch that all consumers share, once one was set; 0 for none. */
   prefetchGlobal: number | undefined;
   /** What an empty queue name stands for. */
   lastDeclared: string | undefined;
@@ -158,10 +158,6 @@ export class Recorder {
         return undefined;
       case "tx.select":
         return { done: () => (memory.mode = "tx") };
-      case "basic.qos": {
-        const { global, prefetchCount } = given as Arguments<"basic.qos">;
-        return global === true ? { done: () => (memory.prefetchGlobal = prefetchCount) } : undefined;
-      }
       default:
         return undefined;
     }

@@ -111,6 +111,21 @@ describe("a channel", () => {
     expect(steps).toEqual([4, "a", 1, "b", "c", 7]);
   });
 
+  it("gets the shared prefetch again as soon as no limit of a consumer lifts it any more", () => {
+    const stepsOf = (prefetch: number, ...prefetches: number[]): unknown[] => {
+      const made = topology();
+      for (const [index, own] of prefetches.entries()) made.consumerStarted(consumer(`c${index}`, { prefetch: own }));
+      return consumersToStart(made, { ...channel, prefetch, prefetchGlobal: 9 }, ["c0", "c1"], all).map((step) =>
+        step.type === "basic.consume"
+          ? step.consumer.consumerTag
+          : step.type === "basic.qos" && [step.prefetchCount, step.global],
+      );
+    };
+    expect(stepsOf(0, 0, 0)).toEqual(["c0", "c1"]);
+    expect(stepsOf(4, 4, 4)).toEqual([[4, false], [9, true], "c0", "c1"]);
+    expect(stepsOf(0, 4, 0)).toEqual([[4, false], "c0", [0, false], [9, true], "c1"]);
+  });
+
   it("starts the consumer of direct replies first, and sets no prefetch for consumers without acknowledgements", () => {
     const made = topology();
     made.consumerStarted(consumer("work", { noAck: true, prefetch: 5 }));

@@ -60,12 +60,16 @@ export function bindingsToMake(topology: Topology, { mode, filter }: ReplayOptio
 }
 
 /** What brings a channel back into its mode, right after it was opened. */
-export function channelSetup({ mode, prefetchGlobal }: ChannelRecord): ChannelStep[] {
+export function channelSetup(channel: ChannelRecord): ChannelStep[] {
+  const { mode } = channel;
   const steps: ChannelStep[] = [];
   if (mode === "confirm") steps.push({ type: "confirm.select" });
   if (mode === "tx") steps.push({ type: "tx.select" });
-  if (prefetchGlobal !== undefined) steps.push({ type: "basic.qos", prefetchCount: prefetchGlobal, global: true });
-  return steps;
+  return [...steps, ...sharedPrefetch(channel)];
+}
+
+function sharedPrefetch({ prefetchGlobal }: ChannelRecord): ChannelStep[] {
+  return prefetchGlobal ? [{ type: "basic.qos", prefetchCount: prefetchGlobal, global: true }] : [];
 }
 
 /**
@@ -90,8 +94,11 @@ export function consumersToStart(
   const steps: ChannelStep[] = [];
   // A new channel has no limit.
   let prefetch = 0;
+  // Where the last limit of each consumer has lifted the one that all share.
+  let lifted = 0;
   const setPrefetch = (wanted: number): void => {
-    if (wanted !== prefetch) steps.push({ type: "basic.qos", prefetchCount: wanted, global: false });
+    if (wanted === prefetch) return;
+    lifted = steps.push({ type: "basic.qos", prefetchCount: wanted, global: false });
     prefetch = wanted;
   };
   for (const consumer of [...replies, ...others]) {
@@ -99,6 +106,7 @@ export function consumersToStart(
     steps.push({ type: "basic.consume", consumer });
   }
   setPrefetch(channel.prefetch ?? 0);
+  if (lifted > 0) steps.splice(lifted, 0, ...sharedPrefetch(channel));
   return steps;
 }
 
