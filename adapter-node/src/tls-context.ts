@@ -44,7 +44,7 @@ function secureContext({ ca, cert, key, passphrase, pfx, minVersion, ciphers }: 
   if (pfx !== undefined) given.pfx = Buffer.from(pfx.buffer, pfx.byteOffset, pfx.byteLength);
   if (minVersion !== undefined) given.minVersion = minVersion;
   if (ciphers !== undefined) given.ciphers = ciphers;
-  return usable("certificate or key", () => createSecureContext(given));
+  return usable("certificate, key or ciphers", () => createSecureContext(given));
 }
 
 /** Node passes over what is no certificate, and then trusts nobody. Some editors put a mark before the text. */

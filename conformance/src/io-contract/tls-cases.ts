@@ -34,6 +34,25 @@ function sealed(secrets: Pick<TlsOptions, "key" | "passphrase" | "pfx">): TlsOpt
   return options;
 }
 
+/** The same bytes, as a part of more memory. */
+function withinMore(bytes: Uint8Array): Uint8Array {
+  const more = new Uint8Array(bytes.length + 8);
+  more.set(bytes, 4);
+  return more.subarray(4, -4);
+}
+
+/** Whether the runtime cannot honour an option, and says so. */
+function isRefused({ io }: Bench, endpoint: TcpEndpoint): boolean {
+  const handler = { opened: () => {}, received: () => {}, writable: () => {}, closed: () => {} };
+  try {
+    io.connect(endpoint, handler).abort();
+    return false;
+  } catch (error) {
+    ok(error instanceof UsageError && error.code === "NOT_SUPPORTED", "a UsageError NOT_SUPPORTED");
+    return true;
+  }
+}
+
 /** Runs `body` while a variable of the environment has another value. */
 async function withVariable(
   { environment = {} }: IoContext,
@@ -191,6 +210,7 @@ export const tlsCases: readonly BenchCase[] = [
       const { authority, client } = context.peers.certificates;
       const commented = `\uFEFF# An authority\r\nsubject=CN = leveret\r\n${authority.replaceAll("\n", "\r\n")}`;
       await echoes(bench, endpoint({ ca: commented }));
+      await echoes(bench, endpoint({ ca: `\uFEFF${authority}` }));
       await echoes(bench, endpoint({ ca: `${client.cert}\n# Another\n${authority}` }));
     },
   },
@@ -216,6 +236,22 @@ export const tlsCases: readonly BenchCase[] = [
     },
   },
   {
+    name: "no other ciphers are used than those that were given, or the option is refused at once",
+    needs: ["tls"],
+    async run(bench, context) {
+      const { endpoint } = await tlsPeer(bench, context, { maxVersion: "TLSv1.2" });
+      const fitting = endpoint({ ciphers: "ECDHE-ECDSA-AES256-GCM-SHA384" });
+      if (isRefused(bench, fitting)) return;
+      await echoes(bench, fitting);
+      // The peer's key is one of ECDSA.
+      const cause = await failure(bench, endpoint({ ciphers: "ECDHE-RSA-AES256-GCM-SHA384" }));
+      equal(cause.code, "TLS_HANDSHAKE", "its code");
+      const handler = { opened: () => {}, received: () => {}, writable: () => {}, closed: () => {} };
+      const error = thrownBy(() => bench.io.connect(endpoint({ ciphers: "NONE-SUCH" }), handler), "ciphers of no name");
+      ok(error instanceof UsageError && error.code === "INVALID_ARGUMENT", "a UsageError INVALID_ARGUMENT");
+    },
+  },
+  {
     name: "a client certificate is shown",
     needs: ["tls", "client-certificate"],
     async run(bench, context) {
@@ -231,7 +267,7 @@ export const tlsCases: readonly BenchCase[] = [
       const { endpoint } = await tlsPeer(bench, context, { requireClientCertificate: true });
       const { cert, encryptedKey, passphrase, pfx } = context.peers.certificates.client;
       await echoes(bench, endpoint({ cert, key: encryptedKey, passphrase }));
-      await echoes(bench, endpoint({ pfx, passphrase }));
+      await echoes(bench, endpoint({ pfx: withinMore(pfx), passphrase }));
     },
   },
   {
