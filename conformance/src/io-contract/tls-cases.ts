@@ -294,17 +294,19 @@ export const tlsCases: readonly BenchCase[] = [
     },
   },
   {
-    name: "a key that the passphrase does not open is refused at once",
+    name: "a key that the passphrase does not open, or of another certificate, is refused at once",
     needs: ["tls", "client-certificate", "passphrase", "pfx"],
     async run(bench, context) {
       const { endpoint } = await tlsPeer(bench, context);
-      const { cert, encryptedKey, pfx } = context.peers.certificates.client;
+      const { authority, client } = context.peers.certificates;
+      const { cert, key, encryptedKey, pfx } = client;
       const handler = { opened: () => {}, received: () => {}, writable: () => {}, closed: () => {} };
       for (const wrong of [
         { cert, key: encryptedKey, passphrase: "wrong" },
         { pfx, passphrase: "wrong" },
+        { cert: authority, key },
       ]) {
-        const error = thrownBy(() => bench.io.connect(endpoint(wrong), handler), "a wrong passphrase");
+        const error = thrownBy(() => bench.io.connect(endpoint(wrong), handler), "what does not belong together");
         ok(error instanceof UsageError && error.code === "INVALID_ARGUMENT", "a UsageError INVALID_ARGUMENT");
       }
     },
