@@ -156,6 +156,17 @@ export const endingCases: readonly StreamCase[] = [
     },
   },
   {
+    name: "a peer that has ended and does not read is not waited for for ever",
+    needs: ["half-close"],
+    async run(bench, listen) {
+      const peer = await listen({ do: "stall" }, { do: "wait" }, { do: "end" });
+      const probe = await bench.open(peer.endpoint);
+      for (let count = 0; count < 500; count += 1) probe.writePattern(segment);
+      await peer.go();
+      equal(await probe.closed(), undefined, "the cause");
+    },
+  },
+  {
     name: "after abort and after closed every call is harmless",
     async run(bench, listen) {
       const peer = await listen({ do: "echo" });
