@@ -112,7 +112,9 @@ export interface PeerReport {
   readonly open: number;
   /** Bytes that arrived. */
   readonly received: number;
-  /** Whether they all were those of `pattern`. */
+  /** Bytes that the peer could say: those that its side of the connections took. */
+  readonly said: number;
+  /** Whether those that arrived all were those of `pattern`. */
   readonly intact: boolean;
   /** Connections on which we ended our side. */
   readonly ended: number;

@@ -80,5 +80,6 @@ function streamPeer(bench: Bench, peer: Peer): StreamPeer {
       bench.until(async () => (await peer.report()).received >= bytes, `the peer to receive ${bytes} bytes`),
     hearsEnd: () => bench.until(async () => (await peer.report()).ended > 0, "the peer to see our end"),
     received: async () => (await peer.report()).received,
+    said: async () => (await peer.report()).said,
   };
 }

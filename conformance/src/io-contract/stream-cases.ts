@@ -23,6 +23,7 @@ export interface StreamPeer {
   /** Waits until the peer has seen our end. */
   hearsEnd(): Promise<void>;
   received(): Promise<number>;
+  said(): Promise<number>;
 }
 
 const kib = 1024;
@@ -262,6 +263,25 @@ export const streamCases: readonly StreamCase[] = [
       }
       await probe.until(() => probe.received === 4 * mib, "everything that was said");
       ok(pauses >= 4, `it was paused ${pauses} times`);
+    },
+  },
+  {
+    name: "a paused stream holds the peer back, where the runtime can",
+    async run(bench, listen) {
+      const total = 64 * mib;
+      const peer = await listen({ do: "say", bytes: total }, { do: "echo" });
+      const probe = await bench.open(peer.endpoint, { opened: (stream) => stream.pause() });
+      if (bench.io.capabilities.pause === "held") return;
+      let before = 0;
+      for (let quiet = 0; quiet < 10; quiet += 1) {
+        await bench.quiet();
+        const said = await peer.said();
+        if (said !== before) quiet = 0;
+        before = said;
+      }
+      ok(before < total / 2, `the peer could say ${before} bytes to a stream that was paused`);
+      probe.resume();
+      await probe.until(() => probe.received === total, "everything that was said");
     },
   },
   {

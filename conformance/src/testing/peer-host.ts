@@ -154,6 +154,7 @@ class NodePeer implements Peer {
       accepted: this.#connections.length,
       open: this.#sockets.size,
       received: sum((connection) => connection.received),
+      said: sum((connection) => connection.said),
       intact: this.#connections.every((connection) => connection.isIntact),
       ended: sum((connection) => (connection.hasEnded ? 1 : 0)),
       serverNames: [...this.#serverNames],

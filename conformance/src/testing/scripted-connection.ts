@@ -9,12 +9,13 @@ import type { PeerStep } from "../io-contract/index.ts";
 export class ScriptedConnection {
   /** Bytes. */
   received = 0;
+  /** Bytes that the connection took, of what is to be said. */
+  said = 0;
   isIntact = true;
   /** Did the other side end? */
   hasEnded = false;
   readonly #socket: net.Socket;
   #echoes = false;
-  #said = 0;
   /** Calls of `go` that no `"wait"` has used yet. */
   #tickets: number;
   #isReleased = false;
@@ -101,10 +102,10 @@ export class ScriptedConnection {
   }
 
   async #say(bytes: number): Promise<void> {
-    const end = this.#said + bytes;
-    while (this.#said < end && !this.#isOver) {
-      const chunk = pattern(this.#said, Math.min(longestStretch, end - this.#said));
-      this.#said += chunk.length;
+    const end = this.said + bytes;
+    while (this.said < end && !this.#isOver) {
+      const chunk = pattern(this.said, Math.min(longestStretch, end - this.said));
+      this.said += chunk.length;
       this.#socket.write(chunk);
       await this.#until(() => !this.#socket.writableNeedDrain);
     }
