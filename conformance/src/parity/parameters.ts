@@ -3,7 +3,7 @@
 import { type ParitySection, row } from "./row.ts";
 
 const plan = (title: string): string => `core/src/client/plan.test.ts > ${title}`;
-const uri = (title: string): string => `core/src/client/uri.test.ts > ${title}`;
+const uri = (title: string): string => `core/src/client/addresses/uri.test.ts > ${title}`;
 
 export const parameterRows: ParitySection = {
   title: "Parameters, URLs, TLS and credentials",
@@ -49,7 +49,7 @@ export const parameterRows: ParitySection = {
     row(
       "tcp_options",
       "keep-alive; no-delay is always on",
-      "core/src/client/uri-query.test.ts > has the passphrase where it is looked for by name",
+      "core/src/client/addresses/uri-query.test.ts > has the passphrase where it is looked for by name",
       plan("passes the parameters of the connection on"),
     ),
     row("a bad parameter", "a typed error that names it", plan("that are missing or endless are the caller's mistake")),
@@ -81,7 +81,7 @@ export const parameterRows: ParitySection = {
     row(
       "`URLParameters`: query keys",
       "Pika's names; JSON where Pika takes literals of Python; unknown and repeated keys are refused",
-      "core/src/client/uri-query.test.ts > has the passphrase where it is looked for by name",
+      "core/src/client/addresses/uri-query.test.ts > has the passphrase where it is looked for by name",
       "connecting: takes a URI",
     ),
     row(

@@ -12,7 +12,7 @@ import { closePatience, type Deadline, type Deadlines, type Expiring } from "./d
 import { ConsumerDelivery, GotMessage, LentDelivery } from "./delivery.ts";
 import { AbortError, type EndError, endedWith, type MakeEnd } from "./errors.ts";
 import type { Gate } from "./gate.ts";
-import type { Observer } from "./instrumentation.ts";
+import type { Observer } from "./instrumentation/instrumentation.ts";
 import { done, Future, Milestone, rejection } from "./futures.ts";
 import { inTurn } from "./in-turn.ts";
 import type { Link } from "./link.ts";

@@ -6,7 +6,7 @@ import type { ChannelCore } from "./channel-core.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { EndError } from "./errors.ts";
 import type { Gate } from "./gate.ts";
-import type { Observer } from "./instrumentation.ts";
+import type { Observer } from "./instrumentation/instrumentation.ts";
 import type { Link } from "./link.ts";
 import type { Report } from "./listeners.ts";
 import type { PublishingPolicy } from "./publishing.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { allAddresses } from "./addresses-all.ts";
-import { webSocketAddresses } from "./addresses-websocket.ts";
+import { allAddresses } from "./addresses/all-addresses.ts";
+import { webSocketAddresses } from "./addresses/websocket-addresses.ts";
 import { connectWith } from "./connect.ts";
 import type { ConnectOptions } from "./parameters.ts";
 import { planConnection } from "./plan.ts";

@@ -1,6 +1,6 @@
 /** What a `connect` is made of. A page loads what its `connect` names, and nothing else. */
 
-import type { Addresses } from "./addresses.ts";
+import type { Addresses } from "./addresses/addresses.ts";
 import type { Check } from "./option-checks.ts";
 import type { ConnectOptions } from "./parameters.ts";
 import type { RecoveryOptions, RecoveryPlan } from "./recovery-options.ts";

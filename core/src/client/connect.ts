@@ -1,6 +1,6 @@
 /** The way in: from options to an open connection. */
 
-import { allAddresses } from "./addresses-all.ts";
+import { allAddresses } from "./addresses/all-addresses.ts";
 import { callSite, calledFrom } from "./call-site.ts";
 import type { ConnectParts } from "./connect-parts.ts";
 import { Connection } from "./connection.ts";

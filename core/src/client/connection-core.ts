@@ -25,7 +25,7 @@ import type { Dialed } from "./dialing.ts";
 import { AbortError, endedWith } from "./errors.ts";
 import { done, Future, Milestone, rejection, unlessAborted } from "./futures.ts";
 import { alwaysOpen, type Gate } from "./gate.ts";
-import type { Observer } from "./instrumentation.ts";
+import type { Observer } from "./instrumentation/instrumentation.ts";
 import type { IoServices } from "./io-services.ts";
 import type { Link, LinkOwner } from "./link.ts";
 import { dropped, Listeners, type Report, reporting } from "./listeners.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { TappedFrame } from "../engine/config.ts";
-import type { Hooks, ObservedEvent } from "./instrumentation-hooks.ts";
-import { instrument } from "./instrumentation-observer.ts";
+import type { Hooks, ObservedEvent } from "./instrumentation/hooks.ts";
+import { instrument } from "./instrumentation/observer.ts";
 import { bytes, connected, errorOf, failure, settled, stateOf, withChannel } from "./testing/fixture.ts";
 import { recovering } from "./testing/recovering.ts";
 

@@ -40,9 +40,9 @@ export {
   type TypedPublisherOptions,
   type TypedPublishOptions,
 } from "./codecs/typed-publisher.ts";
-export type { Addresses } from "./addresses.ts";
-export { allAddresses } from "./addresses-all.ts";
-export { webSocketAddresses } from "./addresses-websocket.ts";
+export type { Addresses } from "./addresses/addresses.ts";
+export { allAddresses } from "./addresses/all-addresses.ts";
+export { webSocketAddresses } from "./addresses/websocket-addresses.ts";
 export { connect, connectWith } from "./connect.ts";
 export type { ConnectParts, RecoveryPart } from "./connect-parts.ts";
 export type { Connection } from "./connection.ts";
@@ -72,10 +72,10 @@ export {
   UnroutableError,
 } from "./errors.ts";
 export { type ErrorFacts, errorFacts, type FailureKind, failureKind } from "./error-facts.ts";
-export type { Instrumentation } from "./instrumentation.ts";
-export type * from "./instrumentation-hooks.ts";
-export { type Logger, type LogLevel, type LogOptions, logTo } from "./instrumentation-log.ts";
-export { instrument } from "./instrumentation-observer.ts";
+export type { Instrumentation } from "./instrumentation/instrumentation.ts";
+export type * from "./instrumentation/hooks.ts";
+export { type Logger, type LogLevel, type LogOptions, logTo } from "./instrumentation/log.ts";
+export { instrument } from "./instrumentation/observer.ts";
 export * from "./io-services.ts";
 export * from "./message-headers.ts";
 export { encodeProperties, type OutgoingProperties } from "./outgoing-properties.ts";
@@ -116,8 +116,8 @@ export { openRpcServer, type RpcServer, type RpcServerCounters } from "./rpc/rpc
 export { keepOpen, type KeepOpenOptions } from "./kept-channel.ts";
 export type { SettleResult } from "./settlement.ts";
 export { StreamGate } from "./stream-gate.ts";
-export { parseUri } from "./uri.ts";
-export type { ParsedUri } from "./uri-parts.ts";
+export { parseUri } from "./addresses/uri.ts";
+export type { ParsedUri } from "./addresses/uri-parts.ts";
 
 export type { ChannelMode, Farewell } from "../engine/channel-engine.ts";
 export type { EngineLimits, Millis, TappedFrame } from "../engine/config.ts";

@@ -10,7 +10,7 @@ import type { EngineLimits, ConnectionConfig, Millis, TappedFrame } from "../eng
 import type { SaslMechanism } from "../engine/sasl.ts";
 import type { FieldTable } from "../wire/field-values.ts";
 import type { CredentialsSource } from "./credentials.ts";
-import type { Instrumentation, Observer } from "./instrumentation.ts";
+import type { Instrumentation, Observer } from "./instrumentation/instrumentation.ts";
 import type { Endpoint, TcpOptions, TlsOptions, UnixEndpoint, WebSocketEndpoint } from "./io-services.ts";
 import type { RecoveryOptions, RecoveryPlan } from "./recovery-options.ts";
 

@@ -4,7 +4,7 @@ import { external } from "../engine/sasl.ts";
 import { UsageError } from "../wire/errors.ts";
 import type { Endpoint } from "./io-services.ts";
 import type { ConnectOptions, ConnectPlan } from "./parameters.ts";
-import { allAddresses } from "./addresses-all.ts";
+import { allAddresses } from "./addresses/all-addresses.ts";
 import { planConnection as planWith } from "./plan.ts";
 import { recovery } from "./recovery.ts";
 

@@ -3,7 +3,7 @@
 import type { ConnectionConfig } from "../engine/config.ts";
 import { defaultLimits, withLimits } from "../engine/limits.ts";
 import { UsageError } from "../wire/errors.ts";
-import type { Addresses, TcpOptionName } from "./addresses.ts";
+import type { Addresses, TcpOptionName } from "./addresses/addresses.ts";
 import { checkCredentials, CredentialsSource, guest } from "./credentials.ts";
 import {
   aFunction,
@@ -24,8 +24,8 @@ import {
 } from "./option-checks.ts";
 import type { ConnectOptions, ConnectPlan, ConnectTarget } from "./parameters.ts";
 import type { ConnectParts } from "./connect-parts.ts";
-import { listedPlaces, type Place, placeOf } from "./places.ts";
-import type { ParsedUri } from "./uri-parts.ts";
+import { listedPlaces, type Place, placeOf } from "./addresses/places.ts";
+import type { ParsedUri } from "./addresses/uri-parts.ts";
 
 /** The checks of all options but those that a part of `connect` brings. */
 const commonChecks: Omit<Checks<ConnectOptions>, TcpOptionName | "recovery"> = {

@@ -2,7 +2,7 @@
 
 import { expect, it } from "vitest";
 import { EncodedProperties } from "../wire/properties.ts";
-import { instrument } from "./instrumentation-observer.ts";
+import { instrument } from "./instrumentation/observer.ts";
 import { bytes, connected, settled, stateOf, withChannel } from "./testing/fixture.ts";
 import { recoveringChannel } from "./testing/recovering.ts";
 

@@ -1,7 +1,7 @@
 import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import { describe, expect, it } from "vitest";
-import { instrument } from "../client/instrumentation-observer.ts";
+import { instrument } from "../client/instrumentation/observer.ts";
 import { settled } from "../client/testing/fixture.ts";
 import { firstDelay, type Recovering, recovering } from "../client/testing/recovering.ts";
 import type { OtelOptions } from "./index.ts";

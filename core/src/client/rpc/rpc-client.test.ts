@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { done, Future } from "../futures.ts";
-import type { OutgoingMessage } from "../instrumentation-hooks.ts";
-import { instrument } from "../instrumentation-observer.ts";
+import type { OutgoingMessage } from "../instrumentation/hooks.ts";
+import { instrument } from "../instrumentation/observer.ts";
 import type { ConnectOptions } from "../parameters.ts";
 import type { FakeServer, Sent } from "../testing/fake-server.ts";
 import { bytes, errorOf, failure, settled, stateOf } from "../testing/fixture.ts";

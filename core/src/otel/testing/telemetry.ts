@@ -13,7 +13,7 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { afterEach, beforeEach } from "vitest";
-import { instrument } from "../../client/instrumentation-observer.ts";
+import { instrument } from "../../client/instrumentation/observer.ts";
 import { connected, type Fixture } from "../../client/testing/fixture.ts";
 import { otel, type OtelHooks, type OtelOptions } from "../index.ts";
 

@@ -1,14 +1,14 @@
 /** Calls the hooks of an application, and keeps what they do wrong from everybody else. */
 
-import type { ChannelEngine } from "../engine/channel-engine.ts";
-import type { Millis } from "../engine/config.ts";
-import { UsageError } from "../wire/errors.ts";
-import type { ChannelCore } from "./channel-core.ts";
-import type { ConnectionEvents } from "./connection-events.ts";
-import type { DeliveryHandler } from "./consumer-options.ts";
-import type { ConsumerDelivery, Delivery, GotMessage } from "./delivery.ts";
-import type { DeliveryQueue } from "./delivery-queue.ts";
-import type { EndError } from "./errors.ts";
+import type { ChannelEngine } from "../../engine/channel-engine.ts";
+import type { Millis } from "../../engine/config.ts";
+import { UsageError } from "../../wire/errors.ts";
+import type { ChannelCore } from "../channel-core.ts";
+import type { ConnectionEvents } from "../connection-events.ts";
+import type { DeliveryHandler } from "../consumer-options.ts";
+import type { ConsumerDelivery, Delivery, GotMessage } from "../delivery.ts";
+import type { DeliveryQueue } from "../delivery-queue.ts";
+import type { EndError } from "../errors.ts";
 import type { Instrumentation, ObservableConnection, Observer } from "./instrumentation.ts";
 import type {
   ConnectAttempt,
@@ -18,17 +18,17 @@ import type {
   OutgoingMessage,
   Reception,
   Settled,
-} from "./instrumentation-hooks.ts";
-import { ObservedPublishing } from "./instrumentation-publishing.ts";
-import { ObservedQueue } from "./instrumentation-queue.ts";
-import { ObservedSettlement } from "./instrumentation-settlement.ts";
-import { isThenable } from "./futures.ts";
-import type { Link } from "./link.ts";
-import { contain, dropped, type Report } from "./listeners.ts";
-import { Publishing, type PublishingPolicy, type PublishWindow } from "./publishing.ts";
-import { Settlement } from "./settlement.ts";
-import type { Subscription } from "./subscription.ts";
-import type { Transactions } from "./transactions.ts";
+} from "./hooks.ts";
+import { ObservedPublishing } from "./observed-publishing.ts";
+import { ObservedQueue } from "./observed-queue.ts";
+import { ObservedSettlement } from "./observed-settlement.ts";
+import { isThenable } from "../futures.ts";
+import type { Link } from "../link.ts";
+import { contain, dropped, type Report } from "../listeners.ts";
+import { Publishing, type PublishingPolicy, type PublishWindow } from "../publishing.ts";
+import { Settlement } from "../settlement.ts";
+import type { Subscription } from "../subscription.ts";
+import type { Transactions } from "../transactions.ts";
 
 /**
  * Makes of hooks what `connect()` takes as `instrumentation`. It may serve any number of connections.

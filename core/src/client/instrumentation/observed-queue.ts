@@ -1,10 +1,10 @@
 /** Messages of a consumer that is iterated over, told to hooks as somebody gets them, or does not. */
 
-import type { Millis } from "../engine/config.ts";
-import type { Deadlines } from "./deadlines.ts";
-import type { ConsumerDelivery } from "./delivery.ts";
-import { DeliveryQueue, type TakeOptions } from "./delivery-queue.ts";
-import type { Subscription } from "./subscription.ts";
+import type { Millis } from "../../engine/config.ts";
+import type { Deadlines } from "../deadlines.ts";
+import type { ConsumerDelivery } from "../delivery.ts";
+import { DeliveryQueue, type TakeOptions } from "../delivery-queue.ts";
+import type { Subscription } from "../subscription.ts";
 
 /** What becomes of somebody's asking for a message. */
 export interface Asking {

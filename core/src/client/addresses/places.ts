@@ -1,9 +1,9 @@
 /** Places: where to connect to and what to say there, from a URI, from options or from a list; files are not read yet. */
 
-import { checkProposals } from "../engine/tuning.ts";
+import { checkProposals } from "../../engine/tuning.ts";
 import type { Address, Addresses } from "./addresses.ts";
-import { illegal, illegalSecret, isRecord, named } from "./option-checks.ts";
-import type { ConnectOptions } from "./parameters.ts";
+import { illegal, illegalSecret, isRecord, named } from "../option-checks.ts";
+import type { ConnectOptions } from "../parameters.ts";
 import type { ParsedUri } from "./uri-parts.ts";
 
 /** One place, checked. */

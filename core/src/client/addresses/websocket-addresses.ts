@@ -1,10 +1,10 @@
 /** Addresses of relays: `ws:` and `wss:`. */
 
-import { UsageError } from "../wire/errors.ts";
+import { UsageError } from "../../wire/errors.ts";
 import type { Addresses } from "./addresses.ts";
-import type { WebSocketEndpoint } from "./io-services.ts";
-import { type Check, type Checks, checkOptions, illegalSecret, oneOf, someTexts } from "./option-checks.ts";
-import type { ConnectOptions } from "./parameters.ts";
+import type { WebSocketEndpoint } from "../io-services.ts";
+import { type Check, type Checks, checkOptions, illegalSecret, oneOf, someTexts } from "../option-checks.ts";
+import type { ConnectOptions } from "../parameters.ts";
 import { hideToken, isRelay, parseRelay } from "./uri-relay.ts";
 
 const checks: Checks<WebSocketEndpoint> = {

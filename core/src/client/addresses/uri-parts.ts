@@ -1,8 +1,8 @@
 /** What all URIs have in common: {@link parseUri} (uri.ts) tells what is strict about them, and why. */
 
-import { UsageError } from "../wire/errors.ts";
-import type { WebSocketEndpoint } from "./io-services.ts";
-import type { ConnectOptions, PasswordCredentials, TcpAddress } from "./parameters.ts";
+import { UsageError } from "../../wire/errors.ts";
+import type { WebSocketEndpoint } from "../io-services.ts";
+import type { ConnectOptions, PasswordCredentials, TcpAddress } from "../parameters.ts";
 import type { UriQuery } from "./uri-query.ts";
 
 /** What a URI says. */

@@ -1,19 +1,19 @@
 /** Publishes whose beginning and end are told to hooks. */
 
-import type { Publication } from "../engine/frame-writer.ts";
-import type { FieldTable } from "../wire/field-values.ts";
-import { type BasicProperties, EncodedProperties } from "../wire/properties.ts";
-import type { OutgoingMessage } from "./instrumentation-hooks.ts";
-import { plainProperties } from "./outgoing-properties.ts";
+import type { Publication } from "../../engine/frame-writer.ts";
+import type { FieldTable } from "../../wire/field-values.ts";
+import { type BasicProperties, EncodedProperties } from "../../wire/properties.ts";
+import type { OutgoingMessage } from "./hooks.ts";
+import { plainProperties } from "../outgoing-properties.ts";
 import {
   Publishing,
   type PublishingHost,
   type PublishingPolicy,
   type PublishWindow,
   type WaitOptions,
-} from "./publishing.ts";
-import type { ConfirmListener } from "./unconfirmed.ts";
-import { hasArrived, type WaitingPublish } from "./waiting-publish.ts";
+} from "../publishing.ts";
+import type { ConfirmListener } from "../unconfirmed.ts";
+import { hasArrived, type WaitingPublish } from "../waiting-publish.ts";
 
 /** Tells of a message that is about to be published; what is returned is to be called at its end. */
 export type PublishObserver = (message: Omit<OutgoingMessage, "connection" | "channel">) => (error: unknown) => void;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { UsageError } from "../wire/errors.ts";
+import { UsageError } from "../../wire/errors.ts";
 import { parseQuery, type UriQuery } from "./uri-query.ts";
 
 const encode = (value: unknown): string => encodeURIComponent(JSON.stringify(value));

@@ -1,8 +1,8 @@
 /** How it is said where to connect to: what each transport brings of its own. */
 
-import type { Endpoint, TcpOptions, UnixEndpoint, WebSocketEndpoint } from "./io-services.ts";
-import type { Checks } from "./option-checks.ts";
-import type { ConnectOptions, TlsFileOptions } from "./parameters.ts";
+import type { Endpoint, TcpOptions, UnixEndpoint, WebSocketEndpoint } from "../io-services.ts";
+import type { Checks } from "../option-checks.ts";
+import type { ConnectOptions, TlsFileOptions } from "../parameters.ts";
 import type { ParsedUri } from "./uri-parts.ts";
 
 /** Where to connect to, complete but for the contents of files. */

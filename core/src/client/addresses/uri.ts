@@ -6,9 +6,9 @@
  * becomes a port or a virtual host. And it never shows the URI, nor any part of it that could be a secret.
  */
 
-import { amqplain, anonymous, external, plain } from "../engine/sasl.ts";
-import { guest } from "./credentials.ts";
-import type { PasswordCredentials, TcpAddress } from "./parameters.ts";
+import { amqplain, anonymous, external, plain } from "../../engine/sasl.ts";
+import { guest } from "../credentials.ts";
+import type { PasswordCredentials, TcpAddress } from "../parameters.ts";
 import { decode, illegalUri, type ParsedUri, parseUserInfo, type UriParameters } from "./uri-parts.ts";
 import { isRelay, parseRelay } from "./uri-relay.ts";
 import { type AuthMechanism, parseQuery } from "./uri-query.ts";

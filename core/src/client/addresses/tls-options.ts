@@ -1,9 +1,9 @@
 /** The options of TLS: which go together, where files stand for contents, and how secrets stay out of sight. */
 
-import { UsageError } from "../wire/errors.ts";
-import type { TlsOptions } from "./io-services.ts";
-import { type Checks, checkOptions, flag, illegal, oneOf, secretText, someText } from "./option-checks.ts";
-import type { ConnectOptions, TlsFileOptions } from "./parameters.ts";
+import { UsageError } from "../../wire/errors.ts";
+import type { TlsOptions } from "../io-services.ts";
+import { type Checks, checkOptions, flag, illegal, oneOf, secretText, someText } from "../option-checks.ts";
+import type { ConnectOptions, TlsFileOptions } from "../parameters.ts";
 
 type ReadFile = NonNullable<ConnectOptions["readFile"]>;
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };

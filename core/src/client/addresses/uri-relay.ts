@@ -1,6 +1,6 @@
 /** The URI of a relay, `ws:` or `wss:`: user name and password are AMQP's, and everything else is the relay's. */
 
-import type { WebSocketEndpoint } from "./io-services.ts";
+import type { WebSocketEndpoint } from "../io-services.ts";
 import { illegalUri, parseUserInfo, type ParsedUri } from "./uri-parts.ts";
 
 const form = /^(wss?:\/\/)(?:([^/?#@\s]*)@)?(\[[^/?#@[\]\s]+\]|[^/?#@:[\]\s]*)((?::\d*)?)((?:[/?][^#\s]*)?)$/i;

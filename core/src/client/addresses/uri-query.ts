@@ -20,11 +20,11 @@
  * | `tcp_options` | `tcp` | a JSON object with `TCP_KEEPIDLE`, seconds |
  */
 
-import type { Millis } from "../engine/config.ts";
-import { UsageError } from "../wire/errors.ts";
-import type { TcpOptions } from "./io-services.ts";
-import { isRecord } from "./option-checks.ts";
-import type { ConnectOptions, TlsFileOptions } from "./parameters.ts";
+import type { Millis } from "../../engine/config.ts";
+import { UsageError } from "../../wire/errors.ts";
+import type { TcpOptions } from "../io-services.ts";
+import { isRecord } from "../option-checks.ts";
+import type { ConnectOptions, TlsFileOptions } from "../parameters.ts";
 import { mergeTls } from "./tls-options.ts";
 
 /** The options that the query of a URI can set. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { logTo, type LogLevel } from "./instrumentation-log.ts";
-import { instrument } from "./instrumentation-observer.ts";
-import { bytes, connected, errorOf, settled } from "./testing/fixture.ts";
-import { recovering } from "./testing/recovering.ts";
+import { logTo, type LogLevel } from "./log.ts";
+import { instrument } from "./observer.ts";
+import { bytes, connected, errorOf, settled } from "../testing/fixture.ts";
+import { recovering } from "../testing/recovering.ts";
 
 /** A logger that keeps what it is told, as `level message fields`. */
 function logger(): { readonly lines: string[] } & Record<LogLevel, (fields: object, message: string) => void> {

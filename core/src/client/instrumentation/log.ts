@@ -1,8 +1,8 @@
 /** Hooks that write to the application's log. */
 
-import { UsageError } from "../wire/errors.ts";
-import { errorFacts } from "./error-facts.ts";
-import type { ConnectAttempt, Hooks, ObservedConnection, ObservedEvent } from "./instrumentation-hooks.ts";
+import { UsageError } from "../../wire/errors.ts";
+import { errorFacts } from "../error-facts.ts";
+import type { ConnectAttempt, Hooks, ObservedConnection, ObservedEvent } from "./hooks.ts";
 
 /** How important a line is. */
 export type LogLevel = "debug" | "info" | "warn" | "error";

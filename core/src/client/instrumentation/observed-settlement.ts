@@ -1,11 +1,11 @@
 /** Deliveries whose settling is told to hooks. */
 
-import type { ChannelEngine } from "../engine/channel-engine.ts";
-import type { Delivery } from "./delivery.ts";
-import type { Reception, Settled } from "./instrumentation-hooks.ts";
-import type { Link } from "./link.ts";
-import { Settlement } from "./settlement.ts";
-import type { Transactions } from "./transactions.ts";
+import type { ChannelEngine } from "../../engine/channel-engine.ts";
+import type { Delivery } from "../delivery.ts";
+import type { Reception, Settled } from "./hooks.ts";
+import type { Link } from "../link.ts";
+import { Settlement } from "../settlement.ts";
+import type { Transactions } from "../transactions.ts";
 
 /** What the application was given, and where. */
 interface Remembered {

@@ -1,12 +1,12 @@
 /** What an application can look on at, and take part in: functions that the client calls as things happen. */
 
-import type { Millis } from "../engine/config.ts";
-import type { FieldValue } from "../wire/field-values.ts";
-import type { BasicProperties } from "../wire/properties.ts";
-import type { ConnectionEvents } from "./connection-events.ts";
-import type { ConsumerDelivery, Delivery } from "./delivery.ts";
-import type { EndError } from "./errors.ts";
-import type { Endpoint } from "./io-services.ts";
+import type { Millis } from "../../engine/config.ts";
+import type { FieldValue } from "../../wire/field-values.ts";
+import type { BasicProperties } from "../../wire/properties.ts";
+import type { ConnectionEvents } from "../connection-events.ts";
+import type { ConsumerDelivery, Delivery } from "../delivery.ts";
+import type { EndError } from "../errors.ts";
+import type { Endpoint } from "../io-services.ts";
 
 /** Which connection something happens on. Its fields change when the connection moves to another server. */
 export interface ObservedConnection {

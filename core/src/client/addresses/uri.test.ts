@@ -1,8 +1,8 @@
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { UsageError } from "../wire/errors.ts";
-import { CredentialsSource } from "./credentials.ts";
+import { UsageError } from "../../wire/errors.ts";
+import { CredentialsSource } from "../credentials.ts";
 import { parseUri } from "./uri.ts";
 
 interface Outcome {

@@ -1,9 +1,9 @@
 /** Addresses of every transport: TCP, with TLS or without, unix domain sockets, and relays. */
 
-import { UsageError } from "../wire/errors.ts";
+import { UsageError } from "../../wire/errors.ts";
 import type { Address, Addresses, TcpPlace } from "./addresses.ts";
-import { webSocketOfParts, webSocketOfUri } from "./addresses-websocket.ts";
-import type { TcpOptions, UnixEndpoint } from "./io-services.ts";
+import { webSocketOfParts, webSocketOfUri } from "./websocket-addresses.ts";
+import type { TcpOptions, UnixEndpoint } from "../io-services.ts";
 import {
   type Check,
   type Checks,
@@ -15,8 +15,8 @@ import {
   oneOf,
   shortString,
   someText,
-} from "./option-checks.ts";
-import type { ConnectOptions, TcpAddress } from "./parameters.ts";
+} from "../option-checks.ts";
+import type { ConnectOptions, TcpAddress } from "../parameters.ts";
 import { checkTls, checkTlsTogether, fileOptions, loadTls, mergeTls, noFiles } from "./tls-options.ts";
 import { placeParameterNames } from "./places.ts";
 import { parseUri } from "./uri.ts";

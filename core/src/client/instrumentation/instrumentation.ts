@@ -1,24 +1,24 @@
 /**
  * Where the client calls the hooks of an application. Types only: what does the work is made by `instrument`
- * (instrumentation-observer.ts), so that a program without hooks neither carries it nor pays for it. A channel of an
+ * (observer.ts), so that a program without hooks neither carries it nor pays for it. A channel of an
  * observed connection has observed parts in place of the plain ones; the hot paths do not know of hooks.
  */
 
-import type { ChannelEngine } from "../engine/channel-engine.ts";
-import type { ChannelCore } from "./channel-core.ts";
-import type { ConnectionEvents } from "./connection-events.ts";
-import type { DeliveryHandler } from "./consumer-options.ts";
-import type { GotMessage } from "./delivery.ts";
-import type { DeliveryQueue } from "./delivery-queue.ts";
-import type { EndError } from "./errors.ts";
-import type { ConnectAttempt } from "./instrumentation-hooks.ts";
-import type { Endpoint, IoServices } from "./io-services.ts";
-import type { Link } from "./link.ts";
-import type { Report } from "./listeners.ts";
-import type { Publishing, PublishingPolicy, PublishWindow } from "./publishing.ts";
-import type { Settlement } from "./settlement.ts";
-import type { Subscription } from "./subscription.ts";
-import type { Transactions } from "./transactions.ts";
+import type { ChannelEngine } from "../../engine/channel-engine.ts";
+import type { ChannelCore } from "../channel-core.ts";
+import type { ConnectionEvents } from "../connection-events.ts";
+import type { DeliveryHandler } from "../consumer-options.ts";
+import type { GotMessage } from "../delivery.ts";
+import type { DeliveryQueue } from "../delivery-queue.ts";
+import type { EndError } from "../errors.ts";
+import type { ConnectAttempt } from "./hooks.ts";
+import type { Endpoint, IoServices } from "../io-services.ts";
+import type { Link } from "../link.ts";
+import type { Report } from "../listeners.ts";
+import type { Publishing, PublishingPolicy, PublishWindow } from "../publishing.ts";
+import type { Settlement } from "../settlement.ts";
+import type { Subscription } from "../subscription.ts";
+import type { Transactions } from "../transactions.ts";
 
 /** What `connect()` takes as `instrumentation`. Made by `instrument`; may serve several connections. */
 export interface Instrumentation {

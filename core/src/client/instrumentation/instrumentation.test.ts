@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { encodeProperties } from "../wire/properties.ts";
-import { connect } from "./connect.ts";
-import type { Hooks } from "./instrumentation-hooks.ts";
-import { instrument } from "./instrumentation-observer.ts";
-import type { ConnectOptions } from "./parameters.ts";
-import { openRpcClient } from "./rpc/rpc-client.ts";
-import { serve } from "./testing/fake-server.ts";
-import { bytes, connected, errorOf, type Fixture, settled, withChannel } from "./testing/fixture.ts";
-import { VirtualIo } from "./testing/virtual-io.ts";
+import { encodeProperties } from "../../wire/properties.ts";
+import { connect } from "../connect.ts";
+import type { Hooks } from "./hooks.ts";
+import { instrument } from "./observer.ts";
+import type { ConnectOptions } from "../parameters.ts";
+import { openRpcClient } from "../rpc/rpc-client.ts";
+import { serve } from "../testing/fake-server.ts";
+import { bytes, connected, errorOf, type Fixture, settled, withChannel } from "../testing/fixture.ts";
+import { VirtualIo } from "../testing/virtual-io.ts";
 
 const observed = (...hooks: Hooks[]): ConnectOptions => ({ instrumentation: instrument(...hooks) });
 
