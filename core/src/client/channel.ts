@@ -25,7 +25,7 @@ import { MessageNames, messageNames } from "./message-names.ts";
 import { checkCall, type Names } from "./option-checks.ts";
 import { checkProperties } from "./outgoing-properties.ts";
 import type { SettleResult } from "./settlement.ts";
-import { Topology } from "./topology.ts";
+import { ChannelTopology } from "./channel-topology.ts";
 
 /** The requests that have no method of their own where the client has to know of their effect. */
 export type RawRequestName = Exclude<
@@ -51,7 +51,7 @@ export let coreOf: (channel: Channel) => ChannelCore;
  * The server takes the calls of a channel one after the other. When it refuses one it closes the channel: the call
  * rejects with `ChannelError`, calls behind it with the same error and the `outcome` `"not-sent"` or `"unknown"`.
  */
-export class Channel extends Topology {
+export class Channel extends ChannelTopology {
   static {
     coreOf = (channel) => {
       if (typeof channel === "object" && channel !== null && #core in channel) return channel.#core;

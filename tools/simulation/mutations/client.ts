@@ -134,7 +134,7 @@ export const clientMutations: readonly Mutation[] = [
   ),
   client(
     "an unbinding forgets its routing key",
-    "topology.ts",
+    "channel-topology.ts",
     '"queue.unbind", { ...options, routingKey }',
     '"queue.unbind", { ...options, routingKey: "" }',
   ),

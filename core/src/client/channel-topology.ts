@@ -34,7 +34,7 @@ type Given<M extends NoWaitName> = NoWaitOptions &
  * differently, 403 and 405): the channel is closed then. With `UsageError` for what cannot be sent, `ConnectionError`
  * when the connection is lost, and `AbortError`.
  */
-export abstract class Topology {
+export abstract class ChannelTopology {
   readonly #core: ChannelCore;
 
   constructor(core: ChannelCore) {
