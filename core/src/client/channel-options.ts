@@ -129,9 +129,9 @@ export interface BasicQosOptions extends CallerOptions {
   readonly prefetchSize?: number | undefined;
   /**
    * False, the default: for each consumer that is started on this channel from now on. True: for all consumers of the
-   * channel together, beside what `basicQos` has set for each before. A consumer that says no `prefetch` has no limit of
-   * its own then; RabbitMQ lifts the shared one when a later consumer, or `basicQos`, sets one for each. Quorum queues and
-   * streams refuse to be consumed with it. Deprecated, and RabbitMQ 4.3 and newer take it for false.
+   * channel together, beside what each has. A consumer that says no `prefetch` has what the channel was told last for each
+   * then, no limit where that was nothing; RabbitMQ lifts the shared one when a later consumer, or `basicQos`, sets one for
+   * each. Quorum queues and streams refuse to be consumed with it. Deprecated, and RabbitMQ 4.3 and newer take it for false.
    */
   readonly global?: boolean | undefined;
 }

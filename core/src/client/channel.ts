@@ -183,9 +183,9 @@ export class Channel extends ChannelTopology {
     checkCall("basic.qos", options);
     const { prefetchCount, prefetchSize = 0, global = false, signal } = options;
     if (prefetchSize !== 0) throw notSupported("basic.qos with a prefetchSize other than 0");
-    const { subscriptions } = this.#core;
-    if (global) return subscriptions.setSharedPrefetch(prefetchCount, signal);
-    return subscriptions.setPrefetch(prefetchCount, signal);
+    if (!global) return this.#core.subscriptions.setPrefetch(prefetchCount, signal);
+    await this.#core.call("basic.qos", { prefetchCount, prefetchSize, global }, signal);
+    this.#core.memory.prefetchGlobal = prefetchCount;
   }
 
   /** Takes one message out of a queue; `undefined` when it is empty. To get more than one, consume. */

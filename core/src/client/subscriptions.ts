@@ -59,22 +59,6 @@ export class Subscriptions implements SubscriptionHost {
     this.#prefetch = count;
   }
 
-  /** Sets the prefetch that all consumers share. That of each to come is told before: it would lift this one. */
-  setSharedPrefetch(prefetchCount: number, signal: AbortSignal | undefined): Promise<void> {
-    this.#prepare(this.#prefetch ?? 0);
-    return this.#channel.ask(
-      "basic.qos",
-      { prefetchSize: 0, prefetchCount, global: true },
-      {
-        signal,
-        value: () => {
-          this.#channel.memory.prefetchGlobal = prefetchCount;
-        },
-        again: () => this.setSharedPrefetch(prefetchCount, signal),
-      },
-    );
-  }
-
   find(consumerTag: string): Subscription | undefined {
     // Mostly one consumer gets a whole run of deliveries.
     if (this.#latest !== undefined && this.#latestTag === consumerTag) return this.#latest;
@@ -241,8 +225,9 @@ export class Subscriptions implements SubscriptionHost {
       throw new UsageError("INVALID_ARGUMENT", "prefetch limits unacknowledged messages: with noAck there are none");
     }
     if (prefetch !== undefined) short(prefetch, "prefetch");
-    if (noAck) return 0;
-    return prefetch ?? this.#prefetch ?? (this.#channel.memory.prefetchGlobal ? 0 : defaultPrefetch);
+    // To tell the server another one would lift the limit that all share.
+    const told = this.#channel.memory.prefetchGlobal ? this.#toldPrefetch : undefined;
+    return noAck ? 0 : (prefetch ?? told ?? this.#prefetch ?? defaultPrefetch);
   }
 
   /**
@@ -258,15 +243,12 @@ export class Subscriptions implements SubscriptionHost {
     // Nobody wants it any more where it was cancelled while it waited.
     if (subscription.state !== "consuming") return done;
     const again = (): Promise<void> => this.#start(subscription, fields, prefetch, signal);
-    if (prefetch !== undefined) this.#prepare(prefetch);
+    if (this.#channel.live && prefetch !== undefined && prefetch !== this.#toldPrefetch) {
+      // What ends it ends the consumer as well, or has it started again.
+      this.#tellPrefetch(prefetch, { again: async () => {} }).catch(() => {});
+    }
     if (fields.noWait === true) return this.#channel.tell("basic.consume", fields, again);
     return this.#channel.ask("basic.consume", fields, { signal, value: () => {}, again });
-  }
-
-  /** Tells the prefetch for what is asked next, where it is another one. What ends it ends that too, or has it asked again. */
-  #prepare(prefetch: number): void {
-    if (!this.#channel.live || prefetch === this.#toldPrefetch) return;
-    this.#tellPrefetch(prefetch, { again: async () => {} }).catch(() => {});
   }
 
   async #tellPrefetch(prefetchCount: number, options: Pick<CallOptions<void>, "signal" | "again">): Promise<void> {
