@@ -8,6 +8,7 @@ import { bytes, errorOf, failure, settled, stateOf } from "../testing/fixture.ts
 import { type Recovering, recovering } from "../testing/recovering.ts";
 import { openRpcClient, type RpcClient } from "./rpc-client.ts";
 import type { RpcClientOptions } from "./rpc-options.ts";
+import { openRpcServer } from "./rpc-server.ts";
 
 interface Calling extends Recovering {
   readonly client: RpcClient;
@@ -34,6 +35,26 @@ function mark({ headers }: OutgoingMessage): undefined {
 }
 
 const textOf = ({ body }: { body: Uint8Array }): string => new TextDecoder().decode(body);
+
+describe("an option that nobody knows", () => {
+  const misspelled = { codec: {} } as object;
+
+  it("is refused by a client, a call and a server, before anything is sent", async () => {
+    const { io, server, connection, client } = await calling();
+    const before = server().log.length;
+    const refused = { code: "INVALID_ARGUMENT", message: expect.stringContaining("codec is not an option") };
+    expect(await failure(io, openRpcClient(connection, misspelled))).toMatchObject(refused);
+    expect(await failure(io, client.call(bytes("a"), misspelled))).toMatchObject(refused);
+    const options = { queue: "q", ...misspelled };
+    expect(
+      await failure(
+        io,
+        openRpcServer(connection, options, (request) => request),
+      ),
+    ).toMatchObject(refused);
+    expect(server().log.length).toBe(before);
+  });
+});
 
 describe("a call", () => {
   it("is answered by a reply that comes before the confirm, or never has one", async () => {

@@ -18,6 +18,7 @@ import type { ConsumerEnd } from "../consumer-options.ts";
 import type { ConsumerDelivery } from "../delivery.ts";
 import { AbortError, type EndError, endedWith } from "../errors.ts";
 import { Future, isThenable, rejection } from "../futures.ts";
+import { checkMessageNames, MessageNames } from "../message-names.ts";
 import { illegal, patience } from "../option-checks.ts";
 import { checkProperties } from "../outgoing-properties.ts";
 import { PassingMap } from "../passing-map.ts";
@@ -30,7 +31,9 @@ import {
   defaultMaxCalls,
   longestTimeToLive,
   type RpcCallOptions,
+  rpcCallNames,
   type RpcClientOptions,
+  rpcClientNames,
 } from "./rpc-options.ts";
 
 /** A request before it is known where its reply is to go. */
@@ -65,6 +68,7 @@ export async function openRpcClient<Request = Uint8Array, Reply = Uint8Array>(
   options: RpcClientOptions<Request, Reply> = {},
 ): Promise<RpcClient<Request, Reply>> {
   const internals = internalsOf(connection);
+  checkMessageNames(options, rpcClientNames);
   checkTimeout(options.timeout);
   const { maxCalls, requestCodec, replyCodec, replyTo = "direct" } = options;
   if (maxCalls !== undefined && !(maxCalls > 0)) throw illegal("maxCalls", "a positive number", maxCalls);
@@ -99,6 +103,7 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
   readonly #stopListening: () => void;
   /** Tells this client's calls from those of another one that reads the same queue later. */
   readonly #prefix: string;
+  readonly #callNames = new MessageNames(rpcCallNames);
   #made = 0;
   #lateReplies = 0;
   #replyChannel: Promise<ReplyChannel> | undefined;
@@ -189,8 +194,9 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
 
   // Requests
 
-  #checkCall({ timeout }: RpcCallOptions): void {
-    checkTimeout(timeout);
+  #checkCall(options: RpcCallOptions): void {
+    this.#callNames.check(options);
+    checkTimeout(options.timeout);
     const { maxCalls = defaultMaxCalls } = this.#options;
     if (this.#calls.size >= maxCalls) {
       throw new UsageError("LIMIT_REACHED", `${this.#calls.size} calls wait for their reply already`);

@@ -4,6 +4,7 @@ import type { Millis } from "../../engine/config.ts";
 import type { ConsumerArguments } from "../arguments.ts";
 import type { CallerOptions, QueueDeclareOptions } from "../channel-options.ts";
 import type { Codec } from "../codecs/codec.ts";
+import type { Names } from "../option-checks.ts";
 import type { OutgoingProperties } from "../outgoing-properties.ts";
 import type { RpcError } from "./rpc-error.ts";
 
@@ -21,6 +22,37 @@ export const defaultDrain: Millis = 30_000;
 
 /** The longest time to live that RabbitMQ takes (rabbit_misc, ten years): longer calls have none. */
 export const longestTimeToLive: Millis = 315_360_000_000;
+
+/** The options of a call. */
+export const rpcCallNames: Names<RpcCallOptions> = {
+  exchange: true,
+  routingKey: true,
+  properties: true,
+  timeout: true,
+  signal: true,
+};
+
+export const rpcClientNames: Names<RpcClientOptions<unknown, unknown>> = {
+  ...rpcCallNames,
+  replyTo: true,
+  maxCalls: true,
+  requestCodec: true,
+  replyCodec: true,
+};
+
+export const rpcServerNames: Names<RpcServerOptions<unknown, unknown>> = {
+  queue: true,
+  concurrency: true,
+  prefetch: true,
+  consumerTag: true,
+  exclusive: true,
+  arguments: true,
+  properties: true,
+  requestCodec: true,
+  replyCodec: true,
+  describeError: true,
+  signal: true,
+};
 
 /** Where requests go, and what they carry. What a call says itself wins over what the client was told. */
 interface Addressing {

@@ -13,11 +13,12 @@ import type { ConsumerEnd } from "../consumer-options.ts";
 import type { ConsumerDelivery } from "../delivery.ts";
 import { closeAfterHandlers } from "../handlers-publisher.ts";
 import { UnroutableError } from "../errors.ts";
+import { checkMessageNames } from "../message-names.ts";
 import { patience } from "../option-checks.ts";
 import { contain, type Report } from "../listeners.ts";
 import type { Publisher } from "../publisher.ts";
 import { errorHeaders, internalError, RpcError } from "./rpc-error.ts";
-import { defaultDrain, defaultServerConcurrency, type RpcServerOptions } from "./rpc-options.ts";
+import { defaultDrain, defaultServerConcurrency, type RpcServerOptions, rpcServerNames } from "./rpc-options.ts";
 import { ReplyWith, type RpcHandler, ServedRequest } from "./rpc-request.ts";
 
 /** What a server has done so far. */
@@ -51,6 +52,7 @@ export async function openRpcServer<Request = Uint8Array, Reply = Uint8Array>(
   handler: RpcHandler<Request, Reply>,
 ): Promise<RpcServer> {
   const internals = internalsOf(connection);
+  checkMessageNames(options, rpcServerNames);
   if (typeof handler !== "function") throw new UsageError("INVALID_ARGUMENT", "The handler is not a function");
   const { queue, consumerTag, exclusive, arguments: table, signal } = options;
   const { requestCodec, replyCodec, concurrency, prefetch } = options;
