@@ -94,11 +94,15 @@ export class Deadlines {
     return Promise.race([promise, late.promise]).finally(() => deadline.cancel());
   }
 
-  /** One of them was cancelled; it says so itself. */
+  /**
+   * One of them was cancelled; it says so itself. Those that were are dropped when they are the majority, so that their
+   * number stays within that of the others.
+   */
   cancelled(): void {
     this.#live -= 1;
     if (this.#ending && this.#live === 0) this.#disarm();
-    this.#dropCancelled();
+    if (this.#live <= this.#entries.length / 2)
+      this.#entries = this.#entries.filter(({ expiring }) => expiring !== undefined);
   }
 
   /**
@@ -108,12 +112,6 @@ export class Deadlines {
   end(): void {
     this.#ending = true;
     if (this.#live === 0) this.#disarm();
-  }
-
-  /** Cancelled entries are dropped when they are the majority, so their number stays within that of the others. */
-  #dropCancelled(): void {
-    if (this.#live > this.#entries.length / 2) return;
-    this.#entries = this.#entries.filter((entry) => entry.expiring !== undefined);
   }
 
   #arm(): void {
