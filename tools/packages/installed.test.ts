@@ -53,4 +53,11 @@ describe("compiling against packages", () => {
     const broken = await make(modules, { a: "export declare const hare: Leveret;" });
     expect((await checkTypes(broken, folder)).join("")).toContain("Cannot find name 'Leveret'");
   });
+
+  it("finds a declaration that only a newer TypeScript understands", async () => {
+    const tooNew = { a: "export declare function hare<T>(one: T, other: NoInfer<T>): T;" };
+    const problems = await checkTypes(await make({ a: "export const hare = 1;" }, tooNew), folder);
+    expect(problems.join("")).toMatch(/with tools.typescript52.*Cannot find name 'NoInfer'/s);
+    expect(problems).toHaveLength(1);
+  });
 });

@@ -15,6 +15,11 @@ export const nodes: readonly string[] = [
   "node_modules/.bin/node",
 ].map((file) => path.join(repositoryRoot, file));
 
+/** The TypeScripts that the declarations are compiled with: the one in use, and the oldest that they are promised to. */
+const compilers: readonly string[] = ["node_modules/.bin/tsc", "tools/typescript52/node_modules/.bin/tsc"].map((file) =>
+  path.join(repositoryRoot, file),
+);
+
 /** Unpacks tarballs into `folder/node_modules`, next to what they need from elsewhere. */
 export async function install(
   packages: readonly Package[],
@@ -111,7 +116,7 @@ const projects: readonly { readonly name: string; readonly settings: object; tak
   },
 ];
 
-/** Compiles programs that use every entry, with the declarations checked too. */
+/** Compiles programs that use every entry, with the declarations checked too, by each TypeScript. */
 export async function checkTypes(packages: readonly Package[], folder: string): Promise<string[]> {
   const entries = packages.flatMap((one) => one.entries);
   const problems: string[] = [];
@@ -120,9 +125,11 @@ export async function checkTypes(packages: readonly Package[], folder: string): 
     await writeFile(path.join(folder, "use.ts"), `export {};\n${imports.join("")}`);
     const compilerOptions = { ...strictest, ...settings };
     await writeFile(path.join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["use.ts"] }));
-    const tsc = path.join(repositoryRoot, "node_modules/.bin/tsc");
-    const { code, output } = await run(tsc, ["--pretty", "false", "-p", folder], { cwd: folder });
-    if (code !== 0) problems.push(`the declarations do not compile for ${name}:\n${output}`);
+    for (const tsc of compilers) {
+      const { code, output } = await run(tsc, ["--pretty", "false", "-p", folder], { cwd: folder });
+      const where = path.relative(repositoryRoot, tsc);
+      if (code !== 0) problems.push(`the declarations do not compile for ${name} with ${where}:\n${output}`);
+    }
   }
   return problems;
 }
@@ -131,6 +138,7 @@ const strictest = {
   target: "ES2022",
   strict: true,
   exactOptionalPropertyTypes: true,
+  verbatimModuleSyntax: true,
   skipLibCheck: false,
   noEmit: true,
 };

@@ -222,7 +222,10 @@ export class BlockingChannel extends BlockingTopology {
   }
 
   /** Cancels all consumers with a handler, or the one of that tag: then {@link startConsuming} returns. */
-  stopConsuming({ consumerTag, timeout }: BlockingOptions & { readonly consumerTag?: string } = {}): number {
+  stopConsuming({
+    consumerTag,
+    timeout,
+  }: BlockingOptions & { readonly consumerTag?: string | undefined } = {}): number {
     return this.#consumers.cancelHandlers(consumerTag, timeout);
   }
 
@@ -264,7 +267,7 @@ export class BlockingChannel extends BlockingTopology {
   }
 
   /** Has the server put back all outstanding deliveries of the channel. */
-  basicRecover(options: BlockingOptions & { readonly requeue?: boolean } = {}): void {
+  basicRecover(options: BlockingOptions & { readonly requeue?: boolean | undefined } = {}): void {
     const last = this.#lane.call("basicRecover", options) as number;
     if (last > 0) this.#lane.outstanding.settled(last, true);
   }

@@ -173,7 +173,7 @@ export class BlockingConnection {
    * @throws What a callback throws: the rest waits for the next call. ChannelError when the server closed a channel and
    * no call has said so yet; ConnectionError when the connection is over. UsageError ILLEGAL_STATE inside a callback.
    */
-  processDataEvents({ timeLimit = 0 }: { readonly timeLimit?: Millis } = {}): void {
+  processDataEvents({ timeLimit = 0 }: { readonly timeLimit?: Millis | undefined } = {}): void {
     requireTime("timeLimit", timeLimit);
     this.#dispatcher.requireOutside("processDataEvents is not to be called");
     const deadline = this.#port.now() + timeLimit;

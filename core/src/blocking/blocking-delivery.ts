@@ -35,7 +35,7 @@ export class BlockingDelivery extends LentMessage {
    * @returns `"stale"` when the connection was lost and recovered meanwhile: the server delivers the message again.
    * @throws SettlementError ALREADY_SETTLED, or STALE_DELIVERY on a channel that is closed; nothing was sent then.
    */
-  ack({ multiple = false }: { readonly multiple?: boolean } = {}): SettleResult {
+  ack({ multiple = false }: { readonly multiple?: boolean | undefined } = {}): SettleResult {
     return this.#settle("ack", multiple, false);
   }
 
@@ -49,8 +49,8 @@ export class BlockingDelivery extends LentMessage {
     requeue = true,
     multiple = false,
   }: {
-    readonly requeue?: boolean;
-    readonly multiple?: boolean;
+    readonly requeue?: boolean | undefined;
+    readonly multiple?: boolean | undefined;
   } = {}): SettleResult {
     return this.#settle("nack", multiple, requeue);
   }
@@ -61,7 +61,7 @@ export class BlockingDelivery extends LentMessage {
    * @returns as {@link ack}.
    * @throws as {@link ack}.
    */
-  reject({ requeue = true }: { readonly requeue?: boolean } = {}): SettleResult {
+  reject({ requeue = true }: { readonly requeue?: boolean | undefined } = {}): SettleResult {
     return this.#settle("reject", false, requeue);
   }
 

@@ -249,7 +249,7 @@ export class Channel extends ChannelTopology {
   }
 
   /** Has the server put back all outstanding deliveries of the channel. RabbitMQ does not support it without requeueing. */
-  async basicRecover(options: CallerOptions & { readonly requeue?: boolean } = {}): Promise<void> {
+  async basicRecover(options: CallerOptions & { readonly requeue?: boolean | undefined } = {}): Promise<void> {
     checkCall("basic.recover", options);
     const { requeue = true, signal } = options;
     if (!requeue) throw notSupported("basic.recover without requeue");
@@ -257,7 +257,7 @@ export class Channel extends ChannelTopology {
   }
 
   /** As {@link basicRecover}, without an answer. Deprecated in AMQP. */
-  async basicRecoverAsync(options: { readonly requeue?: boolean } = {}): Promise<void> {
+  async basicRecoverAsync(options: { readonly requeue?: boolean | undefined } = {}): Promise<void> {
     checkCall("basic.recover-async", options, {});
     const { requeue = true } = options;
     if (!requeue) throw notSupported("basic.recover-async without requeue");

@@ -112,7 +112,7 @@ export class Consumer {
    * @param options - `drain`: how long to wait for handlers, in milliseconds; default 30 s. For the server, which may have
    * blocked the connection, it waits 5 s before and 5 s behind that at the most.
    */
-  async close({ drain = defaultDrain }: { readonly drain?: Millis } = {}): Promise<ConsumerClosed> {
+  async close({ drain = defaultDrain }: { readonly drain?: Millis | undefined } = {}): Promise<ConsumerClosed> {
     patience(drain, "drain");
     this.#closing ??= this.#close(drain);
     return this.#closing;

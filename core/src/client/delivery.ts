@@ -87,7 +87,7 @@ export class Delivery {
    * delivers the message again.
    * @throws SettlementError ALREADY_SETTLED, or STALE_DELIVERY on a channel that is closed; nothing was sent then.
    */
-  ack({ multiple = false }: { readonly multiple?: boolean } = {}): SettleResult {
+  ack({ multiple = false }: { readonly multiple?: boolean | undefined } = {}): SettleResult {
     return this.#open().acknowledge(this.#event.deliveryTag, multiple);
   }
 
@@ -102,8 +102,8 @@ export class Delivery {
     requeue = true,
     multiple = false,
   }: {
-    readonly requeue?: boolean;
-    readonly multiple?: boolean;
+    readonly requeue?: boolean | undefined;
+    readonly multiple?: boolean | undefined;
   } = {}): SettleResult {
     return this.#open().decline(this.#event.deliveryTag, requeue, multiple);
   }
@@ -115,7 +115,7 @@ export class Delivery {
    * @returns as {@link ack}.
    * @throws as {@link ack}.
    */
-  reject({ requeue = true }: { readonly requeue?: boolean } = {}): SettleResult {
+  reject({ requeue = true }: { readonly requeue?: boolean | undefined } = {}): SettleResult {
     return this.#open().decline(this.#event.deliveryTag, requeue, false, "reject");
   }
 

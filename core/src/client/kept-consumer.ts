@@ -133,7 +133,7 @@ export class KeptConsumer {
   }
 
   /** Ends it: takes no more messages, and waits for handlers, as `Consumer.close`. */
-  async close(options?: { readonly drain?: Millis }): Promise<ConsumerClosed> {
+  async close(options?: { readonly drain?: Millis | undefined }): Promise<ConsumerClosed> {
     if (options?.drain !== undefined) patience(options.drain, "drain");
     if (this.#closing === undefined) {
       this.#finish({ type: "cancelled" });

@@ -163,7 +163,7 @@ export class Publisher {
    * @param options - `timeout`: how long to wait for confirms, in milliseconds; default 30 s.
    * @throws as {@link flush}; the channel is closed all the same.
    */
-  async close({ timeout = defaultCloseTimeout }: { readonly timeout?: Millis } = {}): Promise<void> {
+  async close({ timeout = defaultCloseTimeout }: { readonly timeout?: Millis | undefined } = {}): Promise<void> {
     patience(timeout, "timeout");
     this.#closing ??= this.#close(timeout);
     return this.#closing;

@@ -146,7 +146,7 @@ export class WorkerPool {
    * @param options - `drain`: how long to wait for handlers, in milliseconds; default 30 s. What is not handled then
    * goes back to the queue.
    */
-  async close(options: { readonly drain?: Millis } = {}): Promise<ConsumerClosed> {
+  async close(options: { readonly drain?: Millis | undefined } = {}): Promise<ConsumerClosed> {
     if (options.drain !== undefined) patience(options.drain, "drain");
     this.#closing ??= this.#close(options);
     return this.#closing;
@@ -157,7 +157,7 @@ export class WorkerPool {
     return this.close().then(() => {});
   }
 
-  async #close(options: { readonly drain?: Millis }): Promise<ConsumerClosed> {
+  async #close(options: { readonly drain?: Millis | undefined }): Promise<ConsumerClosed> {
     // The consumer's channel is closed when its handlers are done, and takes back what is still outstanding.
     const closed = await this.#consumer?.close(options);
     await this.#endWorkers();

@@ -219,7 +219,7 @@ export class WorkerChannel extends WorkerTopology {
   }
 
   /** Has the server put back all outstanding deliveries of the channel. */
-  async basicRecover(options: CallerOptions & { readonly requeue?: boolean } = {}): Promise<void> {
+  async basicRecover(options: CallerOptions & { readonly requeue?: boolean | undefined } = {}): Promise<void> {
     const recover = (): Promise<unknown> =>
       this.#guest.call(this.#lane, "basicRecover", options, { signal: options.signal });
     const last = await (this.#waiting > 0 ? inTurn((go) => this.#later(go), options.signal, recover) : recover());

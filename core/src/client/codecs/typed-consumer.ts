@@ -106,7 +106,7 @@ export class TypedIterableConsumer<T> implements AsyncIterable<DecodedDelivery<T
   }
 
   /** As `Consumer.close`. */
-  close(options?: { readonly drain?: Millis }): Promise<ConsumerClosed> {
+  close(options?: { readonly drain?: Millis | undefined }): Promise<ConsumerClosed> {
     return this.consumer.close(options);
   }
 

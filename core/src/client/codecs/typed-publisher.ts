@@ -116,7 +116,7 @@ export class TypedPublisher<T> {
    * Waits for what is unconfirmed, and closes the channel, as `Publisher.close`. The time that encoding takes counts; what
    * is not encoded by then is not sent.
    */
-  async close({ timeout = defaultCloseTimeout }: { readonly timeout?: Millis } = {}): Promise<void> {
+  async close({ timeout = defaultCloseTimeout }: { readonly timeout?: Millis | undefined } = {}): Promise<void> {
     patience(timeout, "timeout");
     this.#closing ??= this.#close(timeout);
     return this.#closing;

@@ -148,7 +148,7 @@ export class RetryingConsumer {
   }
 
   /** Takes no more messages, and waits for handlers, as `Consumer.close`; what failed is on its way then. */
-  async close(options?: { readonly drain?: Millis }): Promise<ConsumerClosed> {
+  async close(options?: { readonly drain?: Millis | undefined }): Promise<ConsumerClosed> {
     if (options?.drain !== undefined) patience(options.drain, "drain");
     this.#closing ??= this.#close(options);
     return this.#closing;
@@ -159,7 +159,7 @@ export class RetryingConsumer {
     return this.close().then(() => {});
   }
 
-  async #close(options: { readonly drain?: Millis } | undefined): Promise<ConsumerClosed> {
+  async #close(options: { readonly drain?: Millis | undefined } | undefined): Promise<ConsumerClosed> {
     const closed = await this.consumer.close(options);
     await closeAfterHandlers(this.#publisher);
     return closed;

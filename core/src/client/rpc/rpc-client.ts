@@ -176,7 +176,7 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
    *
    * @param options - `drain`: how long to wait for replies, in milliseconds; default 30 s.
    */
-  async close({ drain = defaultDrain }: { readonly drain?: Millis } = {}): Promise<void> {
+  async close({ drain = defaultDrain }: { readonly drain?: Millis | undefined } = {}): Promise<void> {
     patience(drain, "drain");
     this.#closing ??= this.#close(drain);
     return this.#closing;

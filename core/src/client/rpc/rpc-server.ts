@@ -126,7 +126,7 @@ export class RpcServer {
    *
    * @param options - `drain`: how long to wait for handlers, in milliseconds; default 30 s.
    */
-  async close({ drain = defaultDrain }: { readonly drain?: Millis } = {}): Promise<void> {
+  async close({ drain = defaultDrain }: { readonly drain?: Millis | undefined } = {}): Promise<void> {
     patience(drain, "drain");
     this.#closing ??= this.#close(drain);
     return this.#closing;
