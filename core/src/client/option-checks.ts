@@ -3,6 +3,7 @@
  * what is legal, and what was given instead - unless it is, or may contain, a secret.
  */
 
+import { maxShortStringSize } from "../wire/constants.ts";
 import { UsageError } from "../wire/errors.ts";
 import type { ClientMethodName, MethodDefinition } from "../wire/method-types.ts";
 import { methods } from "../wire/methods.ts";
@@ -22,7 +23,6 @@ export type Names<T> = { readonly [Name in keyof T]-?: unknown };
 type Given<T> = { readonly [Name in keyof T]?: Exclude<T[Name], undefined> };
 
 const longestShown = 40;
-const shortStringSize = 255;
 
 /** The error about an option, with the value that was given. */
 export function illegal(name: string, legal: string, given: unknown): UsageError {
@@ -134,8 +134,8 @@ export const someTexts: Check = (value, name) => {
 export const shortString: Check = (value, name) => {
   text(value, name);
   const size = encodeText(String(value)).length;
-  if (size > shortStringSize) {
-    throw illegalSecret(name, `at most ${shortStringSize} bytes long in UTF-8, not ${size} bytes`);
+  if (size > maxShortStringSize) {
+    throw illegalSecret(name, `at most ${maxShortStringSize} bytes long in UTF-8, not ${size} bytes`);
   }
 };
 

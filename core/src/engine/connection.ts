@@ -1,6 +1,6 @@
 /** The connection's own machine: handshake, channel 0, deadlines, and every way to end. */
 
-import { frameType } from "../wire/constants.ts";
+import { frameType, maxShortStringSize } from "../wire/constants.ts";
 import { decodeMethod } from "../wire/decode.ts";
 import { ProtocolError, UsageError } from "../wire/errors.ts";
 import type { FieldTable } from "../wire/field-values.ts";
@@ -363,10 +363,7 @@ export class Connection implements RequestSender {
   }
 }
 
-/** A reply text is a short string. */
-const longestReplyText = 255;
-
 function blame({ replyCode, code, message }: ProtocolError): Arguments<"connection.close"> {
-  const replyText = `${code} - ${message}`.replace(/[^\x20-\x7e]/g, "?").slice(0, longestReplyText);
+  const replyText = `${code} - ${message}`.replace(/[^\x20-\x7e]/g, "?").slice(0, maxShortStringSize);
   return closeFields({ replyCode, replyText });
 }
