@@ -370,7 +370,7 @@ describe("what is not legal", () => {
     [{ openTimeout: -1 }, "openTimeout is a number of milliseconds, 0 or more, not -1"],
     [{ blockedTimeout: null }, "blockedTimeout is a number of milliseconds, 0 or more, not null"],
     [{ limits: { maxBodySize: 0 } }, "limits.maxBodySize is a positive integer, not 0"],
-    [{ limits: { maxBody: 1 } }, "limits.maxBody is not a limit; the limits are maxBodySize"],
+    [{ limits: { maxBody: 1 } }, "limits.maxBody is not an option; the options are maxBodySize"],
     [{ signal: {} }, "signal is an AbortSignal, not an object"],
     [{ tap: true }, "tap is a function, not true"],
   ];

@@ -10,6 +10,7 @@ import {
   anyNumber,
   type Check,
   type Checks,
+  checkNames,
   checkOptions,
   defined,
   duration,
@@ -118,11 +119,7 @@ function checkOneAddress({ uri, host, port, endpoints }: ConnectOptions): void {
 }
 
 function checkLimits({ limits = {} }: ConnectOptions): void {
-  const unknown = Object.keys(limits).find((name) => !Object.hasOwn(defaultLimits, name));
-  if (unknown !== undefined) {
-    const known = Object.keys(defaultLimits).join(", ");
-    throw new UsageError("INVALID_ARGUMENT", `limits.${unknown} is not a limit; the limits are ${known}`);
-  }
+  checkNames(limits, defaultLimits, "limits", "limits.");
   withLimits(limits);
 }
 

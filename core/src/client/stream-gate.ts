@@ -107,10 +107,7 @@ export class StreamGate {
 
   /** The owner's `abort`: nothing but `closed` is told any more, without a cause. */
   abort(): void {
-    if (this.#state === "closed" || this.#state === "dropped") return;
-    this.#state = "dropped";
-    this.#held = [];
-    this.#heldBytes = 0;
+    if (!this.#tellNoMore()) return;
     // An end that waited for `resume` waits no more.
     if (this.#ending !== undefined) this.#post(() => this.#finish());
   }
@@ -142,13 +139,19 @@ export class StreamGate {
 
   /** An owner that throws has lost its place in the stream. Going on would hide that, so the stream ends with the reason. */
   #fail(error: unknown): void {
-    if (this.#state === "dropped" || this.#state === "closed") return;
+    if (!this.#tellNoMore()) return;
     this.#cause = new TransportError("TRANSPORT_FAILED", "The owner of the stream threw an exception", {
       cause: error,
     });
+    this.#drop();
+  }
+
+  /** Nothing but `closed` is told from now on. False where that was so already. */
+  #tellNoMore(): boolean {
+    if (this.#state === "dropped" || this.#state === "closed") return false;
     this.#state = "dropped";
     this.#held = [];
     this.#heldBytes = 0;
-    this.#drop();
+    return true;
   }
 }
