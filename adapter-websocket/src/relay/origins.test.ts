@@ -24,6 +24,12 @@ describe("origins", () => {
     }
   });
 
+  it("are the same in capital letters", () => {
+    const allows = checkOrigins(["https://App.Example.com", "HTTPS://*.Example.org"], false);
+    expect(allows("https://app.example.com")).toBe(true);
+    expect(allows("https://a.example.org")).toBe(true);
+  });
+
   it("are also those of apps and extensions", () => {
     const allows = checkOrigins(["capacitor://localhost", "chrome-extension://abcdef"], false);
     expect(allows("capacitor://localhost")).toBe(true);

@@ -99,6 +99,8 @@ describe("TLS to the upstream", () => {
     const named = { ...ca, upstreamServerName: "rabbit.example.com" };
     expect(await reach(server, named)).toMatchObject({ outcome: 1013, detail: "ERR_TLS_CERT_ALTNAME_INVALID" });
     expect(await reach(server, { ...ca, upstreamServerName: "localhost" })).toMatchObject({ outcome: "carried" });
+    const addressed = { ...ca, upstreamServerName: "127.0.0.2" };
+    expect(await reach(server, addressed)).toMatchObject({ outcome: 1013, detail: "ERR_TLS_CERT_ALTNAME_INVALID" });
   });
 
   it("verifies them also where the environment turns that off for the process", async () => {
