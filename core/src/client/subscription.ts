@@ -207,8 +207,8 @@ export class Subscription {
   }
 
   #checkFinished(): void {
-    if (this.#isIdle()) {
-      this.#idle?.resolve();
+    if (this.#idle !== undefined && this.#isIdle()) {
+      this.#idle.resolve();
       this.#idle = undefined;
     }
     if (this.#end === undefined || this.#finished || this.#buffer.size > 0) return;
