@@ -86,6 +86,10 @@ const checks: Readonly<Record<string, Checked>> = {
   ],
 };
 
+it("says all that a place in a stream may be, of a number too", () => {
+  expect(() => checkConsumerArguments({ "x-stream-offset": -1 })).toThrow(/"first".*an offset.*, not -1$/);
+});
+
 describe.each(Object.entries(checks))("arguments of %s", (_, [check, good, bad]) => {
   it.each(Object.entries(good))("%s may be", (name, values) => {
     for (const value of values) expect(() => check({ [name]: value } as never)).not.toThrow();

@@ -194,11 +194,12 @@ function checkArguments(table: FieldTable | undefined, checks: ArgumentChecks): 
 
 /* @__NO_SIDE_EFFECTS__ */
 function whole(lowest: number, highest: number): Check {
-  const isWhole = (value: unknown): boolean =>
-    (typeof value === "bigint" || Number.isInteger(value)) &&
-    (value as number | bigint) >= lowest &&
-    (value as number | bigint) <= highest;
-  return legal(`an integer from ${lowest} to ${highest}`, isWhole);
+  return legal(`an integer from ${lowest} to ${highest}`, (value) => isWhole(value, lowest, highest));
+}
+
+function isWhole(value: unknown, lowest: number, highest: number): boolean {
+  const number = value as number | bigint;
+  return (typeof value === "bigint" || Number.isInteger(value)) && number >= lowest && number <= highest;
 }
 
 /** A length of time in RabbitMQ's words. */
@@ -207,8 +208,8 @@ function isAge(value: unknown): boolean {
 }
 
 function streamOffset(value: unknown, name: string): void {
-  if (typeof value === "bigint" || typeof value === "number") return whole(0, Infinity)(value, name);
-  const isPlace = value === "first" || value === "last" || value === "next" || isAge(value);
+  const isWord = value === "first" || value === "last" || value === "next" || isAge(value);
+  const isPlace = isWord || isWhole(value, 0, Infinity);
   if (isPlace || (value instanceof Date && !Number.isNaN(value.getTime()))) return;
   throw illegal(name, '"first", "last", "next", an offset, a Date, or an age such as "1h"', value);
 }
