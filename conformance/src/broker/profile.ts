@@ -33,7 +33,7 @@ export interface Profile {
   readonly normalisesHeaders: boolean;
   /** In a headers exchange 1 and 1.0 are the same. */
   readonly headersLooseNumbers: boolean;
-  /** A headers exchange takes a timestamp of a message for a number of milliseconds, but one of a binding for seconds. */
+  /** A headers exchange takes a timestamp of a message for milliseconds, but one of a binding for seconds. */
   readonly headersTimesInMilliseconds: boolean;
   /** Client publishes an `x-death` header: it counts, or is left alone. */
   readonly honoursPublishedDeaths: boolean;
@@ -45,7 +45,7 @@ export interface Profile {
   readonly countsFirstFetch: boolean;
   /** A message that a client returns to a quorum queue (nack) counts as a failed delivery, as a rejected one does. */
   readonly countsReturns: boolean;
-  /** A message that a quorum queue has rejected says so in the next quorum queue, by `x-delivery-count` and `redelivered`. */
+  /** What a quorum queue has rejected says so in the next one, by `x-delivery-count` and `redelivered`. */
   readonly tellsRejections: boolean;
   /** Quorum queues add `x-acquired-count`. */
   readonly reportsAcquired: boolean;

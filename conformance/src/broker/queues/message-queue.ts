@@ -102,8 +102,8 @@ export class MessageQueue extends Queue {
       this.#bury(entry, "delivery_limit");
       return;
     }
-    // Where a quorum queue does not limit returns, what is handed back goes to the end: a message that comes back for ever does
-    // not hold up the log. What a channel leaves behind does not come back for ever.
+    // Where a quorum queue does not limit returns, what is handed back goes to the end, so that a message that comes back
+    // for ever does not hold up the log. What a channel leaves behind does not come back for ever.
     const isLast = this.type === "quorum" && deliveryLimit === undefined && how !== "abandoned";
     if (isLast) this.#ready.push(entry);
     else this.#ready.putBack(entry);
@@ -195,8 +195,8 @@ export class MessageQueue extends Queue {
   }
 
   /**
-   * A classic queue takes nothing that would make it too long. A quorum queue learns that it is too long when it is, and takes
-   * nothing more before it is well below its limit.
+   * A classic queue takes nothing that would make it too long. A quorum queue learns that it is too long when it is, and
+   * takes nothing more before it is well below its limit.
    */
   #refuses({ body }: Message): boolean {
     if (this.type === "classic") return this.#exceeds(1, 1, body.length);

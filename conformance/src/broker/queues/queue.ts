@@ -93,8 +93,8 @@ export abstract class Queue {
   }
 
   /**
-   * As replies tell it. A quorum queue does not count those that wait behind a single active one, but does count those that were
-   * cancelled and have not settled everything.
+   * As replies tell it. A quorum queue does not count those that wait behind a single active one, but does count those
+   * that were cancelled and have not settled everything.
    */
   get consumerCount(): number {
     const { size } = this.consumers;
