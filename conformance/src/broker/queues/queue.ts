@@ -94,12 +94,15 @@ export abstract class Queue {
 
   /**
    * As replies tell it. A quorum queue does not count those that wait behind a single active one, but does count those
-   * that were cancelled and have not settled everything.
+   * that were cancelled and have not settled everything, and each fetched message that is not settled as one.
    */
   get consumerCount(): number {
     const { size } = this.consumers;
     if (this.type !== "quorum") return size;
-    return (this.settings.singleActiveConsumer ? Math.min(1, size) : size) + this.#indebted().length;
+    const indebted = this.#indebted();
+    const delivered = [...this.consumers, ...indebted].reduce((sum, { unsettled }) => sum + unsettled, 0);
+    const fetched = this.unsettledCount - delivered;
+    return (this.settings.singleActiveConsumer ? Math.min(1, size) : size) + indebted.length + fetched;
   }
 
   #indebted(): readonly QueueConsumer[] {

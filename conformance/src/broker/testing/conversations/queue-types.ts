@@ -133,6 +133,31 @@ export const queueTypeConversations: readonly Conversation[] = [
     },
   },
   {
+    name: "quorum: what was fetched counts as a consumer until it is settled",
+    run: async (talk) => {
+      const a = await withChannel(talk);
+      await a.call(1, "queue.declare", { queue: "qn", durable: true, arguments: quorum });
+      for (const body of ["1", "2", "3"]) a.publish(1, { routingKey: "qn", body });
+      await talk.wait(100);
+      await a.call(1, "basic.consume", { queue: "qn", consumerTag: "t" });
+      await talk.wait(100);
+      a.publish(1, { routingKey: "qn", body: "4" });
+      a.publish(1, { routingKey: "qn", body: "5" });
+      await talk.wait(100);
+      await a.call(1, "basic.cancel", { consumerTag: "t" });
+      for (const body of ["6", "7"]) a.publish(1, { routingKey: "qn", body });
+      await talk.wait(100);
+      for (let count = 0; count < 2; count += 1) await a.call(1, "basic.get", { queue: "qn" });
+      await a.call(1, "queue.declare", { queue: "qn", passive: true });
+      a.tell(1, "basic.ack", { deliveryTag: 6 });
+      await talk.wait(200);
+      await a.call(1, "queue.declare", { queue: "qn", passive: true });
+      a.tell(1, "basic.ack", { deliveryTag: 0, multiple: true });
+      await talk.wait(200);
+      await a.call(1, "queue.declare", { queue: "qn", passive: true });
+    },
+  },
+  {
     name: "quorum: is not deleted under a condition",
     run: async (talk) => {
       for (const fields of [{ ifUnused: true }, { ifEmpty: true }, { ifUnused: true, ifEmpty: true }]) {
