@@ -19,7 +19,7 @@ export interface Socket {
 /**
  * Bytes of one read: few for who receives little, as a read that waits holds its memory, and more after each read that fills
  * them. A read costs some 3 us beside the copy, and who reads seldom finds more: with 64 KiB at most, messages of 64 KiB
- * that are kept took twice the time.
+ * that are kept took 1.2 to 2.4 times as long, in four runs of pairs.
  */
 const smallestRead = 16 * 1024;
 const largestRead = 512 * 1024;
