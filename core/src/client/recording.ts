@@ -4,7 +4,7 @@
  */
 
 import type { ChannelMode, ChannelRequestName } from "../engine/channel-engine.ts";
-import { ConnectionError } from "../engine/errors.ts";
+import { ChannelError } from "../engine/errors.ts";
 import type { BindingRecord, ExchangeRecord, QueueRecord } from "../recovery/records.ts";
 import { directReplyTo } from "../recovery/replay.ts";
 import { type Removal, Topology } from "../recovery/topology.ts";
@@ -213,7 +213,7 @@ export class Recorder {
   }
 
   /**
-   * Something is to go. With the connection it is gone if the server was asked: the application wanted that. What is to go
+   * Something is to go. If the server was asked, and nobody knows what it did, it is gone: the application wanted that. It
    * may have been declared a moment ago, without an answer yet, so it is looked for again at the end.
    */
   #removed(remove: () => Removal): SentCall {
@@ -224,7 +224,7 @@ export class Recorder {
     };
     return {
       done: gone,
-      failed: (end, wasSent) => (wasSent && end instanceof ConnectionError ? gone() : removal.refused()),
+      failed: (end, wasSent) => (wasSent && !isForMethod(end) ? gone() : removal.refused()),
     };
   }
 }
@@ -248,6 +248,11 @@ function attributesOf({
   "durable" | "autoDelete" | "arguments"
 > {
   return { durable, autoDelete, arguments: table };
+}
+
+/** Whether the server closed a channel for a method: for the one that it was asked last, or before it came to that. */
+function isForMethod(end: EndError): boolean {
+  return end instanceof ChannelError && end.replyCode !== undefined && end.method !== undefined;
 }
 
 /** What the application said beside AMQP's fields. */

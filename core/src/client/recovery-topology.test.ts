@@ -272,6 +272,20 @@ describe("what is brought back", () => {
     expect(declared(server())).toEqual(["queue.declare full", "queue.declare behind"]);
   });
 
+  it("is not what may be deleted: nobody knows what the server did that took too long, or closed the channel for no method", async () => {
+    for (const end of ["late", "closed"]) {
+      const { io, connection, channel, server } = await recoveringChannel({ requestTimeout: 1_000 });
+      await settled(io, channel.queueDeclare({ queue: "q" }));
+      server().on("queue.delete");
+      const deleting = errorOf(channel.queueDelete({ queue: "q" }));
+      await io.settle();
+      if (end === "closed") server().closeChannel(1, 406, "PRECONDITION_FAILED - delivery acknowledgement timed out");
+      await io.advance(1_000);
+      expect(await deleting).toMatchObject({ name: "ChannelError", outcome: "unknown" });
+      expect(connection.recordedCount).toBe(0);
+    }
+  });
+
   it("is not what was deleted on no condition, when a deletion behind it is refused", async () => {
     const { io, connection, channel, server } = await recoveringChannel();
     await settled(io, channel.queueDeclare({ queue: "gone" }));
