@@ -52,11 +52,11 @@ export class RpcCall<T> implements Expiring, ConfirmListener {
   limit(deadlines: Deadlines, timeout: Millis, signal: AbortSignal | undefined): void {
     if (timeout !== Infinity) this.#deadline = deadlines.start(timeout, this);
     if (signal === undefined) return;
-    this.#stopListening = onAbort(signal, (reason) => this.#giveUp((outcome) => new AbortError(reason, outcome)));
+    this.#stopListening = onAbort(signal, (reason) => this.giveUp((outcome) => new AbortError(reason, outcome)));
   }
 
   expire(): void {
-    this.#giveUp((outcome) => new TimeoutError("There was no reply in time", outcome));
+    this.giveUp((outcome) => new TimeoutError("There was no reply in time", outcome));
   }
 
   /**
@@ -99,7 +99,8 @@ export class RpcCall<T> implements Expiring, ConfirmListener {
     this.future.fail(() => makeError(outcome));
   }
 
-  #giveUp(makeError: (outcome: Outcome) => Error): void {
+  /** Nobody waits for it any more. */
+  giveUp(makeError: (outcome: Outcome) => Error): void {
     // How far a request came that is on its way is known where it waits.
     if (this.#request === undefined || this.#confirmed) this.fail(makeError);
     else this.#request.giveUp(makeError);

@@ -278,6 +278,19 @@ describe("a call", () => {
     expect(textOf(await settled(io, waiting))).toBe("B");
   });
 
+  it("ends with its client, which says whether its request was sent", async () => {
+    const { io, server, client } = await calling();
+    const sent = errorOf(client.call(bytes("a")));
+    await io.settle();
+    server().method(0, "connection.blocked", { reason: "memory" });
+    await io.settle();
+    const waiting = errorOf(client.call(bytes("b")));
+    await settled(io, Promise.race([client.close({ drain: 0 }), io.advance(6_000)]));
+    expect(await sent).toMatchObject({ code: "CHANNEL_CLOSED", outcome: "unknown" });
+    expect(await waiting).toMatchObject({ code: "CHANNEL_CLOSED", outcome: "not-sent" });
+    expect(requests(server())).toHaveLength(1);
+  });
+
   it("ends when the connection is closed by this client", async () => {
     const { io, server, client, connection } = await calling();
     const error = errorOf(client.call(bytes("a")));
