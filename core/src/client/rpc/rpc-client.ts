@@ -298,7 +298,7 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
     const isGone = end.type === "lost" || end.type === "closed";
     if (!isGone) void channel.close();
     for (const call of [...this.#calls.values()]) {
-      if (call.replyChannel === channel && (call.isConfirmed || !isGone)) call.fail((outcome) => errorOf(end, outcome));
+      if (call.replyChannel === channel && (call.isConfirmed || !isGone)) call.giveUp((outcome) => errorOf(end, outcome));
     }
   }
 
@@ -324,7 +324,7 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
       this.#idle = idle;
       await this.#internals.deadlines.within(idle.promise, drain);
     }
-    for (const call of [...this.#calls.values()]) call.fail(closedClient);
+    for (const call of [...this.#calls.values()]) call.giveUp(closedClient);
     this.#stopListening();
     const channel = await this.#replyChannel?.catch(() => undefined);
     await channel?.close();
