@@ -298,7 +298,8 @@ export class RpcClient<Request = Uint8Array, Reply = Uint8Array> {
     const isGone = end.type === "lost" || end.type === "closed";
     if (!isGone) void channel.close();
     for (const call of [...this.#calls.values()]) {
-      if (call.replyChannel === channel && (call.isConfirmed || !isGone)) call.giveUp((outcome) => errorOf(end, outcome));
+      if (call.replyChannel === channel && (call.isConfirmed || !isGone))
+        call.giveUp((outcome) => errorOf(end, outcome));
     }
   }
 
