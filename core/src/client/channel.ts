@@ -212,10 +212,11 @@ export class Channel extends ChannelTopology {
    * Acknowledges a delivery. Acknowledgements of one turn of the loop leave together, as one where that means the same.
    *
    * @returns `"stale"` when the delivery was lost with a connection: nothing was sent, and the server delivers it again.
-   * @throws SettlementError when the delivery is settled, unknown, or from a channel that is gone. Nothing was sent then.
+   * @throws SettlementError when the delivery is settled, unknown, or from a channel that is gone; UsageError for other
+   * options, in the first 64 settlements of the channel. Nothing was sent then.
    */
-  basicAck({ deliveryTag, multiple = false }: BasicAckOptions): SettleResult {
-    return this.#core.settlement.acknowledge(this.#wireTag(deliveryTag, multiple), multiple);
+  basicAck(options: BasicAckOptions): SettleResult {
+    return this.#core.settlement.acknowledge(this.#wireTag(options), options);
   }
 
   /**
@@ -224,8 +225,8 @@ export class Channel extends ChannelTopology {
    * @returns as {@link basicAck}.
    * @throws SettlementError as {@link basicAck}.
    */
-  basicNack({ deliveryTag, multiple = false, requeue = true }: BasicNackOptions): SettleResult {
-    return this.#core.settlement.decline(this.#wireTag(deliveryTag, multiple), requeue, multiple);
+  basicNack(options: BasicNackOptions): SettleResult {
+    return this.#core.settlement.decline(this.#wireTag(options), options);
   }
 
   /**
@@ -234,16 +235,16 @@ export class Channel extends ChannelTopology {
    * @returns as {@link basicAck}.
    * @throws SettlementError as {@link basicAck}.
    */
-  basicReject({ deliveryTag, requeue = true }: BasicRejectOptions): SettleResult {
-    return this.#core.settlement.decline(this.#wireTag(deliveryTag), requeue, false, "reject");
+  basicReject(options: BasicRejectOptions): SettleResult {
+    return this.#core.settlement.decline(this.#wireTag(options), options, "reject");
   }
 
   /** The server's tag of a delivery; `undefined` when the delivery was lost with its connection. Never 0 by calculation. */
-  #wireTag(deliveryTag: number, multiple = false): number | undefined {
+  #wireTag({ deliveryTag, multiple }: BasicAckOptions): number | undefined {
     const { settlement } = this.#core;
     if (settlement.isStale) return undefined;
     if (!Number.isInteger(deliveryTag)) throw new SettlementError("UNKNOWN_DELIVERY", deliveryTag);
-    if (deliveryTag === 0 && multiple) return 0;
+    if (deliveryTag === 0 && multiple === true) return 0;
     if (deliveryTag > 0 && deliveryTag <= settlement.offset) return undefined;
     return deliveryTag - settlement.offset;
   }

@@ -85,10 +85,11 @@ export class Delivery {
    *
    * @returns `"stale"` when the connection was lost and recovered meanwhile, or when the channel is closing: the server
    * delivers the message again.
-   * @throws SettlementError ALREADY_SETTLED, or STALE_DELIVERY on a channel that is closed; nothing was sent then.
+   * @throws SettlementError ALREADY_SETTLED, or STALE_DELIVERY on a channel that is closed; UsageError for other options, in
+   * the first 64 settlements of a channel that have any. Nothing was sent then.
    */
-  ack({ multiple = false }: { readonly multiple?: boolean | undefined } = {}): SettleResult {
-    return this.#open().acknowledge(this.#event.deliveryTag, multiple);
+  ack(options?: { readonly multiple?: boolean | undefined }): SettleResult {
+    return this.#open().acknowledge(this.#event.deliveryTag, options);
   }
 
   /**
@@ -98,14 +99,8 @@ export class Delivery {
    * @returns as {@link ack}.
    * @throws as {@link ack}.
    */
-  nack({
-    requeue = true,
-    multiple = false,
-  }: {
-    readonly requeue?: boolean | undefined;
-    readonly multiple?: boolean | undefined;
-  } = {}): SettleResult {
-    return this.#open().decline(this.#event.deliveryTag, requeue, multiple);
+  nack(options?: { readonly requeue?: boolean | undefined; readonly multiple?: boolean | undefined }): SettleResult {
+    return this.#open().decline(this.#event.deliveryTag, options);
   }
 
   /**
@@ -115,12 +110,12 @@ export class Delivery {
    * @returns as {@link ack}.
    * @throws as {@link ack}.
    */
-  reject({ requeue = true }: { readonly requeue?: boolean | undefined } = {}): SettleResult {
-    return this.#open().decline(this.#event.deliveryTag, requeue, false, "reject");
+  reject(options?: { readonly requeue?: boolean | undefined }): SettleResult {
+    return this.#open().decline(this.#event.deliveryTag, options, "reject");
   }
 
   #open(): Settlement {
-    if (this.#settlement === undefined) throw new SettlementError("ALREADY_SETTLED", this.#event.deliveryTag);
+    if (this.#settlement === undefined) throw new SettlementError("ALREADY_SETTLED", this.deliveryTag);
     return this.#settlement;
   }
 }

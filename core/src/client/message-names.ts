@@ -5,7 +5,7 @@ import { checkNames, type Names } from "./option-checks.ts";
 import type { PublishOptions } from "./publisher-options.ts";
 
 /** Messages whose names are checked. A check of each would cost; and what is misspelled, mostly is so from the first on. */
-const checkedMessages = 64;
+export const checkedMessages = 64;
 
 /** The options of one message of a publisher. */
 export const messageNames: Names<PublishOptions> = {

@@ -35,7 +35,8 @@ export function illegalSecret(name: string, legal: string, cause?: unknown): Usa
 }
 
 /**
- * Checks that options have no other name than these: one that is misspelled would be ignored in silence.
+ * Checks that options have no other name than these: one that is misspelled would be ignored in silence. What every call
+ * may have, a `signal`, is checked as well.
  *
  * @param whole The name of the object itself, for errors.
  * @param prefix Stands before the names of the options in errors, such as `"tls."`.
@@ -54,6 +55,8 @@ export function checkNames<T>(
       throw new UsageError("INVALID_ARGUMENT", `${prefix}${name} is not an option; the options are ${known}`);
     }
   }
+  const { signal } = given;
+  if (signal !== undefined) abortSignal(signal, "signal");
 }
 
 /**
@@ -111,6 +114,12 @@ export const anyNumber: Check = legal("a number", (value) => typeof value === "n
 export const flag: Check = legal("true or false", (value) => typeof value === "boolean");
 
 export const aFunction: Check = legal("a function", (value) => typeof value === "function");
+
+/** Of whatever realm or library, so by what it does. Its controller is not one. */
+export const abortSignal: Check = legal(
+  "an AbortSignal",
+  (value) => typeof (value as Partial<AbortSignal> | null)?.aborted === "boolean",
+);
 
 export const record: Check = legal("an object", isRecord);
 

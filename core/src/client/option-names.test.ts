@@ -144,6 +144,73 @@ describe("options of a connection's channels, publishers and consumers", () => {
   });
 });
 
+describe("options of settling", () => {
+  const unknown = (name: string) => ({ ...refused, message: expect.stringContaining(`${name} is not an option; `) });
+
+  it("are refused where they are unknown: of a delivery, which stays what it is", async () => {
+    const { io, server, channel } = await withChannel();
+    const consumer = await settled(io, channel.basicConsume({ queue: "q", consumerTag: "c" }));
+    server.deliver(1, "c", ["a"]);
+    const delivery = await settled(io, consumer.take());
+    if (delivery === undefined) throw new Error("There is none");
+    const misspelled = { requeu: false } as never;
+    for (const settle of ["ack", "nack", "reject"] as const) {
+      expect(() => delivery[settle](misspelled)).toThrow(expect.objectContaining(unknown("requeu")));
+    }
+    expect(() => delivery.reject({ multiple: true } as never)).toThrow(expect.objectContaining(unknown("multiple")));
+    expect(() => delivery.nack(false as never)).toThrow(
+      expect.objectContaining({ ...refused, message: "options is an object, not false" }),
+    );
+    expect(delivery.outstanding).toBe(true);
+    expect(delivery.nack({ requeue: false, multiple: undefined })).toBe("settled");
+    await io.settle();
+    expect(server.sentOf("basic.nack")).toMatchObject([{ fields: { requeue: false, multiple: false } }]);
+  });
+
+  it("are refused where they are unknown: of the first 64 settlements of a channel that have any", async () => {
+    const { io, server, channel } = await withChannel();
+    const consumer = await settled(io, channel.basicConsume({ queue: "q", consumerTag: "c", prefetch: 0 }));
+    const messages = Array.from({ length: 200 }, () => "m");
+    server.deliver(1, "c", messages);
+    await io.settle();
+    for (let i = 0; i < 100; i += 1) (await settled(io, consumer.take()))?.ack();
+    for (let deliveryTag = 101; deliveryTag < 164; deliveryTag += 1) channel.basicAck({ deliveryTag });
+    const misspelled = { deliveryTag: 164, requeu: false } as never;
+    expect(() => channel.basicNack(misspelled)).toThrow(expect.objectContaining(unknown("requeu")));
+    expect(channel.basicNack(misspelled)).toBe("settled");
+  });
+});
+
+describe("the signal of a call", () => {
+  it("is refused where it is the controller: before anything is sent", async () => {
+    const { io, server, connection, channel } = await withChannel();
+    const signal = new AbortController() as never;
+    const legal = { ...refused, message: "signal is an AbortSignal, not [object AbortController]" };
+    const message = { exchange: "", routingKey: "q", body: bytes("1") };
+    const sent = server.sent.length;
+    for (const call of [
+      () => channel.queueDeclare({ queue: "q", signal }),
+      () => channel.basicPublish({ ...message, signal }),
+      () => channel.basicConsume({ queue: "q", signal }),
+      () => channel.confirmSelect({ signal }),
+      () => connection.openChannel({ signal }),
+      () => connection.openPublisher({ signal }),
+    ]) {
+      expect(await errorOf(call())).toMatchObject(legal);
+    }
+    await io.settle();
+    expect(server.sent).toHaveLength(sent);
+  });
+
+  it("may be undefined, and of another library", async () => {
+    const { io, server, channel } = await withChannel();
+    await settled(io, channel.queueDeclare({ queue: "a", signal: undefined }));
+    const foreign = { aborted: false, reason: undefined, addEventListener: () => {}, removeEventListener: () => {} };
+    await settled(io, channel.queueDeclare({ queue: "b", signal: foreign as never }));
+    expect(server.sentOf("queue.declare")).toHaveLength(2);
+  });
+});
+
 describe("options and properties of messages", () => {
   const message = { exchange: "", routingKey: "q", body: bytes("1") };
   const property = { ...refused, message: expect.stringMatching(/^properties\.deliverymode is not an option; /) };

@@ -6,6 +6,7 @@ import { UsageError } from "../wire/errors.ts";
 import type { Addresses, TcpOptionName } from "./addresses/addresses.ts";
 import { checkCredentials, CredentialsSource, guest } from "./credentials.ts";
 import {
+  abortSignal,
   aFunction,
   anyNumber,
   type Check,
@@ -51,7 +52,7 @@ const commonChecks: Omit<Checks<ConnectOptions>, TcpOptionName | "recovery"> = {
   requestTimeout: duration,
   closeTimeout: duration,
   limits: record,
-  signal: legal("an AbortSignal", (value) => typeof (value as Partial<AbortSignal> | null)?.aborted === "boolean"),
+  signal: abortSignal,
   tap: aFunction,
   instrumentation: legal(
     "what instrument() makes of hooks",

@@ -8,8 +8,11 @@
 
 import type { ChannelEngine } from "../engine/channel-engine.ts";
 import { LazyMap } from "../engine/lazy-map.ts";
+import type { ClientMethodName } from "../wire/method-types.ts";
 import { type EndError, SettlementError } from "./errors.ts";
 import type { Link, TurnEnd } from "./link.ts";
+import { checkedMessages } from "./message-names.ts";
+import { checkCall } from "./option-checks.ts";
 import type { Settle, Transactions } from "./transactions.ts";
 
 /**
@@ -17,6 +20,9 @@ import type { Settle, Transactions } from "./transactions.ts";
  * recovered, or when its channel is closing: nothing was sent then, and the server delivers the message again.
  */
 export type SettleResult = "settled" | "stale";
+
+/** The options of who gives none. */
+const none = {};
 
 /** What is known of a delivery tag. Of those below the lowest outstanding one, nothing has to be known. */
 const settled = 0;
@@ -45,6 +51,8 @@ export class Settlement implements TurnEnd {
   /** Acknowledged in this turn, in the order of the calls. */
   readonly #acknowledged: number[] = [];
   #turnEndAsked = false;
+  /** Of how many settlements the options are looked at still. */
+  #unchecked = checkedMessages;
   #ended = false;
   /** What the channel was lost by, if it was, and comes back. */
   lostBy: EndError | undefined;
@@ -96,8 +104,14 @@ export class Settlement implements TurnEnd {
     return !this.#ended && (this.#state(tag) === outstanding || this.#stragglers.has(tag));
   }
 
-  /** @throws as `Delivery.ack`. A tag that is `undefined` is of a delivery that was lost. */
-  acknowledge(tag: number | undefined, multiple: boolean): SettleResult {
+  /**
+   * Settles as an application asks for it. Of the first settlements that have options, their names are checked.
+   *
+   * @throws UsageError INVALID_ARGUMENT; as `Delivery.ack`. A tag that is `undefined` is of a delivery that was lost.
+   */
+  acknowledge(tag: number | undefined, options: { readonly multiple?: boolean | undefined } = none): SettleResult {
+    const { multiple = false } = options;
+    this.#checkNames("basic.ack", options);
     if (tag === undefined || this.isStale) return "stale";
     if (multiple) this.ackUpTo(tag);
     else this.ack(tag);
@@ -107,14 +121,21 @@ export class Settlement implements TurnEnd {
   /** @throws as {@link acknowledge}. */
   decline(
     tag: number | undefined,
-    requeue: boolean,
-    multiple: boolean,
+    options: { readonly requeue?: boolean | undefined; readonly multiple?: boolean | undefined } = none,
     method: "nack" | "reject" = "nack",
   ): SettleResult {
+    const { requeue = true, multiple = false } = options;
+    this.#checkNames(`basic.${method}`, options);
     if (tag === undefined || this.isStale) return "stale";
     if (multiple) this.nackUpTo(tag, requeue);
     else this.refuse(tag, requeue, method);
     return "settled";
+  }
+
+  #checkNames(method: ClientMethodName, options: object): void {
+    if (options === none || this.#unchecked === 0) return;
+    this.#unchecked -= 1;
+    checkCall(method, options, none);
   }
 
   /** @throws SettlementError */

@@ -319,13 +319,14 @@ export class ChannelService {
     verb: SettleItem["verb"],
     options: { readonly deliveryTag: number; readonly multiple: boolean; readonly requeue: boolean },
   ): SettleResult {
+    const { deliveryTag, multiple, requeue } = options;
     switch (verb) {
       case "ack":
-        return this.channel.basicAck(options);
+        return this.channel.basicAck({ deliveryTag, multiple });
       case "nack":
         return this.channel.basicNack(options);
       case "reject":
-        return this.channel.basicReject(options);
+        return this.channel.basicReject({ deliveryTag, requeue });
     }
   }
 }

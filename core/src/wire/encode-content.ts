@@ -33,7 +33,7 @@ export function writeContent(
 
 /** A body has to be bytes; strings in particular have more than one way to become bytes. */
 export function checkBody(body: Uint8Array): void {
-  if (!isBytes(body)) throw invalid("body", "is not a Uint8Array");
+  if (!isBytes(body)) throw invalid("body", "is not a Uint8Array, as encodeText makes of a string");
 }
 
 /**
