@@ -1,5 +1,6 @@
 /** One direction of a simulated link: bytes go in, and come out later, in other pieces, or not at all. */
 
+import { concat } from "../broker/codec/octets.ts";
 import type { Random } from "./random.ts";
 import type { Millis, World } from "./world.ts";
 
@@ -42,15 +43,14 @@ export class Pipe {
     this.#end = end;
   }
 
-  /** Sends bytes, cut anew into pieces. */
+  /** Sends bytes, cut anew into pieces: where the chunks met depends on what outputs of earlier runs left of their memory. */
   write(chunks: readonly Uint8Array[]): void {
     if (this.#state !== "open") return;
-    for (const chunk of chunks) {
-      for (let start = 0; start < chunk.length; ) {
-        const end = Math.min(chunk.length, start + this.#random.int(1, this.#options.largestPiece));
-        this.#send(chunk.slice(start, end));
-        start = end;
-      }
+    const bytes = concat(chunks);
+    for (let start = 0; start < bytes.length; ) {
+      const end = Math.min(bytes.length, start + this.#random.int(1, this.#options.largestPiece));
+      this.#send(bytes.slice(start, end));
+      start = end;
     }
   }
 
