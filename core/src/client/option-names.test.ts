@@ -181,36 +181,6 @@ describe("options of settling", () => {
   });
 });
 
-describe("the signal of a call", () => {
-  it("is refused where it is the controller: before anything is sent", async () => {
-    const { io, server, connection, channel } = await withChannel();
-    const signal = new AbortController() as never;
-    const legal = { ...refused, message: "signal is an AbortSignal, not [object AbortController]" };
-    const message = { exchange: "", routingKey: "q", body: bytes("1") };
-    const sent = server.sent.length;
-    for (const call of [
-      () => channel.queueDeclare({ queue: "q", signal }),
-      () => channel.basicPublish({ ...message, signal }),
-      () => channel.basicConsume({ queue: "q", signal }),
-      () => channel.confirmSelect({ signal }),
-      () => connection.openChannel({ signal }),
-      () => connection.openPublisher({ signal }),
-    ]) {
-      expect(await errorOf(call())).toMatchObject(legal);
-    }
-    await io.settle();
-    expect(server.sent).toHaveLength(sent);
-  });
-
-  it("may be undefined, and of another library", async () => {
-    const { io, server, channel } = await withChannel();
-    await settled(io, channel.queueDeclare({ queue: "a", signal: undefined }));
-    const foreign = { aborted: false, reason: undefined, addEventListener: () => {}, removeEventListener: () => {} };
-    await settled(io, channel.queueDeclare({ queue: "b", signal: foreign as never }));
-    expect(server.sentOf("queue.declare")).toHaveLength(2);
-  });
-});
-
 describe("options and properties of messages", () => {
   const message = { exchange: "", routingKey: "q", body: bytes("1") };
   const property = { ...refused, message: expect.stringMatching(/^properties\.deliverymode is not an option; /) };
